@@ -1,0 +1,172 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parse, YAMLParseError } from 'yaml'
+import { z } from 'zod'
+import { LabError } from './error.ts'
+import { labPath, projectDir } from './paths.ts'
+
+// What is pinned: every version, address and digest that the lab uses. Nothing floats.
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 digest of 64 hexadecimal digits')
+
+const image = z.strictObject({
+  repository: z.string().describe('Full name with its registry, as in docker.io/grafana/loki.'),
+  tag: z.string(),
+  /** Absent: taken from the registry at the first pull, then remembered in .lab and required. */
+  digest: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/)
+    .optional(),
+})
+
+const chart = z.strictObject({
+  version: z.string(),
+  /** An https address, or a path relative to the lock file. */
+  url: z.string(),
+  /** Absent: the digest that the publisher's own index gives for this version, checked and remembered at the first fetch. */
+  sha256: sha256.optional(),
+  /** The publisher's index.yaml. */
+  index: z.string().optional(),
+})
+
+const tool = z.strictObject({
+  version: z.string(),
+  /** Address with {version}, {os} (linux, darwin), {arch} (amd64, arm64) and, for publishers that say so, {cpu} (x64, arm64). */
+  url: z.string().optional(),
+  /** The publisher's checksum file, with the same places. */
+  checksums: z.string().optional(),
+  /** Digests known in advance, by `os-arch`. */
+  sha256: z.record(z.string(), sha256).default({}),
+  /** Path of the program inside the archive; absent where the download is the program itself. A folder, with a slash at the end, is taken whole. */
+  member: z.string().optional(),
+})
+
+/** Names of the images that a lock must hold. */
+export const imageNames = [
+  'tetragon',
+  'tetragon-operator',
+  'tetragon-export-stdout',
+  'tetragon-rthooks',
+  'prometheus',
+  'prometheus-operator',
+  'prometheus-config-reloader',
+  'kube-state-metrics',
+  'node-exporter',
+  'loki',
+  'grafana',
+  'otel-collector',
+  'fluent-bit',
+  'node',
+  'redis',
+  'k6',
+  'guestbook-frontend',
+  'guestbook-redis-follower',
+] as const
+/** Names of the charts that a lock must hold. */
+export const chartNames = [
+  'tetragon',
+  'kube-prometheus-stack',
+  'loki',
+  'grafana',
+  'opentelemetry-collector',
+  'fluent-bit',
+] as const
+/** Names of the tools that a lock must hold. */
+export const toolNames = [
+  'node',
+  'pulumi',
+  'pulumi-resource-command',
+  'pulumi-resource-kubernetes',
+  'kind',
+  'kubectl',
+  'tetra',
+] as const
+
+export type ImageName = (typeof imageNames)[number]
+export type ChartName = (typeof chartNames)[number]
+export type ToolName = (typeof toolNames)[number]
+
+const lockSchema = z.strictObject({
+  version: z.literal(1),
+  nodeImage: image,
+  charts: z.record(z.enum(chartNames), chart),
+  images: z.record(z.enum(imageNames), image),
+  tools: z.record(z.enum(toolNames), tool),
+})
+
+/** A whole lock file. */
+export type Lock = z.infer<typeof lockSchema> & {
+  /** Where it was read from: relative chart paths start in its folder. */
+  file: string
+}
+export type LockedImage = z.infer<typeof image>
+export type LockedChart = z.infer<typeof chart>
+export type LockedTool = z.infer<typeof tool>
+
+/**
+ * Reads the pins.
+ *
+ * A file given by `LAB_LOCK` (or `--lock`) is laid over the lab's own: what it names replaces, the rest stays. An entry is replaced
+ * whole, so a digest never outlives the version it belongs to.
+ * @throws LabError for a file that is missing, not YAML or not a lock.
+ */
+export function readLock(override = process.env.LAB_LOCK): Lock {
+  const own = join(projectDir, 'lab.lock.yaml')
+  const base = load(own)
+  if (!override) return { ...check(base, own), file: own }
+  const file = resolve(override)
+  const over = load(file)
+  const merged: Record<string, unknown> = { ...base, ...over }
+  for (const section of ['charts', 'images', 'tools'])
+    merged[section] = { ...(base[section] as object), ...(over[section] as object | undefined) }
+  return { ...check(merged, file), file }
+}
+
+function load(file: string): Record<string, unknown> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new LabError({
+      found: `no lock file at ${file}`,
+      expected: 'a file like lab.lock.yaml',
+      next: 'unset LAB_LOCK, or name another with --lock FILE',
+      cause,
+    })
+  }
+  try {
+    return (parse(text) as Record<string, unknown> | null) ?? {}
+  } catch (cause) {
+    const where = cause instanceof YAMLParseError ? `line ${cause.linePos?.[0].line}` : 'it'
+    throw new LabError({
+      found: `${file} is not YAML (${where})`,
+      expected: 'a file like lab.lock.yaml',
+      next: `mend ${file}, or unset LAB_LOCK`,
+      cause,
+    })
+  }
+}
+
+function check(value: unknown, file: string): z.infer<typeof lockSchema> {
+  const parsed = lockSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  throw new LabError({
+    found: `${file}: ${issue.path.join('.') || 'the file'}: ${issue.message}`,
+    expected: 'a lock of the form of lab.lock.yaml',
+    next: `mend ${file}, or unset LAB_LOCK`,
+  })
+}
+
+/** The name by which Docker and Kubernetes know an image: repository and tag. */
+export const imageRef = (image: LockedImage): string => `${image.repository}:${image.tag}`
+
+/** A chart's values want registry and repository apart. */
+export function imageParts(image: LockedImage): { registry: string; repository: string; tag: string } {
+  const slash = image.repository.indexOf('/')
+  return { registry: image.repository.slice(0, slash), repository: image.repository.slice(slash + 1), tag: image.tag }
+}
+
+/** Where a chart's archive is kept once it was fetched and checked. */
+export const chartFile = (lock: Lock, name: ChartName): string =>
+  labPath('charts', `${name}-${lock.charts[name].version}.tgz`)

@@ -1,0 +1,336 @@
+import leven from 'leven'
+import { z } from 'zod'
+import { LabError } from './error.ts'
+
+// The one truth about what can be set: validation, defaults, types, and the table in docs/settings.md come from here.
+
+const port = (what: string, standard: number) =>
+  z.int().min(1).max(65535).default(standard).describe(`Port on 127.0.0.1 for ${what}.`)
+
+const replay = z.strictObject({
+  eventsPerSecond: z
+    .number()
+    .min(0.1)
+    .max(500)
+    .default(12)
+    .describe('How fast the recording is played, in events a second on average; its own rhythm is kept.'),
+})
+
+const cluster = z.strictObject({
+  mode: z
+    .enum(['create', 'existing'])
+    .default('create')
+    .describe(
+      '`create` makes a KinD cluster; `existing` uses `cluster.context` of your kubeconfig and leaves the machine alone.',
+    ),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes, at most 31')
+    .default('lab')
+    .describe('Name of the KinD cluster; its node is called `<name>-control-plane`.'),
+  context: z.string().default('').describe('Context of your kubeconfig, with `cluster.mode: existing`.'),
+})
+
+const ports = z.strictObject({
+  guestbook: port('the Guestbook', 8080),
+  grafana: port('Grafana', 3000),
+  prometheus: port('Prometheus', 9090),
+  loki: port('Loki', 3100),
+  tetragon: port("Tetragon's metrics", 2112),
+})
+
+const tetragon = z.strictObject({
+  source: z
+    .enum(['auto', 'live', 'replay'])
+    .default('auto')
+    .describe(
+      'Where events come from: `live` runs Tetragon, `replay` plays a recording of it, `auto` asks the kernel which of the two can work.',
+    ),
+  replay: replay.prefault({}),
+  enableProcessCred: z.boolean().default(true).describe('Put user and group ids and capabilities into every event.'),
+  enableProcessNs: z.boolean().default(true).describe('Put the Linux namespaces into every event.'),
+  exportRateLimit: z
+    .int()
+    .min(-1)
+    .default(-1)
+    .describe('Most events a minute that Tetragon writes to its file; -1 sets no limit.'),
+  exportAllowList: z
+    .array(z.record(z.string(), z.unknown()))
+    .default([
+      {
+        event_set: [
+          'PROCESS_EXEC',
+          'PROCESS_EXIT',
+          'PROCESS_KPROBE',
+          'PROCESS_UPROBE',
+          'PROCESS_TRACEPOINT',
+          'PROCESS_LSM',
+        ],
+      },
+    ])
+    .describe('Events that are written to the file: any of these filters matches.'),
+  exportDenyList: z
+    .array(z.record(z.string(), z.unknown()))
+    .default([{ health_check: true }, { namespace: ['', 'cilium', 'kube-system'] }])
+    .describe('Events that are kept out of the file; wins over the allow list. The empty namespace is the host.'),
+  redactionFilters: z
+    .array(z.record(z.string(), z.unknown()))
+    .default([{ redact: ['--password(?:\\s+|=)(\\S*)', '--token(?:\\s+|=)(\\S*)'] }])
+    .describe(
+      'What is replaced by `*****` in arguments before an event leaves the agent: the groups of each expression.',
+    ),
+  keepSensorsOnExit: z
+    .boolean()
+    .default(false)
+    .describe('Keep enforcing while the agent is away (persistent enforcement); what it leaves goes with the cluster.'),
+  runtimeHooks: z
+    .boolean()
+    .default(false)
+    .describe("Apply policies from a container's first instruction, by a hook in the container runtime."),
+})
+
+const policies = z.strictObject({
+  apply: z
+    .array(z.string())
+    .default(['sensitive-file-access', 'unexpected-process-exec', 'tcp-connect', 'sys-openat'])
+    .describe(
+      'Files of `policies/` (without `.yaml`) that are loaded with the lab. Enforcing ones are not, by default.',
+    ),
+})
+
+const guestbook = z.strictObject({
+  images: z
+    .enum(['lab', 'upstream'])
+    .default('lab')
+    .describe(
+      '`lab`: small images for amd64 and arm64 with a page that works offline; `upstream`: the original ones, amd64 only.',
+    ),
+  frontends: z.int().min(1).max(10).default(3).describe('Pods of the frontend.'),
+  followers: z.int().min(1).max(5).default(2).describe('Redis pods that follow the leader.'),
+})
+
+const traffic = z.strictObject({
+  enabled: z.boolean().default(true).describe('Run the traffic generator.'),
+  rate: z.number().min(0.1).max(500).default(5).describe('Visits to the Guestbook a second, on average.'),
+  noise: z.number().min(0).max(1).default(0.2).describe('How far the rate strays from its average: 0.2 is a fifth.'),
+})
+
+const pipeline = z.strictObject({
+  shipper: z.enum(['otel', 'fluent-bit']).default('otel').describe('What carries the events from the file to Loki.'),
+  siem: z
+    .strictObject({
+      protocol: z.enum(['none', 'otlp', 'syslog']).default('none').describe('How a second copy of the stream is sent.'),
+      endpoint: z
+        .string()
+        .default('')
+        .describe('Where to: `http://host:4318` for otlp, `host:514` for syslog (RFC 5424 over TCP).'),
+    })
+    .prefault({}),
+})
+
+const prometheus = z.strictObject({
+  retention: z
+    .string()
+    .regex(/^\d+[smhd]$/)
+    .default('6h')
+    .describe('How long metrics are kept.'),
+  scrapeInterval: z
+    .string()
+    .regex(/^\d+s$/)
+    .default('15s')
+    .describe('How often metrics are read.'),
+})
+
+const loki = z.strictObject({
+  retention: z
+    .string()
+    .regex(/^\d+h$/)
+    .default('24h')
+    .describe('How long events are kept, in whole hours (at least 24).'),
+  storage: z
+    .string()
+    .regex(/^\d+Gi$/)
+    .default('2Gi')
+    .describe("Size of Loki's volume."),
+})
+
+const grafana = z.strictObject({
+  user: z.string().min(1).default('admin').describe('Who signs in.'),
+  password: z
+    .string()
+    .default('')
+    .describe('Password of that user. Left empty, one is made at the first `up` and kept in `.lab/grafana-password`.'),
+  anonymous: z.boolean().default(false).describe('Let everyone on this machine look at dashboards without signing in.'),
+})
+
+/** The schema of all settings, by section. */
+export const settingsSchema = z.strictObject({
+  cluster: cluster.prefault({}),
+  ports: ports.prefault({}),
+  tetragon: tetragon.prefault({}),
+  policies: policies.prefault({}),
+  guestbook: guestbook.prefault({}),
+  traffic: traffic.prefault({}),
+  pipeline: pipeline.prefault({}),
+  prometheus: prometheus.prefault({}),
+  loki: loki.prefault({}),
+  grafana: grafana.prefault({}),
+})
+
+/** All settings of a lab, complete. */
+export type Settings = z.infer<typeof settingsSchema>
+
+/** Namespace of the lab's keys in a Pulumi stack's configuration: the name of the project. */
+export const configNamespace = 'tetragon-lab'
+
+/** The command that sets one setting. */
+export const setCommand = (path: string, value: unknown): string =>
+  `./lab pulumi config set --path ${configNamespace}:${path} ${typeof value === 'object' ? `'${JSON.stringify(value)}'` : value}`
+
+/**
+ * Checks what a user has set and fills in the rest.
+ * @throws LabError for the first wrong value or unknown key: what was found, what is allowed, the command that mends it.
+ */
+export function parseSettings(given: unknown): Settings {
+  const parsed = settingsSchema.safeParse(given ?? {})
+  if (!parsed.success) throw explain(parsed.error.issues[0]!, given)
+  const settings = parsed.data
+  const taken = new Map<number, string>()
+  for (const [name, number] of Object.entries(settings.ports)) {
+    const other = taken.get(number)
+    if (other)
+      throw new LabError({
+        found: `ports.${name} and ports.${other} are both ${number}`,
+        expected: 'a port of its own for each',
+        next: setCommand(`ports.${name}`, number + 1),
+      })
+    taken.set(number, name)
+  }
+  if (settings.cluster.mode === 'existing' && settings.cluster.context === '')
+    throw new LabError({
+      found: 'cluster.mode is existing, but cluster.context is empty',
+      expected: 'the name of a context of your kubeconfig',
+      next: setCommand('cluster.context', '$(kubectl config current-context)'),
+    })
+  if (settings.pipeline.siem.protocol !== 'none' && settings.pipeline.siem.endpoint === '')
+    throw new LabError({
+      found: `pipeline.siem.protocol is ${settings.pipeline.siem.protocol}, but pipeline.siem.endpoint is empty`,
+      expected: 'where the stream is sent',
+      next: setCommand(
+        'pipeline.siem.endpoint',
+        settings.pipeline.siem.protocol === 'otlp' ? 'http://host:4318' : 'host:514',
+      ),
+    })
+  return settings
+}
+
+/**
+ * Settings from a Pulumi stack's configuration: a flat record of `namespace:section` to text, where a section is JSON.
+ * Keys of other namespaces (those of providers) are left alone.
+ * @throws LabError as `parseSettings`, and for a section that is not an object.
+ */
+export function settingsFromConfig(config: Record<string, string>): Settings {
+  const given: Record<string, unknown> = {}
+  for (const [key, text] of Object.entries(config)) {
+    const [namespace, name] = splitOnce(key, ':')
+    if (namespace !== configNamespace || name === undefined) continue
+    try {
+      given[name] = JSON.parse(text)
+    } catch {
+      given[name] = text
+    }
+  }
+  return parseSettings(given)
+}
+
+const splitOnce = (text: string, by: string): [string, string | undefined] => {
+  const at = text.indexOf(by)
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+function explain(issue: z.core.$ZodIssue, given: unknown): LabError {
+  const path = issue.path.join('.')
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0]!
+    const full = path ? `${path}.${key}` : key
+    const near = nearest(full, settingPaths())
+    return new LabError({
+      found: `unknown setting ${full}`,
+      expected: near ? `a known setting; the nearest is ${near}` : 'a known setting (see docs/settings.md)',
+      next: `./lab pulumi config rm --path ${configNamespace}:${full}`,
+    })
+  }
+  const field = describeSetting(path)
+  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], given)
+  return new LabError({
+    found: `${path || 'settings'} is ${JSON.stringify(value)}`,
+    expected: field?.allowed ?? issue.message,
+    next: field
+      ? setCommand(path, field.default)
+      : `./lab pulumi config rm --path ${configNamespace}:${path} (see docs/settings.md)`,
+  })
+}
+
+/** One row of the settings table. */
+export interface SettingRow {
+  /** Full name, as in `tetragon.replay.eventsPerSecond`. */
+  path: string
+  description: string
+  /** What is allowed, in words. */
+  allowed: string
+  default: unknown
+}
+
+interface JsonSchema {
+  type?: string
+  properties?: Record<string, JsonSchema>
+  description?: string
+  default?: unknown
+  enum?: string[]
+  minimum?: number
+  maximum?: number
+  pattern?: string
+}
+
+/** Every setting with its meaning, what is allowed and its default: what docs/settings.md shows. */
+export function settingRows(): SettingRow[] {
+  const rows: SettingRow[] = []
+  const walk = (schema: JsonSchema, path: string): void => {
+    if (schema.properties) {
+      for (const [key, child] of Object.entries(schema.properties)) walk(child, path ? `${path}.${key}` : key)
+    } else {
+      rows.push({ path, description: schema.description ?? '', allowed: allowed(schema), default: schema.default })
+    }
+  }
+  walk(z.toJSONSchema(settingsSchema, { io: 'input' }) as JsonSchema, '')
+  return rows
+}
+
+const settingPaths = (): string[] => settingRows().map(row => row.path)
+const describeSetting = (path: string): SettingRow | undefined => settingRows().find(row => row.path === path)
+
+function allowed(schema: JsonSchema): string {
+  if (schema.enum) return `one of ${schema.enum.join(', ')}`
+  if (schema.type === 'boolean') return 'true or false'
+  if (schema.type === 'integer' || schema.type === 'number') {
+    const kind = schema.type === 'integer' ? 'a whole number' : 'a number'
+    const { minimum, maximum } = schema
+    // zod writes the limits of a safe integer where none is set
+    const upper = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined
+    return upper === undefined ? `${kind} from ${minimum}` : `${kind} from ${minimum} to ${upper}`
+  }
+  if (schema.type === 'array') return 'a list'
+  return schema.pattern ? `text like ${schema.pattern}` : 'text'
+}
+
+function nearest(name: string, known: string[]): string | undefined {
+  const last = name.split('.').at(-1)!
+  const ranked = known
+    .map(candidate => ({
+      candidate,
+      distance: Math.min(leven(name, candidate), leven(last, candidate.split('.').at(-1)!) + 1),
+    }))
+    .sort((a, b) => a.distance - b.distance)
+  const best = ranked[0]
+  return best && best.distance <= Math.max(3, name.length / 3) ? best.candidate : undefined
+}
