@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto'
+import { local, types } from '@pulumi/command'
+import * as k8s from '@pulumi/kubernetes'
+import * as pulumi from '@pulumi/pulumi'
+import { stringify } from 'yaml'
+import { imagesOf } from './images.ts'
+import type { Lab } from './lab.ts'
+import { imageRef, type LockedImage } from './lock.ts'
+import { dockerLabel, nodePorts } from './names.ts'
+import { labDir, labPath, projectDir } from './paths.ts'
+import type { Settings } from './settings.ts'
+
+/** What `scripts/cluster.ts` is told on its standard input; kept in the state, so that destroy knows it too. */
+export interface ClusterSpec {
+  name: string
+  /** The kind configuration, as YAML. */
+  config: string
+  nodeImage: LockedImage
+  /** Images to have on the Docker host and in the node, in the order in which they are needed. */
+  images: LockedImage[]
+}
+
+/**
+ * The cluster that everything else lives in: a KinD node that sees the host's `/proc` at `/procHost`, or with `cluster.mode: existing`
+ * a context of the user's kubeconfig, where nothing of the machine is touched.
+ */
+export class Cluster extends pulumi.ComponentResource {
+  /** The node, created. Absent for an existing cluster. */
+  readonly node?: local.Command
+  readonly provider: k8s.Provider
+
+  constructor(name: string, { lab }: { lab: Lab }, options?: pulumi.ComponentResourceOptions) {
+    super('lab:cluster:Cluster', name, {}, options)
+    const { settings } = lab
+    if (settings.cluster.mode === 'existing') {
+      this.provider = new k8s.Provider(
+        `${name}-provider`,
+        { context: settings.cluster.context, upsertExistingObjects: true },
+        { parent: this },
+      )
+    } else {
+      const config = stringify(kindConfig(settings))
+      const spec: ClusterSpec = {
+        name: settings.cluster.name,
+        config,
+        nodeImage: lab.lock.nodeImage,
+        images: imagesOf(lab).map(image => lab.lock.images[image]),
+      }
+      this.node = new local.Command(
+        `${name}-node`,
+        {
+          create: 'node scripts/cluster.ts ensure',
+          update: 'node scripts/cluster.ts ensure',
+          delete: 'node scripts/cluster.ts delete',
+          dir: projectDir,
+          stdin: JSON.stringify(spec),
+          environment: { LAB_DIR: labDir() },
+          // What a node is made with cannot change under it: a new node is the only way.
+          triggers: [createHash('sha256').update(config).update(imageRef(spec.nodeImage)).digest('hex')],
+          // Only progress goes to standard error. The kubeconfig is written to a file and never printed.
+          logging: types.enums.local.Logging.Stderr,
+          addPreviousOutputInEnv: false,
+        },
+        { parent: this, deleteBeforeReplace: true, customTimeouts: { create: '20m', update: '20m' } },
+      )
+      this.provider = new k8s.Provider(
+        `${name}-provider`,
+        {
+          // A path, so that no key is kept in the state; through the node's output, so that nothing asks a cluster that is not there yet.
+          kubeconfig: this.node.stdout.apply(() => labPath('kubeconfig')),
+          clusterIdentifier: settings.cluster.name,
+          // What an interrupted `up` made without writing it down is taken over by the next.
+          upsertExistingObjects: true,
+          // A changed dashboard is changed in place, under its name.
+          enableConfigMapMutable: true,
+        },
+        { parent: this, deletedWith: this.node },
+      )
+    }
+    this.registerOutputs({})
+  }
+
+  /**
+   * Options for a component that lives in this cluster: it is gone when the node is gone, so destroying the node is enough.
+   * Children inherit both.
+   */
+  inside(more: pulumi.ComponentResourceOptions = {}): pulumi.ComponentResourceOptions {
+    return { providers: { kubernetes: this.provider }, deletedWith: this.node, ...more }
+  }
+}
+
+/**
+ * kind's configuration: one node (one kernel, one Tetragon), the host's `/proc`, and ports on loopback only.
+ * kind listens on every interface unless told otherwise.
+ */
+export function kindConfig(settings: Settings) {
+  const port = (containerPort: number, hostPort: number) => ({ containerPort, hostPort, listenAddress: '127.0.0.1', protocol: 'TCP' })
+  const { ports } = settings
+  return {
+    kind: 'Cluster',
+    apiVersion: 'kind.x-k8s.io/v1alpha4',
+    name: settings.cluster.name,
+    networking: { apiServerAddress: '127.0.0.1' },
+    nodes: [
+      {
+        role: 'control-plane',
+        labels: { [dockerLabel]: 'node' },
+        // Tetragon needs the processes of the machine, not of the container that plays the node.
+        extraMounts: [{ hostPath: '/proc', containerPath: '/procHost', readOnly: true }],
+        extraPortMappings: [
+          port(nodePorts.guestbook, ports.guestbook),
+          port(nodePorts.grafana, ports.grafana),
+          port(nodePorts.prometheus, ports.prometheus),
+          port(nodePorts.loki, ports.loki),
+          port(nodePorts.tetragon, ports.tetragon),
+        ],
+      },
+    ],
+  }
+}

@@ -1,0 +1,27 @@
+import type { Lab } from './lab.ts'
+import type { ImageName } from './lock.ts'
+
+/** The images that a lab runs, first those that others wait for. What is not run is not pulled. */
+export function imagesOf({ settings, source }: Pick<Lab, 'settings' | 'source'>): ImageName[] {
+  const upstream = settings.guestbook.images === 'upstream'
+  const names: (ImageName | false)[] = [
+    'loki',
+    'prometheus-operator',
+    'prometheus-config-reloader',
+    'prometheus',
+    'grafana',
+    source === 'live' && 'tetragon',
+    source === 'live' && 'tetragon-operator',
+    source === 'live' && 'tetragon-export-stdout',
+    source === 'live' && settings.tetragon.runtimeHooks && 'tetragon-rthooks',
+    'node',
+    upstream && 'guestbook-frontend',
+    upstream && 'guestbook-redis-follower',
+    'redis',
+    settings.pipeline.shipper === 'otel' ? 'otel-collector' : 'fluent-bit',
+    settings.traffic.enabled && 'k6',
+    'kube-state-metrics',
+    'node-exporter',
+  ]
+  return names.filter(name => name !== false)
+}
