@@ -17,11 +17,13 @@ const image = z.strictObject({
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/)
     .optional(),
+  /** Absent: published for linux/amd64 and linux/arm64. */
+  platforms: z.array(z.enum(['linux/amd64', 'linux/arm64'])).optional(),
 })
 
 const chart = z.strictObject({
   version: z.string(),
-  /** An https address, or a path relative to the lock file. */
+  /** An http(s) or file address, or a path relative to the lock file. `${NAME}` is replaced by that environment variable. */
   url: z.string(),
   /** Absent: the digest that the publisher's own index gives for this version, checked and remembered at the first fetch. */
   sha256: sha256.optional(),
