@@ -94,7 +94,12 @@ export class Cluster extends pulumi.ComponentResource {
  * kind listens on every interface unless told otherwise.
  */
 export function kindConfig(settings: Settings) {
-  const port = (containerPort: number, hostPort: number) => ({ containerPort, hostPort, listenAddress: '127.0.0.1', protocol: 'TCP' })
+  const port = (containerPort: number, hostPort: number) => ({
+    containerPort,
+    hostPort,
+    listenAddress: '127.0.0.1',
+    protocol: 'TCP',
+  })
   const { ports } = settings
   return {
     kind: 'Cluster',

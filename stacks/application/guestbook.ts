@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as k8s from '@pulumi/kubernetes'
+import * as pulumi from '@pulumi/pulumi'
+import type { Lab } from '../lab.ts'
+import { imageRef } from '../lock.ts'
+import { namespaces, nodePorts } from '../names.ts'
+import { restricted } from '../pods.ts'
+
+const namespace = namespaces.application
+const frontendLabels = { app: 'guestbook', tier: 'frontend' }
+const redisLabels = (role: 'leader' | 'follower') => ({ app: 'redis', role, tier: 'backend' })
+
+/**
+ * The Guestbook: frontends that write to one Redis and read from its followers. The lab's own frontend answers the classic
+ * `guestbook.php` and runs on amd64 and arm64; `upstream` takes the images of the original tutorial, amd64 only.
+ */
+export class Guestbook extends pulumi.ComponentResource {
+  constructor(
+    name: string,
+    { lab, namespace: space }: { lab: Lab; namespace: k8s.core.v1.Namespace },
+    options: pulumi.ComponentResourceOptions,
+  ) {
+    super('lab:application:Guestbook', name, {}, options)
+    const inside = { parent: this, dependsOn: space }
+    const { guestbook } = lab.settings
+    const upstream = guestbook.images === 'upstream'
+    const redis = imageRef(lab.lock.images.redis)
+
+    const store = (
+      role: 'leader' | 'follower',
+      replicas: number,
+      container: Partial<k8s.types.input.core.v1.Container>,
+    ) => {
+      const labels = redisLabels(role)
+      new k8s.core.v1.Service(
+        `${name}-redis-${role}`,
+        { metadata: { name: `redis-${role}`, namespace, labels }, spec: { selector: labels, ports: [{ port: 6379 }] } },
+        inside,
+      )
+      new k8s.apps.v1.Deployment(
+        `${name}-redis-${role}-pods`,
+        deployment(`redis-${role}`, labels, replicas, {
+          name: role,
+          image: redis,
+          ports: [{ containerPort: 6379 }],
+          resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
+          // Runs a program in the pod every few seconds: the exec and exit events that a quiet cluster has.
+          readinessProbe: {
+            exec: { command: ['redis-cli', 'ping'] },
+            initialDelaySeconds: 1,
+            periodSeconds: 10,
+            timeoutSeconds: 5,
+          },
+          ...container,
+        }),
+        inside,
+      )
+    }
+    // Nothing is kept: the page of a new lab is empty.
+    const memoryOnly = ['redis-server', '--save', '', '--appendonly', 'no']
+    store('leader', 1, { command: memoryOnly })
+    store(
+      'follower',
+      guestbook.followers,
+      upstream
+        ? { image: imageRef(lab.lock.images['guestbook-redis-follower']) }
+        : { command: [...memoryOnly, '--replicaof', 'redis-leader', '6379'] },
+    )
+
+    const program = new k8s.core.v1.ConfigMap(
+      `${name}-frontend-program`,
+      {
+        metadata: { name: 'frontend', namespace },
+        data: Object.fromEntries(
+          ['server.mjs', 'index.html'].map(file => [
+            file,
+            readFileSync(join(import.meta.dirname, 'frontend', file), 'utf8'),
+          ]),
+        ),
+      },
+      inside,
+    )
+    const own: k8s.types.input.core.v1.Container = {
+      name: 'guestbook',
+      image: imageRef(lab.lock.images.node),
+      command: ['node', '/guestbook/server.mjs'],
+      env: [
+        { name: 'PORT', value: '8080' },
+        { name: 'REDIS_LEADER_HOST', value: 'redis-leader' },
+        { name: 'REDIS_FOLLOWER_HOST', value: 'redis-follower' },
+      ],
+      ports: [
+        { name: 'http', containerPort: 8080 },
+        { name: 'metrics', containerPort: 9113 },
+      ],
+      readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 2 },
+      securityContext: { ...restricted, runAsUser: 1000 },
+      volumeMounts: [{ name: 'program', mountPath: '/guestbook', readOnly: true }],
+    }
+    const original: k8s.types.input.core.v1.Container = {
+      name: 'guestbook',
+      image: imageRef(lab.lock.images['guestbook-frontend']),
+      env: [{ name: 'GET_HOSTS_FROM', value: 'dns' }],
+      ports: [{ name: 'http', containerPort: 80 }],
+    }
+    new k8s.apps.v1.Deployment(
+      `${name}-frontend-pods`,
+      deployment(
+        'frontend',
+        { ...frontendLabels, 'app.kubernetes.io/name': 'frontend' },
+        guestbook.frontends,
+        {
+          resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
+          ...(upstream ? original : own),
+        },
+        upstream ? [] : [{ name: 'program', configMap: { name: program.metadata.name } }],
+      ),
+      inside,
+    )
+    new k8s.core.v1.Service(
+      `${name}-frontend`,
+      {
+        metadata: { name: 'frontend', namespace, labels: frontendLabels },
+        spec: {
+          type: 'NodePort',
+          selector: frontendLabels,
+          ports: [{ name: 'http', port: 80, targetPort: 'http', nodePort: nodePorts.guestbook }],
+        },
+      },
+      inside,
+    )
+    this.registerOutputs({})
+  }
+}
+
+/** A Deployment in `application` of one container a pod. */
+export function deployment(
+  name: string,
+  labels: Record<string, string>,
+  replicas: number,
+  container: k8s.types.input.core.v1.Container,
+  volumes: k8s.types.input.core.v1.Volume[] = [],
+): k8s.apps.v1.DeploymentArgs {
+  return {
+    metadata: { name, namespace, labels },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [container], volumes, terminationGracePeriodSeconds: 5 } },
+    },
+  }
+}

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as k8s from '@pulumi/kubernetes'
+import * as pulumi from '@pulumi/pulumi'
+import type { Lab } from '../lab.ts'
+import { imageRef } from '../lock.ts'
+import { namespaces, services } from '../names.ts'
+import { restricted } from '../pods.ts'
+import { deployment } from './guestbook.ts'
+
+/** k6, visiting the Guestbook at a steady rate with a little noise; what it measures goes to Prometheus. */
+export class Traffic extends pulumi.ComponentResource {
+  constructor(
+    name: string,
+    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
+    options: pulumi.ComponentResourceOptions,
+  ) {
+    super('lab:application:Traffic', name, {}, options)
+    const inside = { parent: this, dependsOn: namespace }
+    const { traffic } = lab.settings
+    const script = new k8s.core.v1.ConfigMap(
+      `${name}-script`,
+      {
+        metadata: { name, namespace: namespaces.application },
+        data: { 'guestbook.ts': readFileSync(join(import.meta.dirname, 'traffic', 'guestbook.ts'), 'utf8') },
+      },
+      inside,
+    )
+    new k8s.apps.v1.Deployment(
+      `${name}-pods`,
+      deployment(
+        name,
+        { app: 'traffic' },
+        1,
+        {
+          name: 'k6',
+          image: imageRef(lab.lock.images.k6),
+          args: [
+            'run',
+            '--out',
+            'experimental-prometheus-rw',
+            '--summary-mode=disabled',
+            '--quiet',
+            '--tag',
+            'testid=guestbook',
+            '/scripts/guestbook.ts',
+          ],
+          env: [
+            { name: 'TARGET_URL', value: services.guestbook },
+            { name: 'RATE', value: String(traffic.rate) },
+            { name: 'NOISE', value: String(traffic.noise) },
+            { name: 'K6_PROMETHEUS_RW_SERVER_URL', value: `${services.prometheus}/api/v1/write` },
+            { name: 'K6_PROMETHEUS_RW_TREND_STATS', value: 'p(50),p(95),p(99),avg,max' },
+            { name: 'K6_PROMETHEUS_RW_STALE_MARKERS', value: 'true' },
+            { name: 'K6_NO_USAGE_REPORT', value: 'true' },
+          ],
+          resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '256Mi' } },
+          securityContext: { ...restricted, runAsUser: 12345 },
+          volumeMounts: [{ name: 'script', mountPath: '/scripts', readOnly: true }],
+        },
+        [{ name: 'script', configMap: { name: script.metadata.name } }],
+      ),
+      inside,
+    )
+    this.registerOutputs({})
+  }
+}

@@ -1,0 +1,127 @@
+import * as k8s from '@pulumi/kubernetes'
+import * as pulumi from '@pulumi/pulumi'
+import { allDashboards } from '../../dashboards/index.ts'
+import type { Lab } from '../lab.ts'
+import { imageParts } from '../lock.ts'
+import { dataSources, namespaces, nodePorts, releases, services } from '../names.ts'
+import { release, type Values } from '../release.ts'
+import { grafanaPassword } from '../secrets.ts'
+
+/** Grafana, its data sources and its dashboards, all mounted from files: nothing is set by API, so a new pod is the same Grafana. */
+export class Grafana extends pulumi.ComponentResource {
+  constructor(
+    name: string,
+    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
+    options: pulumi.ComponentResourceOptions,
+  ) {
+    super('lab:monitoring:Grafana', name, {}, options)
+    const parent = { parent: this, dependsOn: namespace }
+    const admin = new k8s.core.v1.Secret(
+      `${name}-admin`,
+      {
+        metadata: { name: 'grafana-admin', namespace: namespaces.monitoring },
+        stringData: {
+          'admin-user': lab.settings.grafana.user,
+          'admin-password': pulumi.secret(grafanaPassword(lab.settings)),
+        },
+      },
+      parent,
+    )
+    const folders = dashboardFolders()
+    const dashboards = Object.entries(folders).map(
+      ([folder, data]) =>
+        new k8s.core.v1.ConfigMap(
+          `${name}-dashboards-${folderId(folder)}`,
+          { metadata: { name: `dashboards-${folderId(folder)}`, namespace: namespaces.monitoring }, data },
+          parent,
+        ),
+    )
+    release(
+      releases.grafana,
+      { lab, chart: 'grafana', values: grafanaValues(lab, Object.keys(folders)) },
+      { parent: this, dependsOn: [admin, ...dashboards] },
+    )
+    this.registerOutputs({})
+  }
+}
+
+const folderId = (folder: string): string => folder.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
+
+/** Dashboards as files, by folder. */
+export function dashboardFolders(): Record<string, Record<string, string>> {
+  const folders: Record<string, Record<string, string>> = {}
+  for (const { folder, file, dashboard } of allDashboards()) {
+    folders[folder] ??= {}
+    folders[folder][file] = JSON.stringify(dashboard)
+  }
+  return folders
+}
+
+/** Values of the Grafana chart. */
+export function grafanaValues({ settings, lock }: Lab, folders: string[]): Values {
+  const { registry, repository, tag } = imageParts(lock.images.grafana)
+  return {
+    image: { registry, repository, tag },
+    admin: { existingSecret: 'grafana-admin', userKey: 'admin-user', passwordKey: 'admin-password' },
+    service: { type: 'NodePort', nodePort: nodePorts.grafana },
+    testFramework: { enabled: false },
+    deploymentStrategy: { type: 'Recreate' },
+    resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '512Mi' } },
+    readinessProbe: { httpGet: { path: '/api/health', port: 'grafana' }, periodSeconds: 2 },
+    'grafana.ini': {
+      server: { root_url: `http://localhost:${settings.ports.grafana}` },
+      'auth.anonymous': { enabled: settings.grafana.anonymous, org_role: 'Viewer' },
+      // Grafana 13 would replace its bundled data source plugins at start, and lose them where there is no network.
+      plugins: { preinstall_disabled: true, preinstall_auto_update: false },
+      analytics: {
+        check_for_updates: false,
+        check_for_plugin_updates: false,
+        reporting_enabled: false,
+        feedback_links_enabled: false,
+      },
+      news: { news_feed_enabled: false },
+    },
+    datasources: { 'datasources.yaml': dataSourceFile(settings.prometheus.scrapeInterval) },
+    dashboardProviders: {
+      'dashboardproviders.yaml': {
+        apiVersion: 1,
+        providers: folders.map(folder => ({
+          name: folderId(folder),
+          orgId: 1,
+          folder,
+          type: 'file',
+          disableDeletion: true,
+          allowUiUpdates: true,
+          options: { path: `/var/lib/grafana/dashboards/${folderId(folder)}` },
+        })),
+      },
+    },
+    dashboardsConfigMaps: Object.fromEntries(
+      folders.map(folder => [folderId(folder), `dashboards-${folderId(folder)}`]),
+    ),
+  }
+}
+
+const dataSourceFile = (timeInterval: string) => ({
+  apiVersion: 1,
+  prune: true,
+  datasources: [
+    {
+      name: 'Prometheus',
+      uid: dataSources.prometheus,
+      type: 'prometheus',
+      access: 'proxy',
+      isDefault: true,
+      url: services.prometheus,
+      jsonData: { httpMethod: 'POST', timeInterval },
+    },
+    {
+      name: 'Loki',
+      uid: dataSources.loki,
+      type: 'loki',
+      access: 'proxy',
+      url: services.loki,
+      jsonData: { maxLines: 1000 },
+    },
+  ],
+})

@@ -1,0 +1,79 @@
+import type * as k8s from '@pulumi/kubernetes'
+import * as pulumi from '@pulumi/pulumi'
+import type { Lab } from '../lab.ts'
+import { imageRef } from '../lock.ts'
+import { exportFile, releases } from '../names.ts'
+import { release, type Values } from '../release.ts'
+import { Replay } from './replay.ts'
+
+/**
+ * Tetragon: the agent and its operator, or where the kernel cannot trace, a recording of them. Either way the CRDs are installed, events
+ * arrive in the same file on the node, and the same metrics are served on port 2112.
+ */
+export class Tetragon extends pulumi.ComponentResource {
+  /** Brings the CRDs: whoever makes a TracingPolicy depends on it. */
+  readonly release: k8s.helm.v3.Release
+
+  constructor(
+    name: string,
+    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
+    options: pulumi.ComponentResourceOptions,
+  ) {
+    super('lab:monitoring:Tetragon', name, {}, options)
+    this.release = release(
+      releases.tetragon,
+      { lab, chart: 'tetragon', values: tetragonValues(lab) },
+      { parent: this, dependsOn: namespace },
+    )
+    if (lab.source === 'replay') new Replay(`${name}-replay`, { lab, namespace }, { parent: this })
+    this.registerOutputs({})
+  }
+}
+
+const filters = (list: Record<string, unknown>[]): string => list.map(filter => JSON.stringify(filter)).join('\n')
+
+/** Values of the Tetragon chart. Without an agent only the CRDs are left of it. */
+export function tetragonValues({ settings, lock, source }: Lab): Values {
+  const live = source === 'live'
+  const { tetragon } = settings
+  return {
+    // By the release, so that policies need not wait for the operator to get round to it.
+    crds: { installMethod: 'helm' },
+    exportDirectory: exportFile.directory,
+    export: { stdout: { image: { override: imageRef(lock.images['tetragon-export-stdout']) } } },
+    tetragon: {
+      enabled: live,
+      image: { override: imageRef(lock.images.tetragon) },
+      hostProcPath: settings.cluster.mode === 'create' ? '/procHost' : '/proc',
+      exportFilename: exportFile.name,
+      enableProcessCred: tetragon.enableProcessCred,
+      enableProcessNs: tetragon.enableProcessNs,
+      processAncestors: { enabled: 'base,kprobe' },
+      exportRateLimit: tetragon.exportRateLimit,
+      exportAllowList: filters(tetragon.exportAllowList),
+      exportDenyList: filters(tetragon.exportDenyList),
+      redactionFilters: filters(tetragon.redactionFilters),
+      enableKeepSensorsOnExit: tetragon.keepSensorsOnExit,
+      prometheus: {
+        enabled: true,
+        port: 2112,
+        metricsLabelFilter: 'namespace,workload,pod,binary,node_name',
+      },
+      // A debugging server that nobody here asks.
+      gops: { enabled: false },
+      resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+    },
+    tetragonOperator: {
+      enabled: live,
+      image: { override: imageRef(lock.images['tetragon-operator']) },
+      resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
+    },
+    rthooks: {
+      enabled: live && tetragon.runtimeHooks,
+      interface: 'nri-hook',
+      // Were the agent away, no pod could start without these.
+      failAllowNamespaces: 'kube-system,local-path-storage,monitoring',
+      image: { override: imageRef(lock.images['tetragon-rthooks']) },
+    },
+  }
+}
