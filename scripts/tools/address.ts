@@ -1,0 +1,50 @@
+import { dirname, isAbsolute, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { LabError } from '../../stacks/error.ts'
+
+/** This machine in the words of those who publish programs. */
+export interface Platform {
+  /** linux or darwin. */
+  os: string
+  /** amd64 or arm64. */
+  arch: string
+  /** x64 or arm64. */
+  cpu: string
+}
+
+/** @throws LabError on anything but Linux and macOS on amd64 and arm64. */
+export function thisPlatform(os: string = process.platform, cpu: string = process.arch): Platform {
+  const arch = { x64: 'amd64', arm64: 'arm64' }[cpu]
+  if (!arch || (os !== 'linux' && os !== 'darwin'))
+    throw new LabError({
+      found: `this machine is ${os} on ${cpu}`,
+      expected: 'Linux or macOS on amd64 or arm64',
+      next: os === 'win32' ? 'run the lab inside WSL: wsl --install' : 'use another machine, or a virtual one',
+    })
+  return { os, arch, cpu }
+}
+
+/**
+ * An address of a lock file made ready for use: `{version}`, `{os}`, `{arch}`, `{cpu}` and `${ENVIRONMENT}` replaced, and a path turned
+ * into a file address, relative to the folder of the lock.
+ * @throws LabError for an environment variable that is not set.
+ */
+export function expandAddress(
+  text: string,
+  lockFile: string,
+  places: Partial<Platform & { version: string }> = {},
+): URL {
+  const full = text
+    .replace(/\$\{(\w+)\}/g, (_, name: string) => {
+      const value = process.env[name]
+      if (value) return value
+      throw new LabError({
+        found: `${name} is not set, and ${lockFile} needs it for ${text}`,
+        expected: `the environment variable ${name}`,
+        next: `export ${name}=…, or use another lock: --lock FILE`,
+      })
+    })
+    .replace(/\{(version|os|arch|cpu)\}/g, (place, name: keyof typeof places) => places[name] ?? place)
+  if (/^(https?|file):/.test(full)) return new URL(full)
+  return pathToFileURL(isAbsolute(full) ? full : resolve(dirname(lockFile), full))
+}

@@ -1,0 +1,95 @@
+import { stat } from 'node:fs/promises'
+import pLimit from 'p-limit'
+import { list } from 'tar'
+import { parse } from 'yaml'
+import { LabError } from '../../stacks/error.ts'
+import { type ChartName, chartFile, type Lock } from '../../stacks/lock.ts'
+import { expandAddress } from './address.ts'
+import { fetchText, fetchVerified, fileDigest, knownDigest, type OnBytes, type Trust } from './download.ts'
+import { digestInIndex } from './published.ts'
+
+/** A chart that is in place. */
+export interface ReadyChart {
+  name: ChartName
+  version: string
+  /** Absolute path of its archive. */
+  file: string
+  /** Fetched in this call. */
+  fetched: boolean
+  /** How its digest was known. `first seen`: it was not, and is remembered from now on; say so to the user. */
+  trust: Trust
+}
+
+/**
+ * Brings the archives of charts into `.lab/charts`, each once, each verified.
+ * @throws LabError for an archive that cannot be fetched, whose digest differs, or that holds another chart or version than the lock says.
+ */
+export async function ensureCharts(
+  lock: Lock,
+  names: readonly ChartName[],
+  onBytes?: (name: ChartName, ...bytes: Parameters<OnBytes>) => void,
+): Promise<ReadyChart[]> {
+  const atATime = pLimit(4)
+  return Promise.all(
+    names.map(name => atATime(() => ensureChart(lock, name, onBytes && ((done, total) => onBytes(name, done, total))))),
+  )
+}
+
+async function ensureChart(lock: Lock, name: ChartName, onBytes?: OnBytes): Promise<ReadyChart> {
+  const { version, sha256, index } = lock.charts[name]
+  const file = chartFile(lock, name)
+  const what = `chart ${name} ${version}`
+  const url = expandAddress(lock.charts[name].url, lock.file)
+  const known = knownDigest({ url, sha256 })
+  // Hashed anew each time: it costs milliseconds, and finds what a full disk or an editor did to it
+  if (known && (await exists(file)) && (await fileDigest(file)) === known.digest)
+    return { name, version, file, fetched: false, trust: known.trust }
+  const trust = await fetchVerified({
+    what,
+    url,
+    to: file,
+    sha256,
+    published: index ? () => publishedDigest(lock, name, expandAddress(index, lock.file)) : undefined,
+    onBytes,
+    inspect: archive => sameChart(archive, name, version, lock.file),
+  })
+  return { name, version, file, fetched: true, trust }
+}
+
+const exists = (file: string): Promise<boolean> =>
+  stat(file).then(
+    found => found.isFile(),
+    () => false,
+  )
+
+async function publishedDigest(lock: Lock, name: ChartName, index: URL): Promise<string> {
+  const { version } = lock.charts[name]
+  const digest = digestInIndex(await fetchText(`the index of chart ${name}`, index), name, version)
+  if (digest) return digest
+  throw new LabError({
+    found: `${index.href} does not list ${name} ${version}`,
+    expected: 'a version that its publisher lists, with its digest',
+    next: `name another version, or its sha256, under charts.${name} of ${lock.file}`,
+  })
+}
+
+/** A lock whose version and address disagree would deploy something else than it says. */
+async function sameChart(archive: string, name: ChartName, version: string, lockFile: string): Promise<void> {
+  let text = ''
+  try {
+    await list({
+      file: archive,
+      filter: path => /^(\.\/)?[^/]+\/Chart\.yaml$/.test(path),
+      onReadEntry: entry => entry.on('data', (chunk: Buffer) => (text += chunk.toString('utf8'))),
+    })
+  } catch {
+    // Not an archive: the same message as for one without a Chart.yaml
+  }
+  const holds = (text ? parse(text) : {}) as { name?: string; version?: string }
+  if (holds.name === name && holds.version === version) return
+  throw new LabError({
+    found: holds.name ? `the archive holds chart ${holds.name} ${holds.version}` : 'the archive holds no chart',
+    expected: `chart ${name} ${version}, as ${lockFile} says`,
+    next: `mend version or url under charts.${name} of ${lockFile}`,
+  })
+}

@@ -1,0 +1,239 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import pLimit from 'p-limit'
+import pRetry, { AbortError } from 'p-retry'
+import { LabError } from '../../stacks/error.ts'
+import { type ImageName, imageRef, type Lock, type LockedImage } from '../../stacks/lock.ts'
+import { docker, dockerProblem } from './docker.ts'
+import { remember, remembered } from './remembered.ts'
+
+// Images come to the Docker host first, where they outlive the cluster, and from there into the node by a pipe: a second `lab up`
+// needs no registry, and pulls run while the cluster is being made.
+
+/** What happens to one image, for a progress display. */
+export interface ImageStep {
+  /** Repository and tag. */
+  ref: string
+  step: 'present' | 'pulling' | 'pulled' | 'loading' | 'loaded'
+  /** Layers that are in place, and how many there are; only while pulling. */
+  layers?: { done: number; of: number }
+}
+export type OnImage = (step: ImageStep) => void
+
+/** Pulls at a time: more of them share the same line, and Docker itself takes three layers of each at once. */
+const pullsAtATime = 3
+
+/**
+ * Brings images onto the Docker host, under `repository:tag`. What is there already is not pulled.
+ *
+ * An image that the lock does not pin by digest is pulled by tag once; the digest it had is remembered, and pulled by from then on.
+ * @throws LabError for the first image that cannot be had; no further pull is begun then.
+ */
+export async function pullImages(lock: Lock, names: readonly ImageName[], onImage?: OnImage): Promise<void> {
+  await pullAll(
+    names.map(name => lock.images[name]),
+    onImage,
+  )
+}
+
+/** Brings the node's own image onto the Docker host. @throws LabError as `pullImages`. */
+export const pullNodeImage = (lock: Lock, onImage?: OnImage): Promise<void> => pullAll([lock.nodeImage], onImage)
+
+async function pullAll(images: readonly LockedImage[], onImage?: OnImage): Promise<void> {
+  const here = await presentImages(images.map(imageRef))
+  const missing = images.filter(image => {
+    const held = here.get(imageRef(image))
+    const present = held !== undefined && isAsWanted(image, held)
+    if (present) onImage?.({ ref: imageRef(image), step: 'present' })
+    return !present
+  })
+  if (missing.length === 0) return
+  const engine = await enginePlatform()
+  const atATime = pLimit(pullsAtATime)
+  try {
+    await Promise.all(missing.map(image => atATime(() => pull(image, engine, onImage))))
+  } catch (error) {
+    atATime.clearQueue()
+    throw error
+  }
+}
+
+/** The digest that an image must have, where one is known. */
+const wantedDigest = (image: LockedImage): string | undefined => image.digest ?? remembered(imageRef(image))
+
+/** An image without repository digests was loaded from a file or built here: its tag is all there is to go by. */
+function isAsWanted(image: LockedImage, repoDigests: readonly string[]): boolean {
+  const digest = wantedDigest(image)
+  return digest === undefined || repoDigests.length === 0 || repoDigests.some(found => found.endsWith(`@${digest}`))
+}
+
+/** Which of these images the Docker host has, with the digests that registries know them by. */
+export async function presentImages(refs: readonly string[]): Promise<Map<string, string[]>> {
+  if (refs.length === 0) return new Map()
+  const args = ['image', 'inspect', '--format', '{{json .RepoTags}}\t{{json .RepoDigests}}', ...refs]
+  const result = await execa('docker', args, { reject: false })
+  // Exit code 1 with "No such image" for each that is missing; the others are printed all the same
+  if (result.failed && !/no such image|not found/i.test(result.stderr)) throw dockerProblem(args, result)
+  const present = new Map<string, string[]>()
+  for (const line of result.stdout.split('\n').filter(Boolean)) {
+    const [tags, digests] = line.split('\t').map(text => (JSON.parse(text) as string[] | null) ?? [])
+    for (const ref of refs) if (tags!.includes(familiarName(ref)) || tags!.includes(ref)) present.set(ref, digests!)
+  }
+  return present
+}
+
+/** Docker leaves out its own registry in the names that it shows. */
+export const familiarName = (ref: string): string => ref.replace(/^docker\.io\/(library\/)?/, '')
+
+/** Operating system and architecture of the engine, as in linux/amd64; it may differ from this machine's. */
+const enginePlatform = (): Promise<string> => docker(['version', '--format', '{{.Server.Os}}/{{.Server.Arch}}'])
+
+async function pull(image: LockedImage, engine: string, onImage?: OnImage): Promise<void> {
+  const ref = imageRef(image)
+  const digest = wantedDigest(image)
+  const from = digest ? `${image.repository}@${digest}` : ref
+  const foreign = image.platforms && !image.platforms.some(platform => platform === engine)
+  const args = ['pull', ...(foreign ? ['--platform', image.platforms![0]!] : []), from]
+  onImage?.({ ref, step: 'pulling' })
+  await pRetry(() => pullOnce(args, ref, onImage), { retries: 3, minTimeout: 1000, factor: 3 })
+  if (digest) {
+    await docker(['tag', from, ref])
+  } else {
+    const known = (await presentImages([ref]))
+      .get(ref)
+      ?.find(found => found.startsWith(`${familiarName(image.repository)}@`))
+    if (known) await remember({ [ref]: known.slice(known.indexOf('@') + 1) })
+  }
+  onImage?.({ ref, step: 'pulled' })
+}
+
+async function pullOnce(args: readonly string[], ref: string, onImage?: OnImage): Promise<void> {
+  const layers = new Map<string, boolean>()
+  const pulling = execa('docker', args, { reject: false })
+  for await (const line of pulling) {
+    const layer = /^([0-9a-f]{12}): (.+)$/.exec(String(line))
+    if (!layer) continue
+    layers.set(layer[1]!, layers.get(layer[1]!) || /^(Pull complete|Already exists)/.test(layer[2]!))
+    const done = [...layers.values()].filter(Boolean).length
+    onImage?.({ ref, step: 'pulling', layers: { done, of: layers.size } })
+  }
+  const result = await pulling
+  if (result.failed) throw pullProblem(args, ref, result)
+}
+
+/** Why an image could not be pulled. A network that is away may come back; a name that is wrong stays wrong. */
+export function pullProblem(
+  args: readonly string[],
+  ref: string,
+  failure: { code?: string | undefined; stderr?: unknown; cause?: unknown },
+): Error {
+  const says =
+    String(failure.stderr ?? '')
+      .trim()
+      .split('\n')
+      .at(-1) ?? ''
+  const registry = ref.slice(0, ref.indexOf('/'))
+  const cause = failure.cause
+  if (failure.code === 'ENOENT' || /docker daemon|docker\.sock/i.test(says))
+    return new AbortError(dockerProblem(args, failure))
+  if (/toomanyrequests|rate limit/i.test(says))
+    return new AbortError(
+      new LabError({
+        found: `${registry} gives no more images for now (rate limit), wanted ${ref}`,
+        expected: 'a registry that lets this network pull',
+        next: 'docker login, wait an hour, or name a mirror: --lock FILE',
+        cause,
+      }),
+    )
+  if (/no matching manifest/i.test(says))
+    return new AbortError(
+      new LabError({
+        found: `${ref} is not published for this machine's architecture`,
+        expected: 'an image for it',
+        next: 'name another image in a lock of your own: --lock FILE',
+        cause,
+      }),
+    )
+  if (/not found|manifest unknown|denied|unauthorized|invalid reference/i.test(says))
+    return new AbortError(
+      new LabError({
+        found: `${registry} does not give ${ref} (${says})`,
+        expected: 'an image that its registry has, as the lock says',
+        next: 'look at repository, tag and digest in lab.lock.yaml, or name a mirror: --lock FILE',
+        cause,
+      }),
+    )
+  return new LabError({
+    found: `${registry} cannot be reached for ${ref} (${says})`,
+    expected: `a network that reaches ${registry}`,
+    next: 'check the network and repeat; what was pulled is kept',
+    cause,
+  })
+}
+
+export interface LoadOptions {
+  onImage?: OnImage | undefined
+  /** How long to wait for the node's containerd, in seconds; it is there a few seconds after the node's container. Default 180. */
+  waitSeconds?: number
+}
+
+/**
+ * Copies images from the Docker host into a kind node, under their full names. What the node has already is skipped.
+ *
+ * May be called before the node exists: it waits until containerd answers in it, so that images flow in while Kubernetes still starts.
+ * @throws LabError when the node does not appear in time, or an image is not on the Docker host.
+ */
+export async function loadImages(node: string, refs: readonly string[], options: LoadOptions = {}): Promise<void> {
+  const { onImage, waitSeconds = 180 } = options
+  await containerd(node, waitSeconds)
+  const held = await nodeImages(node)
+  const missing = refs.filter(ref => !held.has(ref))
+  for (const ref of refs) onImage?.({ ref, step: held.has(ref) ? 'present' : 'loading' })
+  if (missing.length === 0) return
+  await copyImages(node, missing)
+  const now = await nodeImages(node)
+  const lost = missing.find(ref => !now.has(ref))
+  if (lost)
+    throw new LabError({
+      found: `${lost} did not arrive in the node ${node}`,
+      expected: 'an image that Docker can save and containerd can import',
+      next: `docker image rm ${lost}, then repeat`,
+    })
+  for (const ref of missing) onImage?.({ ref, step: 'loaded' })
+}
+
+/** Waits until containerd answers in the node. */
+async function containerd(node: string, seconds: number): Promise<void> {
+  const deadline = Date.now() + seconds * 1000
+  while (true) {
+    const answer = await execa('docker', ['exec', node, 'ctr', 'version'], { reject: false, timeout: 10_000 })
+    if (!answer.failed) return
+    if (Date.now() > deadline)
+      throw new LabError({
+        found: `containerd in the node ${node} did not answer within ${seconds} s (${answer.stderr?.split('\n').at(-1)})`,
+        expected: 'a kind node that starts',
+        next: './lab doctor',
+      })
+    await sleep(400)
+  }
+}
+
+/** Full names of the images that a node has. */
+export async function nodeImages(node: string): Promise<Set<string>> {
+  return new Set(
+    (await docker(['exec', node, 'ctr', '--namespace=k8s.io', 'images', 'ls', '-q'])).split('\n').filter(Boolean),
+  )
+}
+
+/**
+ * One stream, with the shell's own pipe: gigabytes do not pass through this process.
+ *
+ * Only the node's platform is taken. With containerd's image store an engine saves an index that names platforms whose layers it never
+ * pulled, and an import of all platforms, as `kind load` asks for, fails on the first of them (kubernetes-sigs/kind#3795).
+ */
+async function copyImages(node: string, refs: readonly string[]): Promise<void> {
+  const script =
+    'node=$1 platform=$2; shift 2; docker save "$@" | docker exec -i "$node" ctr --namespace=k8s.io images import --platform "$platform" -'
+  const result = await execa('sh', ['-c', script, 'sh', node, await enginePlatform(), ...refs], { reject: false })
+  if (result.failed) throw dockerProblem(['save'], result)
+}
