@@ -39,7 +39,9 @@ export async function pullImages(lock: Lock, names: readonly ImageName[], onImag
 /** Brings the node's own image onto the Docker host. @throws LabError as `pullImages`. */
 export const pullNodeImage = (lock: Lock, onImage?: OnImage): Promise<void> => pullAll([lock.nodeImage], onImage)
 
-async function pullAll(images: readonly LockedImage[], onImage?: OnImage): Promise<void> {
+/** Brings these images onto the Docker host. @throws LabError as `pullImages`. */
+export /** As `pullImages`, for images that stand in no section of a lock. */
+export async function pullAll(images: readonly LockedImage[], onImage?: OnImage): Promise<void> {
   const here = await presentImages(images.map(imageRef))
   const missing = images.filter(image => {
     const held = here.get(imageRef(image))
