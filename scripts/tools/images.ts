@@ -40,7 +40,6 @@ export async function pullImages(lock: Lock, names: readonly ImageName[], onImag
 export const pullNodeImage = (lock: Lock, onImage?: OnImage): Promise<void> => pullAll([lock.nodeImage], onImage)
 
 /** Brings these images onto the Docker host. @throws LabError as `pullImages`. */
-export /** As `pullImages`, for images that stand in no section of a lock. */
 export async function pullAll(images: readonly LockedImage[], onImage?: OnImage): Promise<void> {
   const here = await presentImages(images.map(imageRef))
   const missing = images.filter(image => {
