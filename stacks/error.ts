@@ -4,6 +4,8 @@
  */
 export class LabError extends Error {
   override name = 'LabError'
+  /** What Pulumi's runner looks for (its RunError) to print a message and no stack. Set here, because loading its SDK takes half a second. */
+  readonly __pulumiRunError = true
   readonly found: string
   readonly expected: string
   readonly next: string
@@ -11,7 +13,7 @@ export class LabError extends Error {
   readonly exitCode: 1 | 2
 
   constructor(says: { found: string; expected: string; next: string; exitCode?: 1 | 2; cause?: unknown }) {
-    super(`${says.found}; expected ${says.expected}; next: ${says.next}`, { cause: says.cause })
+    super(`found ${says.found}\n  expected  ${says.expected}\n  next      ${says.next}`, { cause: says.cause })
     this.found = says.found
     this.expected = says.expected
     this.next = says.next
@@ -21,5 +23,11 @@ export class LabError extends Error {
   /** The three lines as a terminal shows them. */
   lines(): string[] {
     return [`found     ${this.found}`, `expected  ${this.expected}`, `next      ${this.next}`]
+  }
+
+  /** Reads an error back from what another program printed of it, where there is one. */
+  static parse(text: string): LabError | undefined {
+    const match = /found {1,5}(.+)\n\s*expected {2}(.+)\n\s*next {6}(.+)/.exec(text)
+    return match ? new LabError({ found: match[1]!, expected: match[2]!, next: match[3]! }) : undefined
   }
 }

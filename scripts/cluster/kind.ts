@@ -1,0 +1,199 @@
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import type { ClusterSpec } from '../../stacks/cluster.ts'
+import { LabError } from '../../stacks/error.ts'
+import { imageRef } from '../../stacks/lock.ts'
+import { labPath } from '../../stacks/paths.ts'
+import { setCommand } from '../../stacks/settings.ts'
+import { type ImageStep, loadImages, pullAll } from '../tools/images.ts'
+
+type Say = (line: string) => void
+
+/** The container that plays the node of a cluster. */
+export const nodeOf = (cluster: string): string => `${cluster}-control-plane`
+
+/** What is remembered of a cluster that this lab made or began to make: so that nobody else's of the same name is ever touched. */
+const recordFile = (): string => labPath('cluster.json')
+const kubeconfig = (): string => labPath('kubeconfig')
+
+/** Whether this checkout made the cluster of that name. */
+export function isOurs(cluster: string): boolean {
+  return (
+    existsSync(recordFile()) && (JSON.parse(readFileSync(recordFile(), 'utf8')) as { name: string }).name === cluster
+  )
+}
+
+/** State of the node's container, as Docker says: `running`, `exited`, …, or undefined when there is none. */
+export async function nodeState(cluster: string): Promise<string | undefined> {
+  const { stdout, failed } = await execa('docker', ['inspect', '--format', '{{.State.Status}}', nodeOf(cluster)], {
+    reject: false,
+  })
+  return failed ? undefined : stdout.trim()
+}
+
+/**
+ * Makes the cluster, or mends it, or leaves it as it is, and returns when its API answers, its node is ready and every image is in it.
+ * Images are pulled and loaded while the node boots. Done twice, it does nothing the second time.
+ * @returns the node's name.
+ * @throws LabError when a cluster of this name belongs to somebody else, or kind or Docker fail.
+ */
+export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string> {
+  const node = nodeOf(spec.name)
+  const state = await nodeState(spec.name)
+  if (state && !isOurs(spec.name))
+    throw new LabError({
+      found: `a KinD cluster named ${spec.name} that this lab did not make`,
+      expected: 'a name that is free',
+      next: `${setCommand('cluster.name', `${spec.name}-2`)}, or: kind delete cluster --name ${spec.name}`,
+    })
+  const pulled = pullAll([spec.nodeImage], tell(say)).then(() => pullAll(spec.images, tell(say)))
+  // Loaded as soon as the node's containerd runs: its boot is mostly waiting.
+  const load = async () => {
+    await pulled
+    await loadImages(node, spec.images.map(imageRef), { onImage: tell(say) })
+  }
+  if (state && (await revive(spec.name, state, say))) {
+    await load()
+    return node
+  }
+  if (state) await deleteCluster(spec.name, say)
+  writeFileSync(recordFile(), JSON.stringify({ name: spec.name }))
+  await pullAll([spec.nodeImage], tell(say))
+  await Promise.all([create(spec, say).then(() => ready(120, say)), load()])
+  return node
+}
+
+/** Deletes a cluster that this lab made. One that is not there is no error. */
+export async function deleteCluster(name: string, say: Say): Promise<void> {
+  if (await nodeState(name)) {
+    if (!isOurs(name)) {
+      say(`cluster ${name} was not made by this lab: left alone`)
+      return
+    }
+    say(`deleting cluster ${name}`)
+    await kind(['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig()])
+  }
+  rmSync(recordFile(), { force: true })
+  rmSync(kubeconfig(), { force: true })
+}
+
+async function create(spec: ClusterSpec, say: Say): Promise<void> {
+  say('creating the node')
+  const creating = execa(
+    'kind',
+    [
+      'create',
+      'cluster',
+      '--name',
+      spec.name,
+      '--image',
+      pinned(spec),
+      '--kubeconfig',
+      kubeconfig(),
+      '--config',
+      '-',
+      '--wait',
+      '0s',
+      '-q',
+    ],
+    { input: spec.config, reject: false, all: true },
+  )
+  const result = await creating
+  if (result.failed) throw kindProblem(result.all ?? '', result.code)
+  chmodSync(kubeconfig(), 0o600)
+  say('the node has booted')
+}
+
+/** By digest where the lock knows it. An image that no registry gave (built or loaded here) has none, and goes by its tag. */
+const pinned = ({ nodeImage }: ClusterSpec): string =>
+  nodeImage.digest ? `${imageRef(nodeImage)}@${nodeImage.digest}` : imageRef(nodeImage)
+
+/** Starts a stopped node and says whether the cluster answers. */
+async function revive(name: string, state: string, say: Say): Promise<boolean> {
+  if (state !== 'running') {
+    say(`starting the node, which was ${state}`)
+    await execa('docker', ['start', nodeOf(name)], { reject: false })
+  }
+  const { failed } = await execa('kind', ['export', 'kubeconfig', '--name', name, '--kubeconfig', kubeconfig(), '-q'], {
+    reject: false,
+  })
+  // kind takes it from the node: without it, an interrupted creation did not get that far.
+  if (failed) return false
+  chmodSync(kubeconfig(), 0o600)
+  try {
+    await ready(60, say)
+    return true
+  } catch (error) {
+    if (error instanceof LabError) return false
+    throw error
+  }
+}
+
+/** Waits until the API answers and the node is ready: whoever asks earlier is told that the cluster is unreachable, and believes it. */
+async function ready(seconds: number, say: Say): Promise<void> {
+  const end = Date.now() + seconds * 1000
+  let last = ''
+  while (Date.now() < end) {
+    const args = [
+      'get',
+      'nodes',
+      '-o',
+      'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}',
+      '--request-timeout=5s',
+    ]
+    const { stdout, stderr, failed } = await kubectl(args)
+    if (
+      !failed &&
+      stdout.trim() !== '' &&
+      stdout
+        .trim()
+        .split(' ')
+        .every(status => status === 'True')
+    ) {
+      const api = await kubectl(['get', '--raw', '/readyz', '--request-timeout=5s'])
+      if (!api.failed && api.stdout.trim() === 'ok') {
+        say('the cluster is ready')
+        return
+      }
+      last = api.stderr
+    } else last = failed ? stderr : `node conditions: ${stdout}`
+    await sleep(500)
+  }
+  throw new LabError({
+    found: `the cluster is not ready after ${seconds} s (${last.split('\n').at(-1)})`,
+    expected: 'an API that answers and a node that is ready',
+    next: './lab up again; if it stays so: ./lab doctor',
+  })
+}
+
+const kubectl = (args: string[]) => execa('kubectl', ['--kubeconfig', kubeconfig(), ...args], { reject: false })
+
+async function kind(args: string[]): Promise<void> {
+  const { failed, all, code } = await execa('kind', args, { reject: false, all: true })
+  if (failed) throw kindProblem(all ?? '', code)
+}
+
+function kindProblem(output: string, code?: string): LabError {
+  if (code === 'ENOENT')
+    return new LabError({
+      found: 'no kind on PATH',
+      expected: 'the one that lab.lock.yaml pins',
+      next: 'eval "$(./lab env)"',
+    })
+  const line = output.split('\n').find(found => /error/i.test(found)) ?? output.trim().split('\n').at(-1) ?? ''
+  const taken = /port is already allocated|address already in use/.test(output)
+  return new LabError({
+    found: `kind failed: ${line.replace(/^ERROR: /, '').slice(0, 300)}`,
+    expected: taken ? 'ports that are free' : 'a cluster that boots',
+    next: './lab doctor',
+  })
+}
+
+/** One line for each image that is not there already. */
+const tell =
+  (say: Say) =>
+  ({ ref, step, layers }: ImageStep): void => {
+    if (step === 'pulling' && layers) return
+    if (step !== 'present') say(`${step} ${ref}`)
+  }

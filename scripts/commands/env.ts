@@ -1,0 +1,23 @@
+import type { Command } from 'commander'
+import { loadContext } from '../context.ts'
+import { kernelDecision } from '../doctor/kernel.ts'
+import { print, printJson } from '../output.ts'
+import { ensureStack } from '../pulumi/stack.ts'
+import { ensureCharts } from '../tools/charts.ts'
+import { chartsOf } from '../up.ts'
+
+export function register(program: Command): void {
+  program
+    .command('env')
+    .description('print what plain pulumi, kubectl and kind need to work on this lab; fetches what is missing')
+    .option('--json', 'print it as JSON instead of shell commands')
+    .addHelpText('after', '\nExample:\n  eval "$(./lab env)" && pulumi preview')
+    .action(async ({ json = false }: { json?: boolean }) => {
+      const { settings, lock, env } = await loadContext()
+      await Promise.all([ensureCharts(lock, chartsOf(settings)), kernelDecision(), ensureStack(env)])
+      if (json) return printJson(env)
+      for (const [name, value] of Object.entries(env)) print(`export ${name}=${quote(value)}`)
+    })
+}
+
+const quote = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`

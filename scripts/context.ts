@@ -1,0 +1,24 @@
+import { type Lock, readLock } from '../stacks/lock.ts'
+import type { Settings } from '../stacks/settings.ts'
+import { labEnvironment } from './environment.ts'
+import { readSettings } from './settings.ts'
+
+/** What most commands start from. */
+export interface Context {
+  settings: Settings
+  lock: Lock
+  /** What the lab's own programs are run with. */
+  env: Record<string, string>
+}
+
+/**
+ * Reads settings and pins, and puts the pinned programs first on this process's own PATH, so that every module simply runs `kubectl`.
+ * @throws LabError for a wrong setting or lock, or a program that cannot be fetched.
+ */
+export async function loadContext(): Promise<Context> {
+  const settings = readSettings()
+  const lock = readLock()
+  const env = await labEnvironment(lock)
+  process.env.PATH = env.PATH
+  return { settings, lock, env }
+}

@@ -1,0 +1,69 @@
+import { rmSync } from 'node:fs'
+import { execa } from 'execa'
+import { LabError } from '../stacks/error.ts'
+import { labPath } from '../stacks/paths.ts'
+import { deleteCluster, isOurs, nodeState } from './cluster/kind.ts'
+import { loadContext } from './context.ts'
+import { mend } from './pulumi/mend.ts'
+import { runPulumi } from './pulumi/run.ts'
+import { removeState, stackExists, stateResources } from './pulumi/state.ts'
+import { alone } from './running.ts'
+
+/** What `lab down` has done. */
+export interface DownResult {
+  /** Whether there was anything to remove. */
+  removed: boolean
+  seconds: number
+}
+
+/** What is left of a lab, in words; empty when nothing is. */
+export async function whatIsThere(): Promise<string[]> {
+  const { settings } = await loadContext()
+  const there: string[] = []
+  if (isOurs(settings.cluster.name) && (await nodeState(settings.cluster.name)))
+    there.push(`KinD cluster ${settings.cluster.name} with all that is in it`)
+  if (stackExists()) there.push(`Pulumi's state (${stateResources().length} resources)`)
+  return there
+}
+
+/**
+ * Removes the cluster, the state and everything else but what the next `up` is glad of: images, charts and programs.
+ * Where there is nothing, it does nothing.
+ * @throws LabError when something will not go.
+ */
+export async function takeDown(): Promise<DownResult> {
+  const began = performance.now()
+  return alone('down', async () => {
+    const { settings, env } = await loadContext()
+    const removed = (await whatIsThere()).length > 0
+    const name = settings.cluster.name
+    if (stackExists()) {
+      await mend(settings, env)
+      // Everything is deletedWith the node, so this costs one `kind delete cluster`.
+      if (stateResources().length > 0) await runPulumi('destroy', { env })
+    }
+    // Half-made, it is in no state.
+    if (isOurs(name)) await deleteCluster(name, () => {})
+    if (await leftovers(name))
+      throw new LabError({
+        found: `the cluster ${name} is still there`,
+        expected: 'nothing left of it',
+        next: `kind delete cluster --name ${name}`,
+      })
+    removeState()
+    await removeNetwork()
+    for (const file of ['grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json'])
+      rmSync(labPath(file), { force: true })
+    return { removed, seconds: (performance.now() - began) / 1000 }
+  })
+}
+
+const leftovers = async (name: string): Promise<boolean> => isOurs(name) && (await nodeState(name)) !== undefined
+
+/** kind makes a network for its clusters and leaves it; it goes when no cluster uses it any more. */
+async function removeNetwork(): Promise<void> {
+  const { stdout, failed } = await execa('docker', ['network', 'inspect', 'kind', '--format', '{{len .Containers}}'], {
+    reject: false,
+  })
+  if (!failed && stdout.trim() === '0') await execa('docker', ['network', 'rm', 'kind'], { reject: false })
+}

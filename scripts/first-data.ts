@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LabError } from '../stacks/error.ts'
+import type { Settings } from '../stacks/settings.ts'
+
+/** What shows that data flows from end to end: metrics from Tetragon, events in Loki, traffic from k6, and Grafana over them. */
+function probes({
+  ports,
+  traffic,
+  cluster,
+}: Settings): { what: string; url: string; holds: (body: string) => boolean }[] {
+  const prometheus = (expression: string) =>
+    `http://127.0.0.1:${ports.prometheus}/api/v1/query?query=${encodeURIComponent(expression)}`
+  const some = (body: string) => ((JSON.parse(body) as { data?: { result?: unknown[] } }).data?.result?.length ?? 0) > 0
+  if (cluster.mode === 'existing') return []
+  return [
+    // A rate takes two readings.
+    { what: "Tetragon's metrics", url: prometheus('rate(tetragon_events_exported_total[2m])'), holds: some },
+    ...(traffic.enabled
+      ? [{ what: "the traffic's metrics", url: prometheus('rate(k6_http_reqs_total[2m])'), holds: some }]
+      : []),
+    {
+      what: "Tetragon's events",
+      url: `http://127.0.0.1:${ports.loki}/loki/api/v1/query?query=${encodeURIComponent('sum(count_over_time({service_name="tetragon"}[5m]))')}`,
+      holds: some,
+    },
+    { what: 'Grafana', url: `http://127.0.0.1:${ports.grafana}/api/health`, holds: body => body.includes('ok') },
+    {
+      what: 'the Guestbook',
+      url: `http://127.0.0.1:${ports.guestbook}/guestbook.php?cmd=get&key=messages`,
+      holds: body => body.includes('data'),
+    },
+  ]
+}
+
+/**
+ * Waits until there is something to see, at most 90 seconds.
+ * @throws LabError naming what stays empty.
+ */
+export async function firstData(settings: Settings, say: (line: string) => void): Promise<void> {
+  const end = Date.now() + 90_000
+  let open = probes(settings)
+  while (open.length > 0) {
+    say(open.map(probe => probe.what).join(', '))
+    const answers = await Promise.all(open.map(probe => answersWith(probe.url, probe.holds)))
+    open = open.filter((_, index) => !answers[index])
+    if (open.length === 0) return
+    if (Date.now() > end)
+      throw new LabError({
+        found: `all parts stand, but there is no sign yet of ${open.map(probe => probe.what).join(', ')}`,
+        expected: 'data within 90 s',
+        next: './lab verify, then ./lab logs PART',
+      })
+    await sleep(500)
+  }
+}
+
+async function answersWith(url: string, holds: (body: string) => boolean): Promise<boolean> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(3000) })
+    return answer.ok && holds(await answer.text())
+  } catch {
+    // Not there yet: asked again.
+    return false
+  }
+}

@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs'
+import { execa, type Options } from 'execa'
+import { LabError } from '../stacks/error.ts'
+import { labPath } from '../stacks/paths.ts'
+import type { Settings } from '../stacks/settings.ts'
+import { readSettings } from './settings.ts'
+
+/** How `kubectl` is told which cluster: the lab's own kubeconfig, or the context that the settings name. */
+export function kubeArgs(settings: Settings = readSettings()): string[] {
+  if (settings.cluster.mode === 'existing') return ['--context', settings.cluster.context]
+  const kubeconfig = labPath('kubeconfig')
+  if (!existsSync(kubeconfig))
+    throw new LabError({ found: 'no lab is running', expected: 'one that was stood up', next: './lab up' })
+  return ['--kubeconfig', kubeconfig]
+}
+
+/**
+ * Output of `kubectl ARGS` on the lab's cluster, with nothing on its standard input.
+ * @throws LabError when no lab is running, or kubectl fails: with kubectl's own words.
+ */
+export async function kubectl(args: readonly string[], options: Options = {}): Promise<string> {
+  const result = await execa('kubectl', [...kubeArgs(), ...args], {
+    stdin: options.input === undefined ? 'ignore' : 'pipe',
+    ...options,
+    reject: false,
+  })
+  if (!result.failed) return String(result.stdout)
+  if (result.code === 'ENOENT')
+    throw new LabError({
+      found: 'no kubectl on PATH',
+      expected: 'the one that lab.lock.yaml pins',
+      next: 'eval "$(./lab env)"',
+    })
+  const says = String(result.stderr ?? '').trim()
+  throw new LabError({
+    found: `kubectl ${args.slice(0, 3).join(' ')}: ${says.split('\n').at(-1)}`,
+    expected: 'an answer from the cluster',
+    next: /refused|no such host|timeout|unreachable/i.test(says)
+      ? './lab status'
+      : `./lab kubectl ${args.slice(0, 3).join(' ')}`,
+  })
+}
+
+/** The same, parsed: `kubectl ARGS -o json`. */
+export const kubectlJson = async <T>(args: readonly string[]): Promise<T> =>
+  JSON.parse(await kubectl([...args, '-o', 'json'])) as T

@@ -1,0 +1,55 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { report } from './output.ts'
+
+// The `lab` command: finds its subcommands in scripts/commands, one file each, and turns what they throw into lines and an exit code.
+
+const folder = join(import.meta.dirname, 'commands')
+
+const program = new Command('lab')
+  .description('An eBPF security-observability lab on this machine: one command stands it up, one removes it.')
+  .option('--lock <file>', 'pins to lay over lab.lock.yaml (or LAB_LOCK)')
+  .showHelpAfterError('(add --help for what is possible)')
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false })
+  .addHelpText('after', '\nExample:\n  ./lab up && ./lab verify')
+  .hook('preAction', command => {
+    const { lock } = command.opts<{ lock?: string }>()
+    if (lock) process.env.LAB_LOCK = lock
+  })
+
+const order = [
+  'up',
+  'down',
+  'status',
+  'verify',
+  'doctor',
+  'plan',
+  'env',
+  'logs',
+  'policy',
+  'dashboards',
+  'exercise',
+  'class',
+  'report',
+]
+const files = readdirSync(folder)
+  .filter(file => file.endsWith('.ts'))
+  .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+for (const file of files) {
+  const { register } = (await import(join(folder, file))) as { register: (program: Command) => void }
+  register(program)
+}
+
+function rank(file: string): number {
+  const at = order.indexOf(file.replace(/\.ts$/, ''))
+  return at < 0 ? order.length : at
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  // commander has printed its own message; 0 is help or version, all else is wrong usage.
+  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : report(error)
+}

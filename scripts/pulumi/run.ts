@@ -1,0 +1,135 @@
+import { createWriteStream, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { StringDecoder } from 'node:string_decoder'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { LabError } from '../../stacks/error.ts'
+import { labPath, projectDir } from '../../stacks/paths.ts'
+
+/** What one resource is about, in an engine event. */
+interface Metadata {
+  op: string
+  urn: string
+  type: string
+}
+
+/** The events of Pulumi's engine that the lab looks at (apitype.EngineEvent). */
+export interface EngineEvent {
+  resourcePreEvent?: { metadata: Metadata }
+  resOutputsEvent?: { metadata: Metadata }
+  resOpFailedEvent?: { metadata: Metadata }
+  diagnosticEvent?: { urn?: string; message: string; severity: 'info' | 'info#err' | 'warning' | 'error' | 'debug' }
+  summaryEvent?: { resourceChanges?: Record<string, number>; durationSeconds: number }
+}
+
+/** What came of a run. */
+export interface RunResult {
+  /** How many resources were created, updated, deleted, left the same. */
+  changes: Record<string, number>
+  /** Seconds. */
+  seconds: number
+}
+
+/**
+ * Runs `pulumi up` or `pulumi destroy` on the lab's stack, without a preview, and hands on the engine's events as they come.
+ * All that it prints goes to `.lab/logs/<action>.log`.
+ * @throws LabError with what failed: the resource's own error where it is one of ours, else the last message of the engine.
+ */
+export async function runPulumi(
+  action: 'up' | 'destroy',
+  {
+    env,
+    onEvent,
+    signal,
+  }: { env: Record<string, string>; onEvent?: (event: EngineEvent) => void; signal?: AbortSignal },
+): Promise<RunResult> {
+  const events = labPath('logs', `${action}.events`)
+  const log = labPath('logs', `${action}.log`)
+  rmSync(events, { force: true })
+  const result: RunResult = { changes: {}, seconds: 0 }
+  const errors: string[] = []
+  const running = execa(
+    'pulumi',
+    [action, '--yes', '--skip-preview', '--non-interactive', '--color', 'never', '--event-log', events],
+    {
+      cwd: projectDir,
+      env,
+      reject: false,
+      all: true,
+      stdin: 'ignore',
+      // Its own group: Ctrl-C reaches this process, which then asks Pulumi to stop once.
+      detached: true,
+      buffer: true,
+    },
+  )
+  running.all?.pipe(createWriteStream(log, { mode: 0o600 }))
+  const stop = () => void running.kill('SIGINT')
+  signal?.addEventListener('abort', stop, { once: true })
+  let done = false
+  const following = followLines(
+    events,
+    () => done,
+    line => {
+      const event = JSON.parse(line) as EngineEvent
+      if (event.diagnosticEvent?.severity === 'error') errors.push(event.diagnosticEvent.message.trim())
+      if (event.summaryEvent) {
+        result.changes = event.summaryEvent.resourceChanges ?? {}
+        result.seconds = event.summaryEvent.durationSeconds
+      }
+      onEvent?.(event)
+    },
+  )
+  const finished = await running
+  done = true
+  await following
+  signal?.removeEventListener('abort', stop)
+  if (signal?.aborted)
+    throw new LabError({
+      found: `${action} was interrupted`,
+      expected: 'nothing: what is half-made is mended by the next',
+      next: './lab up, or ./lab down',
+    })
+  if (finished.failed) throw explainFailure(action, errors, String(finished.all ?? ''), log)
+  return result
+}
+
+/** The error that says most: one that the lab's own programs printed, else the engine's first. */
+export function explainFailure(action: string, errors: string[], output: string, log: string): LabError {
+  for (const text of [...errors, output]) {
+    const own = LabError.parse(text)
+    if (own) return own
+  }
+  const meaningful =
+    errors.find(text => !/^update failed$|resource operation failed|preview failed/i.test(text)) ?? errors[0]
+  const line = (meaningful ?? output.trim().split('\n').at(-1) ?? '').split('\n').slice(0, 3).join(' ').slice(0, 400)
+  return new LabError({
+    found: `pulumi ${action} failed: ${line}`,
+    expected: 'every part to become ready',
+    next: `./lab ${action === 'up' ? 'up' : 'down'} again takes up where it stopped; the whole log: ${log}`,
+  })
+}
+
+/** Reads a file's lines as they are written, until told that no more come. */
+async function followLines(path: string, isDone: () => boolean, onLine: (line: string) => void): Promise<void> {
+  let position = 0
+  let rest = ''
+  const decoder = new StringDecoder('utf8')
+  const buffer = Buffer.alloc(1 << 16)
+  while (true) {
+    const last = isDone()
+    const file = await open(path).catch(() => undefined)
+    if (file) {
+      while (true) {
+        const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
+        if (bytesRead === 0) break
+        position += bytesRead
+        const lines = (rest + decoder.write(buffer.subarray(0, bytesRead))).split('\n')
+        rest = lines.pop()!
+        for (const line of lines) if (line) onLine(line)
+      }
+      await file.close()
+    }
+    if (last) return
+    await sleep(100)
+  }
+}

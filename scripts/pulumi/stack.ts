@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs'
+import { execa } from 'execa'
+import { LabError } from '../../stacks/error.ts'
+import { projectDir } from '../../stacks/paths.ts'
+import { stackName } from '../environment.ts'
+import { forgetSalt, stackExists } from './state.ts'
+
+/** Makes the stack where there is none, so that `lab up` and plain `pulumi up` find the same. @throws LabError when Pulumi cannot. */
+export async function ensureStack(env: Record<string, string>): Promise<void> {
+  if (stackExists() && existsSync(env.PULUMI_CONFIG_PASSPHRASE_FILE!)) return
+  // One from a state that was removed would not fit the new passphrase.
+  forgetSalt()
+  const result = await execa('pulumi', ['stack', 'init', stackName, '--non-interactive'], {
+    cwd: projectDir,
+    env,
+    reject: false,
+    all: true,
+  })
+  if (result.failed && !/already exists/.test(result.all))
+    throw new LabError({
+      found: `pulumi stack init failed: ${result.all.trim().split('\n').at(-1)}`,
+      expected: 'a stack in .lab/state',
+      next: './lab doctor',
+    })
+}

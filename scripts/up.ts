@@ -1,0 +1,134 @@
+import { decideSource } from '../stacks/lab.ts'
+import { chartNames } from '../stacks/lock.ts'
+import type { Settings } from '../stacks/settings.ts'
+import { nodeState } from './cluster/kind.ts'
+import { type Context, loadContext } from './context.ts'
+import { kernelDecision } from './doctor/kernel.ts'
+import { requireHealthy } from './doctor/preflight.ts'
+import { firstData } from './first-data.ts'
+import { listr, UpProgress } from './progress.ts'
+import { mend } from './pulumi/mend.ts'
+import { type RunResult, runPulumi } from './pulumi/run.ts'
+import { ensureStack } from './pulumi/stack.ts'
+import { alone } from './running.ts'
+import { ensureCharts } from './tools/charts.ts'
+
+/** What `lab up` has done. */
+export interface UpResult {
+  settings: Settings
+  source: 'live' | 'replay'
+  /** Why this source. */
+  why: string
+  /** From the start of the command, in seconds. */
+  seconds: number
+  changes: Record<string, number>
+  mended: string[]
+  /** Charts that had no digest in the lock and are trusted from now on as they came. */
+  remembered: string[]
+}
+
+/** Charts that a lab with these settings installs. */
+export const chartsOf = (settings: Settings) =>
+  chartNames.filter(name =>
+    name === 'opentelemetry-collector'
+      ? settings.pipeline.shipper === 'otel'
+      : name === 'fluent-bit'
+        ? settings.pipeline.shipper === 'fluent-bit'
+        : true,
+  )
+
+/**
+ * Stands the lab up and returns when there is something to see in it.
+ * @throws LabError for whatever is the user's to mend. What is half-made then, the next `up` or `down` mends.
+ */
+export async function standUp({ silent }: { silent: boolean }): Promise<UpResult> {
+  const began = performance.now()
+  return alone('up', async () => {
+    const interrupt = new AbortController()
+    const onSignal = () => interrupt.abort()
+    process.once('SIGINT', onSignal)
+    process.once('SIGTERM', onSignal)
+    try {
+      return await steps(began, silent, interrupt.signal)
+    } finally {
+      process.off('SIGINT', onSignal)
+      process.off('SIGTERM', onSignal)
+    }
+  })
+}
+
+async function steps(began: number, silent: boolean, signal: AbortSignal): Promise<UpResult> {
+  let context!: Context
+  let mended: string[] = []
+  let remembered: string[] = []
+  let result: RunResult = { changes: {}, seconds: 0 }
+  let source!: 'live' | 'replay'
+  let why = ''
+  const progress = new UpProgress()
+
+  const prepare = async () => {
+    context = await loadContext()
+    const { settings, lock, env } = context
+    const exists = settings.cluster.mode === 'existing' || (await nodeState(settings.cluster.name)) === 'running'
+    const [charts, decision] = await Promise.all([
+      ensureCharts(lock, chartsOf(settings)),
+      kernelDecision(),
+      // A lab that runs has passed them, and holds its own ports.
+      exists ? undefined : requireHealthy(settings, lock),
+    ])
+    remembered = charts
+      .filter(chart => chart.trust === 'first seen' && chart.fetched)
+      .map(chart => `chart ${chart.name} ${chart.version}: no digest was known; this one is remembered`)
+    source = await decideSource(settings, async () => decision)
+    why = settings.tetragon.source === 'auto' ? decision.why : 'as set by tetragon.source'
+    mended = await mend(settings, env)
+    await ensureStack(env)
+  }
+
+  const deploy = async () => {
+    try {
+      result = await runPulumi('up', { env: context.env, signal, onEvent: event => progress.on(event) })
+      progress.close()
+    } catch (error) {
+      progress.close(error as Error)
+      throw error
+    }
+  }
+
+  let failure: unknown
+  const keep = (error: unknown) => {
+    failure ??= error
+    throw error
+  }
+  await listr(
+    [
+      { title: 'Look at the machine, fetch what is missing', task: () => prepare().catch(keep) },
+      {
+        title: 'Stand up the lab',
+        task: (_, task) =>
+          task.newListr([{ title: 'Pulumi', task: () => deploy().catch(keep) }, ...progress.tasks()], {
+            concurrent: true,
+            exitOnError: false,
+          }),
+      },
+      {
+        title: 'Wait for the first data',
+        skip: () => failure !== undefined,
+        task: (_, task) => firstData(context.settings, line => (task.output = line)).catch(keep),
+      },
+    ],
+    { silent },
+  )
+    .run()
+    .catch(() => undefined)
+  if (failure) throw failure
+  return {
+    settings: context.settings,
+    source,
+    why,
+    seconds: (performance.now() - began) / 1000,
+    changes: result.changes,
+    mended,
+    remembered,
+  }
+}
