@@ -28,15 +28,23 @@ const order = [
   'plan',
   'env',
   'logs',
+  'kubectl',
+  'tetra',
+  'pulumi',
   'policy',
   'dashboards',
   'exercise',
   'class',
   'report',
 ]
-const files = readdirSync(folder)
-  .filter(file => file.endsWith('.ts'))
-  .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+// Only the one that is asked for is loaded; all of them for help, and to say what a wrong name might have meant.
+const asked = process.argv
+  .slice(2)
+  .find((argument, index, all) => !argument.startsWith('-') && all[index - 1] !== '--lock')
+const all = readdirSync(folder).filter(file => file.endsWith('.ts'))
+const files = all.includes(`${asked}.ts`)
+  ? [`${asked}.ts`]
+  : all.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
 for (const file of files) {
   const { register } = (await import(join(folder, file))) as { register: (program: Command) => void }
   register(program)

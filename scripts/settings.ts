@@ -7,12 +7,12 @@ import { configNamespace, parseSettings, type Settings } from '../stacks/setting
 import { stackName } from './environment.ts'
 
 /**
- * Settings as the stack's file has them: the same that the program gets from Pulumi, without starting it.
- * @throws LabError for a file that is not YAML, and for a wrong setting.
+ * Sections of the stack's settings as its file has them, unchecked.
+ * @throws LabError for a file that is not YAML.
  */
-export function readSettings(): Settings {
+export function readSections(): Record<string, unknown> {
   const file = join(projectDir, `Pulumi.${stackName}.yaml`)
-  if (!existsSync(file)) return parseSettings({})
+  if (!existsSync(file)) return {}
   let config: Record<string, unknown>
   try {
     config = (parse(readFileSync(file, 'utf8')) as { config?: Record<string, unknown> } | null)?.config ?? {}
@@ -25,11 +25,15 @@ export function readSettings(): Settings {
     })
   }
   const prefix = `${configNamespace}:`
-  return parseSettings(
-    Object.fromEntries(
-      Object.entries(config)
-        .filter(([key]) => key.startsWith(prefix))
-        .map(([key, value]) => [key.slice(prefix.length), value]),
-    ),
+  return Object.fromEntries(
+    Object.entries(config)
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, value]) => [key.slice(prefix.length), value]),
   )
 }
+
+/**
+ * Settings as the program gets them from Pulumi, without starting it.
+ * @throws LabError for a file that is not YAML, and for a wrong setting.
+ */
+export const readSettings = (): Settings => parseSettings(readSections())

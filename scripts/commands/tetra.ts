@@ -1,0 +1,11 @@
+import type { Command } from 'commander'
+import { tetra } from '../tetra.ts'
+import { through } from '../through.ts'
+
+export const register = (program: Command): void =>
+  through(program, {
+    name: 'tetra',
+    description: "run Tetragon's own command on the lab's agent, or on the replayed events",
+    example: './lab tetra getevents -o compact --pods visitor',
+    run: tetra,
+  })

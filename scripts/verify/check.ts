@@ -1,0 +1,23 @@
+/** A promise of the lab, looked at. */
+export interface Check {
+  /** What the promise is about: `panels`, `pods`, … */
+  area: string
+  title: string
+  /** `skip` says in `found` why the promise does not apply here. */
+  result: 'ok' | 'fail' | 'skip'
+  found: string
+  /** What else it should have been, and the command that shows more; for failures. */
+  expected?: string
+  next?: string
+}
+
+export const ok = (area: string, title: string, found: string): Check => ({ area, title, result: 'ok', found })
+export const skip = (area: string, title: string, why: string): Check => ({ area, title, result: 'skip', found: why })
+export const fail = (area: string, title: string, found: string, expected: string, next: string): Check => ({
+  area,
+  title,
+  result: 'fail',
+  found,
+  expected,
+  next,
+})

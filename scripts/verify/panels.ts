@@ -1,0 +1,69 @@
+import pLimit from 'p-limit'
+import { allDashboards } from '../../dashboards/index.ts'
+import { type PanelQuery, panelQueries, runnable } from '../../dashboards/queries.ts'
+import { LabError } from '../../stacks/error.ts'
+import type { Settings } from '../../stacks/settings.ts'
+import type { Grafana } from '../grafana.ts'
+import { type Check, fail, ok, skip } from './check.ts'
+
+/** Runs every query of every panel through Grafana, as the panel would; a panel holds data when each of its queries does. */
+export async function verifyPanels(settings: Settings, grafana: Grafana): Promise<Check[]> {
+  const atATime = pLimit(4)
+  const found = await grafana.get<{ uid: string }[]>('/api/search?type=dash-db&limit=500')
+  const provisioned = new Set(found.map(dashboard => dashboard.uid))
+  const checks = allDashboards().flatMap(({ dashboard }) => {
+    const title = `dashboard ${dashboard.title}`
+    if (!provisioned.has(dashboard.uid!))
+      return [
+        Promise.resolve([
+          fail('panels', title, 'not in Grafana', `a dashboard with the uid ${dashboard.uid}`, './lab logs grafana'),
+        ]),
+      ]
+    const byPanel = Map.groupBy(panelQueries(dashboard), query => query.panel.id)
+    return [...byPanel.values()].map(queries =>
+      atATime(async () => [
+        await verifyPanel(settings, grafana, `${dashboard.title} / ${queries[0]!.panel.title}`, queries, expr =>
+          runnable(expr, dashboard),
+        ),
+      ]),
+    )
+  })
+  return (await Promise.all(checks)).flat()
+}
+
+async function verifyPanel(
+  settings: Settings,
+  grafana: Grafana,
+  title: string,
+  queries: PanelQuery[],
+  prepare: (expr: string) => string,
+): Promise<Check> {
+  const unmet = queries
+    .map(query => query.needs)
+    .find(needs => needs && valueAt(settings, needs.setting) !== needs.value)
+  if (unmet) return skip('panels', title, `needs ${unmet.setting} to be ${unmet.value}`)
+  let series = 0
+  for (const { datasource, expr, instant, refId } of queries) {
+    const query = prepare(expr)
+    try {
+      const result = await grafana[datasource](query, instant ? undefined : 15)
+      const holding = result.filter(one => one.points > 0 && !Number.isNaN(one.value)).length
+      if (holding === 0)
+        return fail(
+          'panels',
+          title,
+          `query ${refId} is empty: ${query}`,
+          'at least one series',
+          `./lab logs ${datasource === 'loki' ? 'shipper' : 'prometheus'}`,
+        )
+      series += holding
+    } catch (error) {
+      if (!(error instanceof LabError)) throw error
+      return fail('panels', title, `query ${refId}: ${error.found}`, 'an answer', error.next)
+    }
+  }
+  return ok('panels', title, `${series} series`)
+}
+
+const valueAt = (settings: Settings, path: string): unknown =>
+  path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], settings)

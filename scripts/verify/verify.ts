@@ -1,0 +1,49 @@
+import { LabError } from '../../stacks/error.ts'
+import { loadContext } from '../context.ts'
+import { Grafana } from '../grafana.ts'
+import { kubeArgs } from '../kube.ts'
+import { type Check, fail } from './check.ts'
+import { verifyPanels } from './panels.ts'
+import {
+  verifyAddresses,
+  verifyDataSources,
+  verifyFiles,
+  verifyLogs,
+  verifyPods,
+  verifyPolicies,
+  verifySource,
+  verifyTargets,
+} from './promises.ts'
+
+/**
+ * Checks each promise of the lab against what runs.
+ * @throws LabError when no lab is running.
+ */
+export async function verify(): Promise<Check[]> {
+  const { settings } = await loadContext()
+  kubeArgs(settings)
+  const grafana = new Grafana(settings)
+  const areas: [string, () => Check[] | Promise<Check[]>][] = [
+    ['pods', verifyPods],
+    ['source', () => verifySource(settings)],
+    ['policies', () => verifyPolicies(settings)],
+    ['targets', () => verifyTargets(settings, grafana)],
+    ['events', () => verifyLogs(grafana)],
+    ['grafana', () => verifyDataSources(grafana)],
+    ['panels', () => verifyPanels(settings, grafana)],
+    ['addresses', () => verifyAddresses(settings)],
+    ['files', () => verifyFiles(settings)],
+  ]
+  const checks = await Promise.all(
+    areas.map(async ([area, look]) => {
+      try {
+        return await look()
+      } catch (error) {
+        // That one thing cannot be asked is a finding, and no reason not to ask for the others.
+        if (!(error instanceof LabError)) throw error
+        return [fail(area, area, error.found, error.expected, error.next)]
+      }
+    }),
+  )
+  return checks.flat()
+}
