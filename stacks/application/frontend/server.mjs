@@ -96,6 +96,12 @@ export function parseReply(buffer) {
 
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
+/**
+ * @param {string} route
+ * @param {number} code
+ */
+const labelled = (route, code) => `route="${route}",code="${code}"`
+
 /** What is counted, in Prometheus' own words. */
 export class Metrics {
   /** @type {Map<string, number>} by labels */
@@ -108,13 +114,21 @@ export class Metrics {
   /** @type {Map<string, { buckets: number[], sum: number, count: number }>} by route */
   #durations = new Map()
 
+  constructor() {
+    // Zero is an answer; a series that is not there yet is none.
+    for (const route of ['index', 'get', 'set']) {
+      this.#requests.set(labelled(route, 200), 0)
+      this.#durations.set(route, { buckets: bounds.map(() => 0), sum: 0, count: 0 })
+    }
+  }
+
   /**
    * @param {string} route one of few
    * @param {number} code
    * @param {number} seconds
    */
   request(route, code, seconds) {
-    const labels = `route="${route}",code="${code}"`
+    const labels = labelled(route, code)
     this.#requests.set(labels, (this.#requests.get(labels) ?? 0) + 1)
     const duration = this.#durations.get(route) ?? { buckets: bounds.map(() => 0), sum: 0, count: 0 }
     duration.buckets = duration.buckets.map((count, i) => (seconds <= (bounds[i] ?? 0) ? count + 1 : count))

@@ -1,0 +1,145 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { resolve } from 'node:path'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+
+const folder = resolve('stacks/application/traffic')
+
+interface Stage {
+  duration: string
+  target: number
+}
+interface Script {
+  default: () => void
+  day: (average: number, noise: number, seed: number) => Stage[]
+  sign: (messages: readonly string[], message: string) => string[]
+  options: { scenarios: Record<string, Record<string, unknown>> }
+}
+interface Asked {
+  url: string
+  name: string
+}
+
+// Fakes of what k6 brings: they note what the script asked for.
+const k6 = vi.hoisted(() => ({
+  asked: [] as Asked[],
+  failed: [] as string[],
+  answer: (_url: string): { status: number; body: string } => ({ status: 200, body: '' }),
+}))
+vi.mock('k6', () => ({
+  check: (value: unknown, checks: Record<string, (value: unknown) => boolean>) => {
+    for (const [name, holds] of Object.entries(checks)) if (!holds(value)) k6.failed.push(name)
+  },
+}))
+vi.mock('k6/execution', () => ({ default: { scenario: { iterationInTest: 4321 } } }))
+vi.mock('k6/http', () => ({
+  default: {
+    get: (url: string, { tags }: { tags: { name: string } }) => {
+      k6.asked.push({ url, name: tags.name })
+      const { status, body } = k6.answer(url)
+      return { status, body, json: () => JSON.parse(body) }
+    },
+  },
+}))
+
+/** The script as k6 would start it. Its path is put together so that the compiler, which lacks k6's globals here, leaves it alone. */
+async function load(env: Record<string, string> = {}): Promise<Script> {
+  vi.resetModules()
+  vi.stubGlobal('__ENV', env)
+  return (await import(`${folder}/${'guestbook'}.ts`)) as Script
+}
+
+beforeEach(() => {
+  k6.asked.length = 0
+  k6.failed.length = 0
+})
+
+test('agrees with the types of k6', { timeout: 60_000 }, () => {
+  const tsc = resolve('node_modules/typescript/bin/tsc')
+  const checked = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })
+  expect(checked.stdout + checked.stderr).toBe('')
+  expect(checked.status).toBe(0)
+  // and the check is one: it sees the script
+  const files = execFileSync(process.execPath, [tsc, '-p', folder, '--listFilesOnly'], { encoding: 'utf8' })
+  expect(files).toContain('traffic/guestbook.ts')
+  expect(files).toContain('@types/k6/')
+})
+
+describe('the rate', () => {
+  const average = (stages: Stage[]) => stages.reduce((sum, { target }) => sum + target, 0) / stages.length
+
+  test.each([
+    [5, 0.2],
+    [0.1, 0.5],
+    [500, 1],
+  ])('of %d visits a second wanders within %d around it, for a day', async (rate, noise) => {
+    const stages = (await load()).day(rate, noise, 1)
+    expect(stages).toHaveLength(2880)
+    const targets = stages.map(({ target }) => target)
+    expect(Math.min(...targets)).toBeGreaterThanOrEqual(Math.round(rate * 60 * (1 - noise)))
+    expect(Math.max(...targets)).toBeLessThanOrEqual(Math.round(rate * 60 * (1 + noise)))
+    expect(average(stages) / (rate * 60)).toBeCloseTo(1, 1)
+    expect(new Set(targets).size).toBeGreaterThan(3)
+  })
+
+  test('is the same again with the same seed, another with another, and steady without noise', async () => {
+    const { day } = await load()
+    expect(day(5, 0.2, 7)).toEqual(day(5, 0.2, 7))
+    expect(day(5, 0.2, 7)).not.toEqual(day(5, 0.2, 8))
+    expect(new Set(day(5, 0, 1).map(({ target }) => target))).toEqual(new Set([300]))
+  })
+
+  test('comes from the environment', async () => {
+    const { options } = await load({ RATE: '0.5', NOISE: '0' })
+    expect(options.scenarios.visits).toMatchObject({ executor: 'ramping-arrival-rate', timeUnit: '1m', startRate: 30 })
+    expect((options.scenarios.visits!.stages as Stage[])[0]).toEqual({ duration: '30s', target: 30 })
+    await expect(load({ RATE: 'many' })).rejects.toThrow('RATE is many')
+    await expect(load({ NOISE: '2' })).rejects.toThrow('NOISE is 2')
+  })
+})
+
+describe('a visit', () => {
+  const found = '{"data": "Hi, there,It\'s me"}'
+
+  test('looks at the page and reads; one in five signs', async () => {
+    const { default: visit } = await load({ TARGET_URL: 'http://frontend/' })
+    k6.answer = url => ({ status: 200, body: url.includes('cmd=set') ? '{"message": "Updated"}' : found })
+    for (let i = 0; i < 2000; i++) visit()
+    const names = (name: string) => k6.asked.filter(asked => asked.name === name)
+    expect([names('index').length, names('get').length]).toEqual([2000, 2000])
+    expect(names('set').length).toBeGreaterThan(300)
+    expect(names('set').length).toBeLessThan(500)
+    expect(names('index')[0]!.url).toBe('http://frontend/')
+    expect(names('get')[0]!.url).toBe('http://frontend/guestbook.php?cmd=get&key=messages')
+    const set = new URL(names('set')[0]!.url)
+    expect(set.pathname).toBe('/guestbook.php')
+    expect(Object.fromEntries(set.searchParams)).toEqual({
+      cmd: 'set',
+      key: 'messages',
+      value: "Hi, there,It's me,Hello from visitor 321",
+    })
+    expect(k6.failed).toEqual([])
+  })
+
+  test('that is answered wrongly fails its checks and writes nothing', async () => {
+    const { default: visit } = await load()
+    k6.answer = url => ({ status: url.includes('php') ? 502 : 200, body: '<html>' })
+    for (let i = 0; i < 50; i++) visit()
+    expect(new Set(k6.failed)).toEqual(new Set(['get: 200', 'get: messages']))
+    expect(k6.asked.some(({ name }) => name === 'set')).toBe(false)
+  })
+
+  test('never makes the value longer without end, and leaves what people wrote', async () => {
+    const { sign } = await load()
+    let messages = ['Alice was here', 'Bob too']
+    for (let i = 0; i < 500; i++) messages = sign(messages, `Hello from visitor ${i}`)
+    expect(messages).toEqual([
+      'Alice was here',
+      'Bob too',
+      ...Array.from({ length: 10 }, (_, i) => `Hello from visitor ${490 + i}`),
+    ])
+    let crowd = Array.from({ length: 80 }, (_, i) => `person ${i}`)
+    crowd = sign(crowd, 'Hello from visitor 1')
+    expect(crowd).toHaveLength(50)
+    expect(crowd.at(-1)).toBe('Hello from visitor 1')
+  })
+})
