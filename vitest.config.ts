@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config'
+
+// Everything here runs with nothing but Node: no Docker, no network. What needs a real cluster is in test/e2e and started by `lab test e2e`.
+export default defineConfig({
+  test: {
+    include: ['test/{unit,plan}/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+})
