@@ -1,0 +1,263 @@
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
+import {
+  bars,
+  colour,
+  dashboard,
+  heatmap,
+  logLines,
+  logql,
+  logqlNow,
+  marks,
+  orNone,
+  orZero,
+  pages,
+  severityColours,
+  stat,
+  table,
+  thresholds,
+} from './common.ts'
+import { blocked, connections, events, leavingConnections, observed, sensitiveFiles, violations } from './filters.ts'
+
+const count = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__auto]))`
+const countAll = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__range]))`
+
+/** What happened in the pods, what of it a policy minds, and what was stopped. */
+export const security = (): Dashboard =>
+  dashboard({
+    page: pages.security,
+    description:
+      'A violation is an event of a policy whose tag says medium, high or critical. Observed means reported and let through; blocked means stopped.',
+    annotations: [marks('Blocked', 'dark-red', blocked)],
+    rows: [
+      {
+        title: 'In this time range',
+        panels: [
+          stat(
+            {
+              title: 'Violations',
+              description:
+                'Events of policies tagged `severity.medium` or worse. The tag stands in the policy: see `policies/`.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+              width: 6,
+              height: 4,
+            },
+            logqlNow(orZero(countAll(violations)), 'violations'),
+          ).thresholds(thresholds({ value: 1, color: 'yellow' })),
+          stat(
+            {
+              title: 'Blocked',
+              description:
+                'Processes that were killed with SIGKILL, and calls that an enforcing policy answered with an error. Zero while no enforcing policy is loaded: the exercise on enforcement loads one.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+              width: 6,
+              height: 4,
+            },
+            logqlNow(orZero(countAll(blocked)), 'blocked'),
+          ).thresholds(thresholds({ value: 1, color: 'red' })),
+          stat(
+            {
+              title: 'Sensitive files opened',
+              description: 'Violations on files: password files, keys, service-account tokens.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+              width: 6,
+              height: 4,
+            },
+            logqlNow(orZero(countAll(sensitiveFiles)), 'files'),
+          ).thresholds(thresholds({ value: 1, color: 'orange' })),
+          stat(
+            {
+              title: 'Connections that leave the cluster',
+              description:
+                'Connections to an IPv4 address outside all private ranges. The Guestbook makes none, so any is worth a look. Needs the policy `tcp-connect`.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+              width: 6,
+              height: 4,
+            },
+            logqlNow(orZero(countAll(leavingConnections)), 'connections'),
+          ).thresholds(thresholds({ value: 1, color: 'orange' })),
+        ],
+      },
+      {
+        title: 'What ran',
+        panels: [
+          heatmap(
+            {
+              title: 'Programs started, by namespace and binary',
+              description:
+                'A row for each program (the 25 busiest), a column for each step of time: the darker, the more starts. A steady row is a health check; a new row with a single dark cell is somebody at a shell, or an intruder.',
+              unit: 'short',
+              empty: 'No program started under these choices of namespace, pod and binary.',
+              width: 24,
+              height: 10,
+            },
+            logql(
+              `topk(25, ${count(events({ type: 'process_exec' }), 'by (k8s_namespace_name, process_executable_path) ')})`,
+              '{{k8s_namespace_name}} {{process_executable_path}}',
+            ),
+          ),
+        ],
+      },
+      {
+        title: 'What a policy minds',
+        panels: [
+          bars(
+            {
+              title: 'Violations by policy',
+              description: 'Violations in each step of time, by the TracingPolicy that reported them.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+            },
+            logql(
+              orNone(count(violations, 'by (tetragon_policy_name) '), 'tetragon_policy_name'),
+              '{{tetragon_policy_name}}',
+            ),
+          ),
+          severityBars(),
+          bars(
+            {
+              title: 'Blocked against observed',
+              description:
+                'Observed: a policy reported it and let it through. Blocked: the process was killed, or its call refused. The action in an event says only what the policy asks for, in monitor mode too, so it is not what is counted here. A killed process shows twice: the call that a policy saw is observed, the end of the process is blocked.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+            },
+            logql(orZero(count(blocked)), 'blocked'),
+            logql(orZero(count(observed)), 'observed'),
+          )
+            .overrideByName('blocked', colour('dark-red'))
+            .overrideByName('observed', colour('blue')),
+          table(
+            {
+              title: 'Top talkers',
+              description:
+                'The ten pods with most events of policies, violation or not. A pod at the top for `tcp-connect` is merely busy; one with two policies on the list deserves a look. A pod’s name leads to its events.',
+              unit: 'short',
+              empty: 'No policy matched in this time range. Is one loaded? kubectl get tracingpolicies -A',
+            },
+            logqlNow(
+              `topk(10, ${countAll(events({ policy: 'any' }), 'by (k8s_namespace_name, k8s_pod_name, tetragon_policy_name) ')})`,
+            ),
+            { k8s_namespace_name: 'Namespace', k8s_pod_name: 'Pod', tetragon_policy_name: 'Policy' },
+          ),
+        ],
+      },
+      {
+        title: 'Files and network',
+        panels: [
+          table(
+            {
+              title: 'Sensitive files',
+              description:
+                'Who opened which sensitive file, and which policy saw it. Paths are those the kernel resolved: a service-account token shows under its dated folder, never as `…/token` alone.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+            },
+            logqlNow(
+              orNone(
+                `topk(50, ${countAll(sensitiveFiles, 'by (k8s_pod_name, process_executable_path, tetragon_args, tetragon_policy_name) ')})`,
+                'tetragon_args',
+                'none in this time range',
+              ),
+            ),
+            {
+              k8s_pod_name: 'Pod',
+              process_executable_path: 'Binary',
+              tetragon_args: 'File',
+              tetragon_policy_name: 'Policy',
+            },
+          ),
+          table(
+            {
+              title: 'Connections by binary and destination',
+              description:
+                'Who connected where, from the policy `tcp-connect`. The Guestbook’s own are few: `node` and Redis to port 6379, `k6` to port 80. Any other binary or port is the unexpected one. The address is the Service’s, as the program asked for it.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+            },
+            logqlNow(
+              orNone(
+                `topk(50, ${countAll(connections, 'by (k8s_pod_name, process_executable_path, destination) ')})`,
+                'destination',
+                'none in this time range',
+              ),
+            ),
+            { k8s_pod_name: 'Pod', process_executable_path: 'Binary', destination: 'Destination' },
+            'Connections',
+          ),
+          bars(
+            {
+              title: 'Connections that leave the cluster',
+              description:
+                'Connections to an IPv4 address outside all private ranges, by the binary that made them. `curl -s https://example.com` in the visitor’s pod makes one, if the machine is online.',
+              unit: 'short',
+              empty: 'Loki does not answer; see Tetragon health.',
+              width: 24,
+              height: 6,
+            },
+            logql(
+              orNone(
+                count(leavingConnections, 'by (process_executable_path, destination) '),
+                'process_executable_path',
+                'none',
+              ),
+              '{{process_executable_path}} {{destination}}',
+            ),
+          ),
+        ],
+      },
+      {
+        title: 'Who started whom',
+        panels: [
+          logLines(
+            {
+              title: 'Process tree of $pod',
+              description:
+                'Programs in the order they started, indented by the number of their ancestors: parent, program, arguments. Choose one pod at the top of the page. `kubectl exec` shows as a child of `containerd-shim` or `runc`.',
+              unit: 'short',
+              empty: 'No program started in this pod in this time range.',
+              width: 14,
+              height: 12,
+            },
+            logql(
+              `${events({ type: 'process_exec' })} | line_format \`{{ $exec := (fromJson __line__).process_exec }}{{ range $exec.ancestors }}  {{ end }}{{ .process_parent_executable_path }} → {{ .process_executable_path }} {{ $exec.process.arguments }}\``,
+            ),
+          ),
+          table(
+            {
+              title: 'Parents and children',
+              description:
+                'Which program started which, and how often: one row with a high count is a health check, a shell under a web server is an incident.',
+              unit: 'short',
+              empty: 'No program started under these choices of namespace, pod and binary.',
+              width: 10,
+              height: 12,
+            },
+            logqlNow(
+              `topk(50, ${countAll(events({ type: 'process_exec' }), 'by (process_parent_executable_path, process_executable_path) ')})`,
+            ),
+            { process_parent_executable_path: 'Parent', process_executable_path: 'Binary' },
+            'Starts',
+          ),
+        ],
+      },
+    ],
+  })
+
+function severityBars() {
+  const panel = bars(
+    {
+      title: 'Violations by severity',
+      description:
+        'The same violations by the severity in the policy’s tag: `severity.medium` is warn, `high` is error, `critical` is critical.',
+      unit: 'short',
+      empty: 'Loki does not answer; see Tetragon health.',
+    },
+    logql(orNone(count(violations, 'by (detected_level) '), 'detected_level'), '{{detected_level}}'),
+  )
+  for (const [severity, name] of Object.entries(severityColours)) panel.overrideByName(severity, colour(name))
+  return panel
+}

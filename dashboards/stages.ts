@@ -1,0 +1,63 @@
+// The pipe from the kernel to Loki: what counts the events that pass each stage, and those that are lost there.
+
+/** A stage of the pipe. Metrics are series selectors of counters, without a range. */
+export interface Stage {
+  name: string
+  /** Counts what got through. Absent where nothing counts it. */
+  passed?: string
+  /** What counts losses, in the order events meet them. */
+  lost: { what: string; metric: string }[]
+}
+
+/**
+ * A metric under any of the names that the two shippers and their versions give it. Only ever one of them exists, so a
+ * rate over the name is safe.
+ */
+const anyOf = (names: string[], ...matchers: string[]): string =>
+  `{${[`__name__=~"${names.join('|')}"`, ...matchers].join(', ')}}`
+
+// What goes to a SIEM as well must not count twice, and what Fluent Bit reads back from its own queue neither.
+const toLoki = ['exporter!~".+/siem"', 'name!~"syslog.+|opentelemetry.+"']
+const fromFile = ['name!~"storage_backlog.+"']
+
+/** In the order that an event meets them. */
+export const stages: Stage[] = [
+  {
+    name: '1. kernel to agent',
+    passed: 'tetragon_observer_ringbuf_events_received_total',
+    lost: [
+      { what: '1. probe did not run', metric: 'tetragon_missed_prog_probes_total' },
+      { what: '1. kernel could not write', metric: 'tetragon_bpf_missed_events_total' },
+      { what: '1. ring buffer full', metric: 'tetragon_observer_ringbuf_events_lost_total' },
+      { what: '1. agent’s queue full', metric: 'tetragon_observer_ringbuf_queue_events_lost_total' },
+    ],
+  },
+  {
+    name: '2. agent to file',
+    passed: 'tetragon_events_exported_total',
+    lost: [{ what: '2. rate limit', metric: 'tetragon_export_ratelimit_events_dropped_total' }],
+  },
+  {
+    name: '3. file to shipper',
+    passed: anyOf(['otelcol_receiver_accepted_log_records(_total)?', 'fluentbit_input_records_total'], ...fromFile),
+    lost: [
+      { what: '3. shipper refused', metric: anyOf(['otelcol_receiver_refused_log_records(_total)?']) },
+      { what: '3. shipper’s queue full', metric: anyOf(['otelcol_exporter_enqueue_failed_log_records(_total)?']) },
+    ],
+  },
+  {
+    name: '4. shipper to Loki',
+    passed: anyOf(['otelcol_exporter_sent_log_records(_total)?', 'fluentbit_output_proc_records_total'], ...toLoki),
+    lost: [
+      {
+        what: '4. shipper gave up',
+        metric: anyOf(['otelcol_exporter_send_failed_log_records(_total)?', 'fluentbit_output_dropped_records_total']),
+      },
+    ],
+  },
+  {
+    name: '5. Loki',
+    passed: 'loki_distributor_lines_received_total',
+    lost: [{ what: '5. Loki discarded', metric: 'loki_discarded_samples_total' }],
+  },
+]
