@@ -34,7 +34,7 @@ export async function labEnvironment(
   rememberedSecret('passphrase')
   const own = [
     dirname(process.execPath),
-    ...['pulumi', 'kind', 'kubectl'].map(name => dirname(programs[name as ToolName]!)),
+    ...(['pulumi', 'kind', 'kubectl'] as const).map(name => dirname(programs[name]!)),
   ]
   return {
     PATH: [...new Set([...own, ...(process.env.PATH ?? '').split(':')])].join(':'),
