@@ -51,4 +51,4 @@ export const leavingConnections = `${connections} | peer=~"[0-9.]+" ${privateRan
 
 /** An event as one short line, whatever its type. */
 export const shortLine =
-  '| line_format `{{ .tetragon_event_type }}  {{ .k8s_namespace_name }}/{{ .k8s_pod_name }}  {{ .process_executable_path }} {{ .tetragon_function_name }} {{ .tetragon_args }} {{ .tetragon_signal }}`'
+  '| line_format `{{ .tetragon_event_type }}  {{ .k8s_namespace_name }}/{{ .k8s_pod_name }}  {{ .process_executable_path }} {{ .process_arguments }} {{ .tetragon_function_name }} {{ .tetragon_args }} {{ .tetragon_signal }}`'

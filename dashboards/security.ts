@@ -223,7 +223,7 @@ export const security = (): Dashboard =>
               height: 12,
             },
             logql(
-              `${events({ type: 'process_exec' })} | line_format \`{{ $exec := (fromJson __line__).process_exec }}{{ range $exec.ancestors }}  {{ end }}{{ .process_parent_executable_path }} → {{ .process_executable_path }} {{ $exec.process.arguments }}\``,
+              `${events({ type: 'process_exec' })} | line_format \`{{ range (fromJson __line__).process_exec.ancestors }}  {{ end }}{{ .process_parent_executable_path }} → {{ .process_executable_path }} {{ .process_arguments }}\``,
             ),
           ),
           table(

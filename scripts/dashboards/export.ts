@@ -61,19 +61,25 @@ export function exportDashboards(folder: string, { portable = false } = {}): str
   })
 }
 
-/** A dashboard that asks at import which data sources to use. */
+/** A dashboard that asks at import which data sources to use, and only for those that it has use for. */
 export function portableJson({ dashboard }: LabDashboard): string {
-  const inputs = Object.values(dataSources).map(({ type, uid }) => ({
-    name: `DS_${uid.toUpperCase()}`,
-    label: type === 'loki' ? 'Loki' : 'Prometheus',
-    description: type === 'loki' ? 'Where Tetragon’s events are' : 'What reads Tetragon’s metrics',
-    type: 'datasource',
-    pluginId: type,
-    pluginName: type === 'loki' ? 'Loki' : 'Prometheus',
-  }))
-  const asked = JSON.stringify(dashboard, (key, value) => {
+  const used = new Set<string>()
+  const asking = JSON.parse(JSON.stringify(dashboard), (key, value) => {
     if (key !== 'datasource' || typeof value?.uid !== 'string') return value
-    return { ...value, uid: `\${DS_${value.uid.toUpperCase()}}` }
+    used.add(value.uid)
+    return { ...value, uid: `\${${input(value.uid)}}` }
   })
-  return `${JSON.stringify({ __inputs: inputs, ...JSON.parse(asked) }, null, 2)}\n`
+  const inputs = Object.values(dataSources)
+    .filter(({ uid }) => used.has(uid))
+    .map(({ type, uid }) => ({
+      name: input(uid),
+      label: type === 'loki' ? 'Loki' : 'Prometheus',
+      description: type === 'loki' ? 'Where Tetragon’s events are' : 'What reads Tetragon’s metrics',
+      type: 'datasource',
+      pluginId: type,
+      pluginName: type === 'loki' ? 'Loki' : 'Prometheus',
+    }))
+  return `${JSON.stringify({ __inputs: inputs, ...asking }, null, 2)}\n`
 }
+
+const input = (uid: string): string => `DS_${uid.toUpperCase()}`
