@@ -3,10 +3,15 @@ import pLimit from 'p-limit'
 import { list } from 'tar'
 import { parse } from 'yaml'
 import { LabError } from '../../stacks/error.ts'
-import { type ChartName, chartFile, type Lock } from '../../stacks/lock.ts'
+import { type ChartName, chartFile, chartNames, type Lock } from '../../stacks/lock.ts'
+import type { Settings } from '../../stacks/settings.ts'
 import { expandAddress } from './address.ts'
 import { fetchText, fetchVerified, fileDigest, knownDigest, type OnBytes, type Trust } from './download.ts'
 import { digestInIndex } from './published.ts'
+
+/** Charts that a lab with these settings installs. */
+export const chartsOf = ({ pipeline }: Settings): ChartName[] =>
+  chartNames.filter(name => name !== (pipeline.shipper === 'otel' ? 'fluent-bit' : 'opentelemetry-collector'))
 
 /** A chart that is in place. */
 export interface ReadyChart {
