@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { $, within } from 'zx'
+import { projectDir } from '../../stacks/paths.ts'
+
+// The whole life of a lab, with the real engine, providers and cluster. Each test goes on from where the one before it stopped.
+
+$.cwd = projectDir
+$.verbose = false
+$.nothrow = true
+const lab = (...args: string[]) => $`./lab ${args}`
+
+const userKubeconfig = join(homedir(), '.kube', 'config')
+const contentOf = (file: string): string | undefined => (existsSync(file) ? readFileSync(file, 'utf8') : undefined)
+let kubeconfigBefore: string | undefined
+let containersBefore: string
+let networksBefore: string
+let settingsBefore: string | undefined
+
+const containers = async () => (await $`docker ps -a --format {{.Names}}`).stdout
+const networks = async () => (await $`docker network ls --format {{.Name}}`).stdout
+
+beforeAll(async () => {
+  const { stdout } = await lab('status', '--json')
+  expect(JSON.parse(stdout), 'no lab may be up').toMatchObject({ state: 'down' })
+  kubeconfigBefore = contentOf(userKubeconfig)
+  containersBefore = await containers()
+  networksBefore = await networks()
+  settingsBefore = contentOf(join(projectDir, 'Pulumi.dev.yaml'))
+})
+// Whatever failed in between: nothing stays.
+afterAll(() => lab('down', '--yes'))
+
+it('stands up', async () => {
+  const { exitCode, stdout, stderr } = await lab('up', '--json')
+  expect(exitCode, stderr).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ source: expect.stringMatching(/live|replay/) })
+  expect(stdout + stderr).not.toMatch(/client-key-data|BEGIN RSA|PRIVATE KEY/)
+})
+
+it('keeps its promises', async () => {
+  const { stdout, exitCode } = await lab('verify', '--json')
+  const checks = JSON.parse(stdout) as { result: string; area: string }[]
+  expect(checks.filter(check => check.result === 'fail')).toEqual([])
+  expect(checks.filter(check => check.area === 'panels').length).toBeGreaterThan(20)
+  expect(exitCode).toBe(0)
+})
+
+it('holds exec, exit and kprobe events that are told apart by pod', async () => {
+  for (const kind of ['process_exec', 'process_exit', 'process_kprobe']) {
+    const query = `sum by (k8s_pod_name) (count_over_time({service_name="tetragon", tetragon_event_type="${kind}"} | k8s_pod_name=~".+" [15m]))`
+    const answer = await fetch(`http://127.0.0.1:3100/loki/api/v1/query?query=${encodeURIComponent(query)}`)
+    const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } }
+    expect(data.result.length, kind).toBeGreaterThan(0)
+  }
+})
+
+it('answers the classic guestbook', async () => {
+  const set = await fetch('http://127.0.0.1:8080/guestbook.php?cmd=set&key=messages&value=hi')
+  expect(await set.json()).toEqual({ message: 'Updated' })
+  await expect
+    .poll(async () => (await fetch('http://127.0.0.1:8080/guestbook.php?cmd=get&key=messages')).json(), { timeout: 10_000 })
+    .toMatchObject({ data: expect.any(String) })
+})
+
+it('lists the policies', async () => {
+  const { stdout } = await lab('kubectl', 'get', 'tracingpolicies,tracingpoliciesnamespaced', '-A', '-o', 'name')
+  for (const name of ['sensitive-file-access', 'tcp-connect', 'unexpected-process-exec', 'sys-openat']) expect(stdout).toContain(name)
+})
+
+it('has nothing to do the second time', async () => {
+  const { exitCode, stdout, stderr } = await lab('up', '--json')
+  expect(exitCode, stderr).toBe(0)
+  const { changes } = JSON.parse(stdout) as { changes: Record<string, number> }
+  expect(Object.keys(changes)).toEqual(['same'])
+})
+
+it('is the same stack for plain pulumi', async () => {
+  const { exitCode, stdout, stderr } = await $`eval "$(./lab env)" && pulumi preview --expect-no-changes --non-interactive`
+  expect(exitCode, stdout + stderr).toBe(0)
+})
+
+it('goes without a trace', async () => {
+  const { exitCode, stderr } = await lab('down', '--yes')
+  expect(exitCode, stderr).toBe(0)
+  expect(await containers()).toBe(containersBefore)
+  expect(await networks()).toBe(networksBefore)
+  await within(async () => {
+    const { stdout, stderr } = await $`eval "$(./lab env)" && kind get clusters`
+    expect(stdout + stderr).not.toContain('lab\n')
+  })
+  expect(contentOf(userKubeconfig)).toBe(kubeconfigBefore)
+  await lab('down', '--yes')
+  expect(contentOf(join(projectDir, 'Pulumi.dev.yaml'))).toBe(settingsBefore)
+})
+
+it('has nothing to remove where there is nothing', async () => {
+  const { exitCode, stdout } = await lab('down', '--yes')
+  expect(exitCode).toBe(0)
+  expect(stdout).toContain('no lab')
+})
