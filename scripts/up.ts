@@ -1,5 +1,4 @@
 import { decideSource } from '../stacks/lab.ts'
-import { chartNames } from '../stacks/lock.ts'
 import type { Settings } from '../stacks/settings.ts'
 import { nodeState } from './cluster/kind.ts'
 import { type Context, loadContext } from './context.ts'
@@ -11,7 +10,7 @@ import { mend } from './pulumi/mend.ts'
 import { type RunResult, runPulumi } from './pulumi/run.ts'
 import { ensureStack } from './pulumi/stack.ts'
 import { alone } from './running.ts'
-import { ensureCharts } from './tools/charts.ts'
+import { chartsOf, ensureCharts } from './tools/charts.ts'
 
 /** What `lab up` has done. */
 export interface UpResult {
@@ -26,16 +25,6 @@ export interface UpResult {
   /** Charts that had no digest in the lock and are trusted from now on as they came. */
   remembered: string[]
 }
-
-/** Charts that a lab with these settings installs. */
-export const chartsOf = (settings: Settings) =>
-  chartNames.filter(name =>
-    name === 'opentelemetry-collector'
-      ? settings.pipeline.shipper === 'otel'
-      : name === 'fluent-bit'
-        ? settings.pipeline.shipper === 'fluent-bit'
-        : true,
-  )
 
 /**
  * Stands the lab up and returns when there is something to see in it.

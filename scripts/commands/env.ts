@@ -3,8 +3,7 @@ import { loadContext } from '../context.ts'
 import { kernelDecision } from '../doctor/kernel.ts'
 import { print, printJson } from '../output.ts'
 import { ensureStack } from '../pulumi/stack.ts'
-import { ensureCharts } from '../tools/charts.ts'
-import { chartsOf } from '../up.ts'
+import { chartsOf, ensureCharts } from '../tools/charts.ts'
 
 export function register(program: Command): void {
   program
