@@ -1,0 +1,294 @@
+import { type Action, type Hook, isMonitor, type Policy, type Selector } from '../model.ts'
+import { isTrue, nearest } from './hooks.ts'
+import type { Rule } from './rule.ts'
+
+// What is done when a call matches, and the options that change it.
+
+const actionsOf = (policy: Policy): { hook: Hook; selector: Selector; action: Action }[] =>
+  policy.hooks.flatMap(hook =>
+    hook.selectors.flatMap(selector => selector.actions.map(action => ({ hook, selector, action }))),
+  )
+
+const overrides = (policy: Policy): { hook: Hook; action: Action }[] =>
+  actionsOf(policy).filter(({ action }) => action.action === 'Override')
+
+const isSecurity = (hook: Hook): boolean => hook.name.startsWith('security_')
+const isSyscall = (hook: Hook): boolean => /^(__x64_|__arm64_)?sys_/.test(hook.name) || hook.name.startsWith('list:')
+
+/** The options of a policy that the agent knows, and what each takes. */
+const options: Record<string, { allowed: string; takes(value: string): boolean }> = {
+  'disable-kprobe-multi': { allowed: '"1" or "0"', takes: isBool },
+  'disable-uprobe-multi': { allowed: '"1" or "0"', takes: isBool },
+  'override-method': {
+    allowed: 'fmod-ret or override-return',
+    takes: value => /^(fmod-ret|override-return)$/.test(value),
+  },
+  'policy-mode': { allowed: 'monitor or enforce', takes: value => /^(monitor|enforce)$/.test(value) },
+}
+
+function isBool(value: string): boolean {
+  return isTrue(value) || ['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(value)
+}
+
+export const actionRules: Rule[] = [
+  {
+    id: 'too-many-actions',
+    level: 'error',
+    why: 'A selector takes three actions, and the agent refuses a fourth.',
+    check(policy, report) {
+      for (const { selector } of policy.hooks.flatMap(hook => hook.selectors.map(one => ({ selector: one }))))
+        for (const onReturn of [false, true]) {
+          const actions = selector.actions.filter(action => action.onReturn === onReturn)
+          if (actions.length > 3) report(actions[3]!.path, `${actions.length} actions in one selector`, 'keep three')
+        }
+    },
+  },
+  {
+    id: 'override-place',
+    level: 'error',
+    why: 'Override works on system calls and security_ hooks. Elsewhere in the kernel nobody would understand a made-up answer, and the agent refuses it.',
+    check(policy, report) {
+      for (const { hook, action } of overrides(policy))
+        if (hook.section === 'kprobes' && hook.name !== '' && !isSecurity(hook) && !isSyscall(hook))
+          report(
+            [...action.path, 'action'],
+            `Override on ${hook.name}`,
+            'hook the security_ function on the way there (security_file_open, security_socket_connect, security_bprm_check), or the system call',
+          )
+    },
+  },
+  {
+    id: 'override-multi',
+    level: 'error',
+    why: 'On amd64 from kernel 5.18 the agent attaches by kprobe_multi, and refuses Override on a security_ hook with it. On arm64 it turns that off by itself, so a policy without the option passes on a Mac and fails on a PC.',
+    check(policy, report) {
+      if (policy.options.some(({ name, value }) => name === 'disable-kprobe-multi' && isTrue(value))) return
+      for (const { hook, action } of overrides(policy))
+        if (hook.section === 'kprobes' && isSecurity(hook))
+          report(
+            [...action.path, 'action'],
+            `Override on ${hook.name} without disable-kprobe-multi`,
+            'add under spec: options: [{name: disable-kprobe-multi, value: "1"}]',
+          )
+    },
+  },
+  {
+    id: 'override-error',
+    level: 'error',
+    why: 'Override answers with argError, and 0, which is its default, means "allowed" to a security_ hook and "done" to the caller of a system call. Errors are negative, as in the kernel.',
+    check(policy, report) {
+      for (const { hook, action } of overrides(policy)) {
+        if (hook.section === 'uprobes') continue
+        const error = Number(action.spec.argError ?? 0)
+        const path = 'argError' in action.spec ? [...action.path, 'argError'] : action.path
+        const fix = 'write argError: -13 (permission denied) or -1 (not permitted)'
+        if (error === 0) report(path, 'Override with argError 0', fix)
+        // A few hooks do answer with positive numbers.
+        else if (error > 0 || error < -4095) report(path, `Override with argError ${error}`, fix, 'warn')
+      }
+    },
+  },
+  {
+    id: 'override-and-kill',
+    level: 'warn',
+    why: 'A process that is killed never sees the error it was answered with, and what reads its end sees exit code 137 only. Together they make sense where the kill alone would come too late to stop the call, as with a write.',
+    check(policy, report) {
+      for (const { selectors } of policy.hooks)
+        for (const { actions } of selectors) {
+          const override = actions.find(({ action }) => action === 'Override')
+          const kill = actions.find(({ action }) => action === 'Sigkill')
+          if (override && kill)
+            report(
+              kill.path,
+              'Override and Sigkill in one selector',
+              'keep Override to refuse the call, or Sigkill to end the program',
+            )
+        }
+    },
+  },
+  {
+    id: 'override-syscall',
+    level: 'warn',
+    why: 'Override on a system call needs CONFIG_BPF_KPROBE_OVERRIDE, which WSL2, Debian cloud kernels and others are built without. A security_ hook needs only BPF trampolines.',
+    check(policy, report, { kernel }) {
+      if (kernel?.overrideReturn !== undefined) return
+      for (const { hook, action } of overrides(policy))
+        if (hook.section === 'kprobes' && isSyscall(hook))
+          report(
+            [...action.path, 'action'],
+            `Override on ${hook.name}`,
+            'hook security_file_open, security_socket_connect or security_bprm_check instead',
+          )
+    },
+  },
+  {
+    id: 'kernel-feature',
+    level: 'error',
+    why: 'The agent asks the kernel what it can do, and refuses a policy that needs more.',
+    check(policy, report, { kernel }) {
+      if (!kernel) return
+      const [major = 0, minor = 0] = (kernel.release ?? '').split('.').map(part => Number.parseInt(part, 10))
+      for (const { hook, action } of actionsOf(policy)) {
+        const need = (feature: boolean | undefined, what: string, fix: string): void => {
+          if (feature === false)
+            report([...action.path, 'action'], `${action.action} on ${hook.name} needs ${what}`, fix)
+        }
+        if (action.action === 'Sigkill' && kernel.release)
+          need(major > 5 || (major === 5 && minor >= 3), `kernel 5.3, and this is ${kernel.release}`, 'observe only')
+        if (action.action === 'Override' && hook.section === 'kprobes')
+          if (isSecurity(hook))
+            need(kernel.fmodRet, 'fmod_ret, which this kernel lacks', 'use Sigkill, or observe only')
+          else if (isSyscall(hook))
+            need(
+              kernel.overrideReturn,
+              'CONFIG_BPF_KPROBE_OVERRIDE, which this kernel lacks',
+              'hook a security_ function',
+            )
+      }
+      if (kernel.bpfLsm === false)
+        for (const hook of policy.hooks.filter(({ section }) => section === 'lsmhooks'))
+          report(
+            [...hook.path, 'hook'],
+            `${hook.name} needs BPF LSM, which this kernel does not run`,
+            `use a kprobe on security_${hook.name}, or start the kernel with lsm=...,bpf`,
+          )
+    },
+  },
+  {
+    id: 'signal-number',
+    level: 'error',
+    why: 'Signal sends argSig, and 0, which is its default, is no signal at all.',
+    check(policy, report) {
+      for (const { action } of actionsOf(policy)) {
+        const signal = Number(action.spec.argSig ?? 0)
+        if (action.action === 'Signal' && (signal < 1 || signal > 64))
+          report(action.path, `Signal with argSig ${signal}`, 'write argSig: 9 (kill), 15 (end) or 19 (stop)')
+      }
+    },
+  },
+  {
+    id: 'post-only',
+    level: 'error',
+    why: 'Rate limits and stack traces belong to the action Post; the agent refuses them on others.',
+    check(policy, report) {
+      for (const { action } of actionsOf(policy)) {
+        if (action.action === 'Post' || action.action === '') continue
+        for (const key of ['rateLimit', 'kernelStackTrace', 'userStackTrace'])
+          if (action.spec[key])
+            report([...action.path, key], `${key} on ${action.action}`, `move ${key} to an action Post of its own`)
+      }
+    },
+  },
+  {
+    id: 'rate-limit',
+    level: 'error',
+    why: 'A rate limit is a whole number of seconds, or of minutes or hours with m or h, and its scope is thread, process or global; the agent refuses anything else.',
+    check(policy, report) {
+      for (const { action } of actionsOf(policy)) {
+        const { rateLimit, rateLimitScope } = action.spec
+        if (rateLimit && !/^\d+[smh]?$/i.test(String(rateLimit)))
+          report(
+            [...action.path, 'rateLimit'],
+            `rateLimit ${JSON.stringify(rateLimit)}`,
+            'write it as in "30s" or "5m"',
+          )
+        if (rateLimitScope && rateLimit && !/^(thread|process|global)$/.test(String(rateLimitScope)))
+          report(
+            [...action.path, 'rateLimitScope'],
+            `rateLimitScope ${rateLimitScope}`,
+            'write thread, process or global',
+          )
+        if (rateLimitScope && !rateLimit)
+          report(
+            [...action.path, 'rateLimitScope'],
+            'rateLimitScope without rateLimit, which does nothing',
+            'add rateLimit',
+          )
+      }
+    },
+  },
+  {
+    id: 'lsm-action',
+    level: 'error',
+    why: 'At an LSM hook the agent takes Post (without stack traces), NoPost, Sigkill, Signal and Override, and no matchReturnArgs.',
+    check(policy, report) {
+      for (const { section, selectors } of policy.hooks) {
+        if (section !== 'lsmhooks') continue
+        for (const selector of selectors) {
+          for (const { path, action, spec } of selector.actions) {
+            if (action !== '' && !/^(Post|NoPost|Sigkill|Signal|Override)$/.test(action))
+              report([...path, 'action'], `${action} at an LSM hook`, 'use a kprobe on the security_ function')
+            if (action === 'Post' && (spec.kernelStackTrace || spec.userStackTrace))
+              report(path, 'a stack trace at an LSM hook', 'use a kprobe on the security_ function')
+          }
+          if (Array.isArray(selector.spec.matchReturnArgs) && selector.spec.matchReturnArgs.length > 0)
+            report(
+              [...selector.path, 'matchReturnArgs'],
+              'matchReturnArgs at an LSM hook',
+              'use a kprobe on the security_ function',
+            )
+        }
+      }
+    },
+  },
+  {
+    id: 'enforcer',
+    level: 'error',
+    why: 'NotifyEnforcer hands over to the one entry of spec.enforcers; the agent refuses it without one, and refuses a second.',
+    check(policy, report) {
+      const enforcers = Array.isArray(policy.spec.enforcers) ? policy.spec.enforcers.length : 0
+      if (enforcers > 1) report(['spec', 'enforcers', 1], `${enforcers} enforcers`, 'put the calls into one')
+      if (enforcers === 0)
+        for (const { action } of actionsOf(policy))
+          if (action.action === 'NotifyEnforcer')
+            report(action.path, 'NotifyEnforcer without an enforcer', 'add spec.enforcers with the calls it is for')
+    },
+  },
+  {
+    id: 'deprecated-action',
+    level: 'warn',
+    why: 'FollowFD, UnfollowFD and CopyFD are deprecated since Tetragon 1.4 and gone from the version after 1.7; the argument type fd gives the path without them.',
+    check(policy, report) {
+      for (const { action } of actionsOf(policy))
+        if (/^(Unf|F)ollowFD$|^CopyFD$/.test(action.action))
+          report(
+            [...action.path, 'action'],
+            action.action,
+            'drop the action, and read the file by an argument of type fd or file',
+          )
+    },
+  },
+  {
+    id: 'unknown-option',
+    level: 'error',
+    why: 'The agent passes over an option whose name it does not know: a misspelt policy-mode enforces. A value that it cannot read it refuses.',
+    check(policy, report) {
+      for (const { path, name, value } of policy.options) {
+        const option = options[name]
+        if (!option) {
+          const near = nearest(name, Object.keys(options))
+          report(
+            [...path, 'name'],
+            `no option is called ${name || '""'}`,
+            near ? `did you mean ${near}?` : `take one of ${Object.keys(options).join(', ')}`,
+          )
+        } else if (!option.takes(value))
+          report([...path, 'value'], `${name} is ${JSON.stringify(value)}`, `write ${option.allowed}`)
+      }
+    },
+  },
+  {
+    id: 'monitor-nothing',
+    level: 'warn',
+    why: 'policy-mode is about Sigkill, Signal and Override. A policy without them is always loaded as monitor_only.',
+    check(policy, report) {
+      const mode = policy.options.find(({ name }) => name === 'policy-mode')
+      if (
+        mode &&
+        isMonitor(policy) &&
+        !actionsOf(policy).some(({ action }) => /^(Sigkill|Signal|Override|NotifyEnforcer)$/.test(action.action))
+      )
+        report(mode.path, 'monitor mode of a policy that does nothing but watch', 'drop the option')
+    },
+  },
+]

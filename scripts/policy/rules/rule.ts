@@ -1,0 +1,34 @@
+import type { Policy } from '../model.ts'
+import type { Path } from '../source.ts'
+
+export type Level = 'error' | 'warn'
+
+/** What is known about the kernel that a policy is for. What is left out is not checked. */
+export interface KernelFeatures {
+  /** As `uname -r` says it. */
+  release?: string
+  /** All function names of /proc/kallsyms. */
+  symbols?: ReadonlySet<string>
+  /** `tetra probe`: fmodret, which Override on a security_ hook needs. */
+  fmodRet?: boolean
+  /** `tetra probe`: override_return, which Override on a system call needs. */
+  overrideReturn?: boolean
+  /** `tetra probe`: lsm, which lsmhooks need. */
+  bpfLsm?: boolean
+}
+
+export interface LintOptions {
+  kernel?: KernelFeatures
+}
+
+/** Says that something is wrong at a place; the level is the rule's own unless given. */
+export type Report = (path: Path, message: string, fix: string, level?: Level) => void
+
+/** One thing that can be wrong with a policy. */
+export interface Rule {
+  id: string
+  level: Level
+  /** Why it matters: the same wherever it is found. */
+  why: string
+  check(policy: Policy, report: Report, options: LintOptions): void
+}

@@ -1,0 +1,142 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type Finding, lintPolicy, ruleReasons } from '../../scripts/policy/lint.ts'
+import type { LintOptions } from '../../scripts/policy/rules/rule.ts'
+import { schemaVersion } from '../../scripts/policy/schema.ts'
+import { readLock } from '../../stacks/lock.ts'
+import { projectDir } from '../../stacks/paths.ts'
+
+const folder = join(projectDir, 'test', 'policies')
+const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
+const said = (findings: Finding[]): string[] => findings.map(({ line, level, rule }) => `${line} ${level} ${rule}`)
+
+describe('every rule', () => {
+  const rules = Object.keys(ruleReasons)
+
+  test('has a file that breaks it and one that keeps it, and no files are left over', () => {
+    expect(readdirSync(join(folder, 'rules')).sort()).toEqual([...rules].sort())
+  })
+
+  test.each(rules)('%s', rule => {
+    const kernel = `rules/${rule}/kernel.json`
+    const options: LintOptions = existsSync(join(folder, kernel)) ? { kernel: JSON.parse(read(kernel)) } : {}
+    const bad = lintPolicy(read(`rules/${rule}/bad.yaml`), 'bad.yaml', options)
+    expect(new Set(bad.map(finding => finding.rule))).toEqual(new Set([rule]))
+    for (const { file, line, message, why, fix } of bad) {
+      expect(file).toBe('bad.yaml')
+      expect(line).toBeGreaterThan(0)
+      expect(Math.min(message.length, why.length, fix.length)).toBeGreaterThan(3)
+    }
+    expect(said(lintPolicy(read(`rules/${rule}/good.yaml`), 'good.yaml', options))).toEqual([])
+  })
+})
+
+describe('beside the agent', () => {
+  const answers = read('agent-answers.tsv')
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('#'))
+    .map(line => line.split('\t') as [file: string, answer: string, reason?: string])
+
+  test.each(answers.filter(([, answer]) => answer === 'refused'))('what Tetragon refused is an error: %s', file => {
+    // kubectl adds a namespace where one is missing, and whether a function exists is known with the kernel at hand only.
+    const level = /\/(no-namespace|unknown-hook)\//.test(file) ? 'warn' : 'error'
+    expect(lintPolicy(read(file), file).map(finding => finding.level)).toContain(level)
+  })
+
+  test('what keeps a rule was taken by Tetragon too', () => {
+    const good = answers.filter(([file]) => file.endsWith('/good.yaml'))
+    expect(good.length).toBeGreaterThan(50)
+    expect(good.filter(([, answer]) => answer !== 'taken')).toEqual([])
+  })
+})
+
+describe('policies as they are printed in articles', () => {
+  test.each<[file: string, findings: string[]]>([
+    ['tp-openat-basic.yaml', ['5 warn whole-machine', '7 warn severity-tag', '7 warn hot-hook']],
+    ['tp-openat-args.yaml', ['5 warn whole-machine', '7 warn severity-tag', '7 warn hot-hook']],
+    [
+      'tp-openat-enforcement.yaml',
+      ['7 warn severity-tag', '15 warn path-by-name', '20 error unscoped-enforcement', '20 error token-enforcement'],
+    ],
+    ['sensitive-file-access.yaml', ['7 warn severity-tag', '21 warn folder-equal', '23 warn host-namespace']],
+    ['unexpected-process-exec.yaml', ['7 warn severity-tag', '15 error in-for-arguments', '21 warn host-namespace']],
+    ['wget-sigkill.yaml', ['1 error kind-of-object']],
+  ])('%s', (file, findings) => {
+    expect(said(lintPolicy(read(`documents/${file}`), file))).toEqual(findings)
+  })
+
+  test('NotIn for arguments is answered with the operator that exists', () => {
+    const [found] = lintPolicy(read('documents/unexpected-process-exec.yaml'), 'x').filter(
+      ({ rule }) => rule === 'in-for-arguments',
+    )
+    expect(found).toMatchObject({ message: 'matchArgs with operator NotIn', fix: 'write operator: NotEqual' })
+  })
+})
+
+describe('findings', () => {
+  const policy = (hook: string, options = '') => `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: { name: example, namespace: application }
+spec:
+  podSelector: { matchLabels: { app: visitor } }
+${options}  kprobes:
+    - tags: [severity.info]
+${hook}`
+
+  test('name the line of the key or item, also in a later document of the file', () => {
+    const text = `${policy('      call: tcp_connect\n      syscall: false\n')}---\n${policy('      call: tcp_connect\n')}`
+    expect(said(lintPolicy(text, 'two.yaml'))).toEqual(['18 error syscall-flag'])
+  })
+
+  test('of the schema suggest the nearest word', () => {
+    const findings = lintPolicy(
+      policy('      call: tcp_connect\n      syscal: false\n      args: [{ index: 0, type: sok }]\n'),
+      'x',
+    )
+    expect(findings.map(({ rule, message, fix }) => [rule, message, fix])).toEqual([
+      ['syscall-flag', 'tcp_connect is no system call, and syscall is left out', 'add syscall: false'],
+      ['schema', 'there is no field spec.kprobes[0].syscal', 'did you mean syscall?'],
+      ['schema', 'spec.kprobes[0].args[0].type is none of the words that are known there', 'did you mean sock?'],
+    ])
+  })
+
+  test('do not depend on the rest being sound', () => {
+    const text =
+      'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: []\nspec: { kprobes: [7, { call: [] }, { call: x, args: {} }], options: 3 }\n'
+    expect(lintPolicy(text, 'x').map(({ rule }) => rule)).toContain('schema')
+  })
+
+  test('of an empty file, and of an empty list, are findings too', () => {
+    expect(said(lintPolicy('# nothing\n', 'x'))).toEqual(['1 error kind-of-object'])
+  })
+
+  test('about hooks follow the symbols of the kernel that is given', () => {
+    const text = policy('      call: tcp_connect\n      syscall: false\n')
+    expect(said(lintPolicy(text, 'x', { kernel: { symbols: new Set(['tcp_close']) } }))).toEqual([
+      '8 error unknown-hook',
+    ])
+    const lenient = `${text}      ignore: { callNotFound: true }\n`
+    expect(said(lintPolicy(lenient, 'x', { kernel: { symbols: new Set(['tcp_close']) } }))).toEqual([])
+    const call = policy('      call: sys_openat\n      syscall: true\n')
+    expect(said(lintPolicy(call, 'x', { kernel: { symbols: new Set(['__arm64_sys_openat']) } }))).toEqual([])
+  })
+
+  test('that are warnings can be waived with a reason, errors cannot', () => {
+    const text = policy('      call: tcp_conect\n')
+    const waived = `# lint: allow unknown-hook, because this kernel has it\n# lint: allow syscall-flag, because I say so\n${text}`
+    expect(said(lintPolicy(waived, 'x'))).toEqual(['10 error syscall-flag'])
+    expect(said(lintPolicy(`# lint: allow no-such-rule, because\n${text}`, 'x'))).toContain('1 error waiver')
+  })
+
+  test('about enforcement in monitor mode are warnings', () => {
+    const text = read('rules/unscoped-enforcement/bad.yaml')
+    const monitor = text.replace('spec:\n', 'spec:\n  options: [{ name: policy-mode, value: monitor }]\n')
+    expect(said(lintPolicy(text, 'x'))).toEqual(['17 error unscoped-enforcement'])
+    expect(said(lintPolicy(monitor, 'x'))).toEqual(['18 warn unscoped-enforcement'])
+  })
+})
+
+test('the schemas are those of the pinned chart', () => {
+  expect(schemaVersion()).toBe(readLock('').charts.tetragon.version)
+})
