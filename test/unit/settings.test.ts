@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { settingsFile, settingsPage } from '../../scripts/docs/settings.ts'
+import { LabError } from '../../stacks/error.ts'
+import { parseSettings, settingRows, settingsFromConfig } from '../../stacks/settings.ts'
+
+/** What a wrong setting says. */
+function refusal(given: unknown): LabError {
+  try {
+    parseSettings(given)
+  } catch (error) {
+    expect(error).toBeInstanceOf(LabError)
+    return error as LabError
+  }
+  throw new Error(`${JSON.stringify(given)} was accepted`)
+}
+
+describe('settings', () => {
+  it('are complete without any', () => {
+    const settings = parseSettings({})
+    expect(settings).toMatchObject({
+      cluster: { mode: 'create', name: 'lab' },
+      tetragon: { source: 'auto', replay: { eventsPerSecond: 12 } },
+      ports: { guestbook: 8080, grafana: 3000, prometheus: 9090, loki: 3100, tetragon: 2112 },
+      pipeline: { shipper: 'otel' },
+    })
+    // No setting without a word on what it does.
+    expect(settingRows().filter(row => row.description.length < 10)).toEqual([])
+    expect(settingRows().length).toBeGreaterThan(25)
+  })
+
+  it('come from a stack’s configuration, section by section', () => {
+    const settings = settingsFromConfig({
+      'tetragon-lab:traffic': '{"rate":20}',
+      'tetragon-lab:guestbook': '{"images":"upstream"}',
+      'kubernetes:context': 'not ours',
+    })
+    expect(settings.traffic.rate).toBe(20)
+    expect(settings.guestbook).toMatchObject({ images: 'upstream', frontends: 3 })
+  })
+
+  it.each([
+    [
+      { traffic: { rat: 3 } },
+      'unknown setting traffic.rat',
+      /nearest is traffic\.rate/,
+      /config rm --path tetragon-lab:traffic\.rat/,
+    ],
+    [{ trafic: {} }, 'unknown setting trafic', /./, /config rm/],
+    [
+      { tetragon: { source: 'ebpf' } },
+      'tetragon.source is "ebpf"',
+      /one of auto, live, replay/,
+      /config set --path tetragon-lab:tetragon\.source auto/,
+    ],
+    [{ ports: { grafana: 70000 } }, 'ports.grafana is 70000', /from 1 to 65535/, /ports\.grafana 3000/],
+    [{ ports: { grafana: 'x' } }, 'ports.grafana is "x"', /whole number/, /ports\.grafana 3000/],
+    [{ ports: { grafana: 8080 } }, 'ports.grafana and ports.guestbook are both 8080', /its own/, /ports\.grafana 8081/],
+    [{ cluster: { mode: 'existing' } }, /cluster\.context is empty/, /context of your kubeconfig/, /cluster\.context/],
+    [{ cluster: { name: 'My Lab' } }, 'cluster.name is "My Lab"', /text like/, /cluster\.name lab/],
+    [{ traffic: 5 }, /traffic is 5/, /./, /traffic/],
+    [{ pipeline: { siem: { protocol: 'otlp' } } }, /endpoint is empty/, /sent/, /siem\.endpoint/],
+  ])('refuse %j in three lines', (given, found, expected, next) => {
+    const error = refusal(given)
+    expect(error.found).toMatch(found)
+    expect(error.expected).toMatch(expected)
+    expect(error.next).toMatch(next)
+    expect(error.lines().join('')).not.toContain('\n')
+  })
+
+  it('are described by the page that was made from them', () => {
+    expect(readFileSync(settingsFile, 'utf8'), 'run: npm run docs').toBe(settingsPage())
+  })
+})
+
+describe('LabError', () => {
+  it('is read back from what another program printed of it', () => {
+    const error = new LabError({ found: 'a', expected: 'b', next: './lab up' })
+    expect(LabError.parse(`noise\n${error.lines().join('\n')}\nmore`)).toMatchObject({
+      found: 'a',
+      expected: 'b',
+      next: './lab up',
+    })
+    expect(LabError.parse(`Error: ${error.message}`)).toMatchObject({ found: 'a', expected: 'b', next: './lab up' })
+    expect(LabError.parse('nothing of the kind')).toBeUndefined()
+  })
+})
