@@ -34,9 +34,10 @@ export async function standUp({ silent }: { silent: boolean }): Promise<UpResult
   const began = performance.now()
   return alone('up', async () => {
     const interrupt = new AbortController()
-    const onSignal = () => interrupt.abort()
-    process.once('SIGINT', onSignal)
-    process.once('SIGTERM', onSignal)
+    // The first Ctrl-C asks Pulumi to stop in order; the second does not wait for it.
+    const onSignal = () => (interrupt.signal.aborted ? process.exit(130) : interrupt.abort())
+    process.on('SIGINT', onSignal)
+    process.on('SIGTERM', onSignal)
     try {
       return await steps(began, silent, interrupt.signal)
     } finally {

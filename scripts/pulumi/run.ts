@@ -65,6 +65,15 @@ export async function runPulumi(
   running.all?.pipe(createWriteStream(log, { mode: 0o600 }))
   const stop = () => void running.kill('SIGINT')
   signal?.addEventListener('abort', stop, { once: true })
+  // A second Ctrl-C ends this process at once, and what it started must not live on.
+  const killAll = () => {
+    try {
+      process.kill(-running.pid!, 'SIGKILL')
+    } catch {
+      // It has ended already.
+    }
+  }
+  process.once('exit', killAll)
   let done = false
   const following = followLines(
     events,
@@ -83,6 +92,7 @@ export async function runPulumi(
   done = true
   await following
   signal?.removeEventListener('abort', stop)
+  process.off('exit', killAll)
   if (signal?.aborted)
     throw new LabError({
       found: `${action} was interrupted`,
