@@ -158,12 +158,12 @@ function panel<P extends PanelBuilder>(builder: P, about: About, queries: Query[
   return builder
 }
 
-const legend = () =>
+const legend = (calculation: string) =>
   new VizLegendOptionsBuilder()
     .showLegend(true)
-    .displayMode(LegendDisplayMode.Table)
+    .displayMode(LegendDisplayMode.List)
     .placement(LegendPlacement.Bottom)
-    .calcs(['lastNotNull', 'max'])
+    .calcs([calculation])
 
 const tooltip = () => new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending)
 
@@ -174,7 +174,9 @@ const shortestStep = '15s'
 export const lines = (about: About, ...queries: Query[]): TimeseriesPanel =>
   panel(new TimeseriesPanel(), about, queries)
     .interval(shortestStep)
-    .legend(legend())
+    .legend(legend('lastNotNull'))
+    // By name, so that a policy has the same colour on every panel.
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
     .tooltip(tooltip())
     .lineWidth(2)
     .fillOpacity(8)
@@ -184,6 +186,7 @@ export const lines = (about: About, ...queries: Query[]): TimeseriesPanel =>
 /** Counts in each step of time, one on top of the other. */
 export const bars = (about: About, ...queries: Query[]): TimeseriesPanel =>
   lines(about, ...queries)
+    .legend(legend('sum'))
     .drawStyle(GraphDrawStyle.Bars)
     .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'))
     .lineWidth(0)

@@ -85,12 +85,16 @@ export const guestbook = (): Dashboard =>
           lines(
             {
               title: 'Errors of Redis',
-              description: 'Commands a second that Redis did not answer. Zero as long as leader and followers are up.',
+              description:
+                'Commands a second that Redis did not answer or refused, by the role of the Redis asked. Zero as long as leader and followers are up.',
               unit: 'ops',
               empty: noFrontend,
               width: 8,
             },
-            promql(orZero('sum(rate(guestbook_redis_errors_total[$__rate_interval]))'), 'errors'),
+            promql(
+              orNone('sum by (role) (rate(guestbook_redis_errors_total[$__rate_interval]))', 'role', 'no error'),
+              '{{role}}',
+            ),
           ),
           lines(
             {

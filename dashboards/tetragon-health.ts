@@ -111,7 +111,7 @@ export const tetragonHealth = (): Dashboard =>
             {
               title: 'CPU',
               description:
-                'CPU seconds a second of each part of the pipe: 1 is a whole core. `agent` is the agent’s own account; pods are the kubelet’s.',
+                'CPU seconds a second of each part of the pipe: 1 is a whole core. `agent` is the agent’s own account; pods are the kubelet’s. Under `tetragon.source: replay` the agent’s account is the recorded one, played faster than it was: look at the pod.',
               unit: 'cores',
               empty: 'The kubelet’s metrics have not arrived; they take about a minute after the start.',
             },
@@ -121,7 +121,8 @@ export const tetragonHealth = (): Dashboard =>
           lines(
             {
               title: 'Memory',
-              description: 'Memory of each part of the pipe: resident for the agent, working set for pods.',
+              description:
+                'Memory of each part of the pipe: resident for the agent (the recorded one, under replay), working set for pods.',
               unit: 'bytes',
               empty: 'The kubelet’s metrics have not arrived; they take about a minute after the start.',
             },

@@ -273,6 +273,13 @@ test('queries that hang on a setting say so', () => {
   }
 })
 
+test('what is asked of the Guestbook is what its frontend says', () => {
+  const server = readFileSync(join(projectDir, 'stacks', 'application', 'frontend', 'server.mjs'), 'utf8')
+  const names = new Set(promql.flatMap(({ expr }) => [...expr.matchAll(/guestbook_\w+/g)].map(([name]) => name)))
+  expect(names.size).toBeGreaterThan(2)
+  for (const name of names) expect(server).toContain(name.replace(/_bucket$/, ''))
+})
+
 test('runnable fills in macros and variables, and leaves alone what only looks like them', () => {
   const dashboard = dashboards.find(({ uid }) => uid === 'tetragon-logs')!
   expect(runnable('rate(a{pod=~"$pod"}[$__rate_interval])', dashboard)).toBe('rate(a{pod=~".*"}[1m])')
