@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rename, rm, stat } from 'node:fs/promises'
 import { Readable, Transform } from 'node:stream'
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import pRetry, { AbortError } from 'p-retry'
 import { LabError } from '../../stacks/error.ts'
 import { remember, remembered } from './remembered.ts'
+import { retryPolicy } from './retry.ts'
 
 /** Called with the bytes that came so far and, where the server says it, how many there will be. */
 export type OnBytes = (done: number, total?: number) => void
@@ -39,8 +40,6 @@ export interface Wanted {
 
 /** Seconds without a byte after which a download is given up and tried again. */
 const stallSeconds = 30
-/** Tries after the first one, for what may pass: no route, a reset, a server's 5xx. */
-const retries = { retries: 3, minTimeout: 500, factor: 3 }
 
 /**
  * Fetches a file and puts it in place only when its digest is the expected one.
@@ -51,7 +50,7 @@ const retries = { retries: 3, minTimeout: 500, factor: 3 }
 export async function fetchVerified(wanted: Wanted): Promise<Trust> {
   const { what, url, to } = wanted
   const { digest, trust } = await expectedDigest(wanted)
-  const part = `${to}.${process.pid}.part`
+  const part = `${to}.${randomUUID()}.part`
   try {
     const actual = await retrying(() => fetchFile(what, url, part, wanted.onBytes))
     if (digest && actual !== digest) throw wrongDigest(what, url, actual, digest, trust)
@@ -157,7 +156,7 @@ const retrying = async <T>(attempt: () => Promise<T>): Promise<T> =>
       attempt().catch((error: unknown) => {
         throw error instanceof Passing ? error : new AbortError(error as Error)
       }),
-    retries,
+    retryPolicy,
   )
 
 function refused(what: string, url: URL, status: number): LabError {

@@ -6,6 +6,7 @@ import { LabError } from '../../stacks/error.ts'
 import { type ImageName, imageRef, type Lock, type LockedImage } from '../../stacks/lock.ts'
 import { docker, dockerProblem } from './docker.ts'
 import { remember, remembered } from './remembered.ts'
+import { retryPolicy } from './retry.ts'
 
 // Images come to the Docker host first, where they outlive the cluster, and from there into the node by a pipe: a second `lab up`
 // needs no registry, and pulls run while the cluster is being made.
@@ -96,7 +97,7 @@ async function pull(image: LockedImage, engine: string, onImage?: OnImage): Prom
   const foreign = image.platforms && !image.platforms.some(platform => platform === engine)
   const args = ['pull', ...(foreign ? ['--platform', image.platforms![0]!] : []), from]
   onImage?.({ ref, step: 'pulling' })
-  await pRetry(() => pullOnce(args, ref, onImage), { retries: 3, minTimeout: 1000, factor: 3 })
+  await pRetry(() => pullOnce(args, ref, onImage), retryPolicy)
   if (digest) {
     await docker(['tag', from, ref])
   } else {

@@ -30,7 +30,8 @@ export function digestInIndex(text: string, chart: string, version: string): str
   const section = end < 0 ? rest : rest.slice(0, end)
   const entry = section.split(/\n(?= {2}- )/).find(item => versionLine(version).test(item))
   if (!entry) return undefined
-  const [parsed] = parse(entry) as { digest?: string }[]
+  // Everything is text: a digest of digits alone is no number
+  const [parsed] = parse(entry, { schema: 'failsafe' }) as { digest?: string }[]
   return parsed?.digest?.replace(/^sha256:/, '')
 }
 

@@ -130,8 +130,9 @@ async function fetchTool(lock: Lock, name: ToolName, onBytes?: OnBytes): Promise
   const places = { ...platform, version: tool.version }
   const url = expandAddress(tool.url, lock.file, places)
   const folder = toolFolder(name, tool.version)
-  const archive = `${folder}.${process.pid}.archive`
-  const part = `${folder}.${process.pid}.part`
+  const own = randomUUID()
+  const archive = `${folder}.${own}.archive`
+  const part = `${folder}.${own}.part`
   try {
     await fetchVerified({
       what,
@@ -151,8 +152,10 @@ async function fetchTool(lock: Lock, name: ToolName, onBytes?: OnBytes): Promise
         expected: tool.member ? `${fill(tool.member, places)} in it` : 'the program itself',
         next: `mend url or member under tools.${name} of ${lock.file}`,
       })
-    // Where another process was first, its copy is as good
-    if (!existsSync(folder)) await rename(part, folder)
+    await rename(part, folder).catch((error: unknown) => {
+      // Where another was first, its copy is as good
+      if (!programIn(folder, name)) throw error
+    })
   } finally {
     await rm(archive, { force: true })
     await rm(part, { recursive: true, force: true })
