@@ -359,6 +359,12 @@ describe('metrics', () => {
   })
 })
 
+test('program and recording fit into one ConfigMap', () => {
+  const files = [program, ...['tetragon.log.gz', 'metrics.jsonl.gz'].map(name => join(recording, name))]
+  const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0)
+  expect(bytes).toBeLessThan(1024 * 1024)
+})
+
 describe('options', () => {
   test('have the defaults of Tetragon', () => {
     expect(readOptions({})).toMatchObject({
