@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import lockfile from 'proper-lockfile'
 import { LabError } from '../../stacks/error.ts'
@@ -31,17 +31,22 @@ function read(): Record<string, string> {
 export const remembered = (address: string): string | undefined => read()[address]
 
 /** Keeps digests for later runs (`.lab/remembered.json`, mode 0600). Safe with several processes at once. */
-export async function remember(digests: Record<string, string>): Promise<void> {
-  if (Object.keys(digests).length === 0) return
+export function remember(digests: Record<string, string>): Promise<void> {
+  // In turn within this process, where waiting for the lock would only take time
+  turn = turn.catch(() => {}).then(() => write(digests))
+  return turn
+}
+let turn = Promise.resolve()
+
+async function write(digests: Record<string, string>): Promise<void> {
   const path = labPath('remembered.json')
   const release = await lockfile.lock(path, {
     realpath: false,
     retries: { retries: 20, minTimeout: 20, maxTimeout: 200 },
   })
   try {
-    const part = `${path}.${process.pid}`
+    const part = `${path}.part`
     writeFileSync(part, `${JSON.stringify({ ...read(), ...digests }, null, 2)}\n`, { mode: 0o600 })
-    chmodSync(part, 0o600)
     renameSync(part, path)
   } finally {
     await release()
