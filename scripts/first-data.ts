@@ -39,8 +39,11 @@ function probes({
 export async function firstData(settings: Settings, say: (line: string) => void): Promise<void> {
   const end = Date.now() + 90_000
   let open = probes(settings)
+  let said = ''
   while (open.length > 0) {
-    say(open.map(probe => probe.what).join(', '))
+    const waiting = open.map(probe => probe.what).join(', ')
+    if (waiting !== said) say(waiting)
+    said = waiting
     const answers = await Promise.all(open.map(probe => answersWith(probe.url, probe.holds)))
     open = open.filter((_, index) => !answers[index])
     if (open.length === 0) return

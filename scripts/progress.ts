@@ -1,4 +1,4 @@
-import { Listr, type ListrTaskWrapper } from 'listr2'
+import { Listr, type ListrTaskWrapper, PRESET_TIMER } from 'listr2'
 import type { EngineEvent } from './pulumi/run.ts'
 
 // What `lab up` shows while it works: one line a part, with what it is at, and at the end how long it took.
@@ -33,6 +33,7 @@ interface Part {
   finish?: () => void
   fail?: (error: Error) => void
   settled?: NodeJS.Timeout
+  begun?: boolean
 }
 
 /** A part is done when nothing of it has been worked on for this long, in milliseconds: its next resource follows at once. */
@@ -68,6 +69,7 @@ export class UpProgress {
     if (begun) {
       clearTimeout(part.settled)
       part.open.add(name)
+      part.begun = true
     }
     if (said?.severity.startsWith('info') && part.task) part.task.output = lastLine(said.message)
     if (failed) part.fail?.(new Error(`${name} failed`))
@@ -79,12 +81,12 @@ export class UpProgress {
     if (part.task && part.open.size > 0 && (begun || ended)) part.task.output = [...part.open].join(', ')
   }
 
-  /** Ends all that is still open: the run is over. */
-  close(error?: Error): void {
+  /** Ends all that is still open: the run is over. What never began is not part of this lab, or was not reached. */
+  close(): void {
     for (const part of this.#parts.values()) {
       clearTimeout(part.settled)
-      if (error) part.fail?.(error)
-      else part.finish?.()
+      if (!part.begun || part.open.size > 0) part.task?.skip()
+      part.finish?.()
     }
   }
 }
@@ -98,7 +100,7 @@ export function listr(tasks: ConstructorParameters<typeof Listr>[0], { silent }:
     renderer: silent ? 'silent' : process.stderr.isTTY ? 'default' : 'simple',
     fallbackRenderer: silent ? 'silent' : 'simple',
     rendererOptions: {
-      timer: { condition: true, field: (duration: number) => `${(duration / 1000).toFixed(1)} s` },
+      timer: PRESET_TIMER,
       collapseSubtasks: false,
       showErrorMessage: false,
     } as never,

@@ -78,10 +78,8 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
   const deploy = async () => {
     try {
       result = await runPulumi('up', { env: context.env, signal, onEvent: event => progress.on(event) })
+    } finally {
       progress.close()
-    } catch (error) {
-      progress.close(error as Error)
-      throw error
     }
   }
 
@@ -110,7 +108,9 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
     { silent },
   )
     .run()
-    .catch(() => undefined)
+    .catch((error: unknown) => {
+      failure ??= error
+    })
   if (failure) throw failure
   return {
     settings: context.settings,

@@ -53,7 +53,8 @@ export async function runPulumi(
     [action, '--yes', '--skip-preview', '--non-interactive', '--color', 'never', '--event-log', events],
     {
       cwd: projectDir,
-      env,
+      // Without it Pulumi does not know the flag (its own Automation API sets it too).
+      env: { ...env, PULUMI_DEBUG_COMMANDS: 'true' },
       reject: false,
       all: true,
       stdin: 'ignore',

@@ -58,7 +58,8 @@ export class Guestbook extends pulumi.ComponentResource {
       )
     }
     // Nothing is kept: the page of a new lab is empty.
-    const memoryOnly = ['redis-server', '--save', '', '--appendonly', 'no']
+    // Protected mode would answer to loopback alone; only the pods of this cluster reach it.
+    const memoryOnly = ['redis-server', '--save', '', '--appendonly', 'no', '--protected-mode', 'no']
     store('leader', 1, { command: memoryOnly })
     store(
       'follower',

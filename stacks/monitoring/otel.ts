@@ -145,7 +145,9 @@ function statements(): string[] {
       `Concat([${socket('saddr')}, " -> ", ${socket('daddr')}, ":", ${socket('dport')}], "")`,
       `${socket('daddr')} != nil`,
     ),
-    lift(derived.tags, `Concat(${event(['tags'])}, ",")`, `${event(['tags'])} != nil`),
+    // As text: a list is written as JSON, of which only the commas are kept.
+    lift(derived.tags, `String(${event(['tags'])})`, `${event(['tags'])} != nil`),
+    `replace_pattern(${attribute(derived.tags)}, ${text('[\\[\\]"]')}, "")`,
     'set(log.severity_number, 9)',
     'set(log.severity_text, "info")',
     ...severities.flatMap(({ tag, text: severity, number }) => [
