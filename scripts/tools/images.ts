@@ -52,12 +52,12 @@ export async function pullAll(images: readonly LockedImage[], onImage?: OnImage)
   if (missing.length === 0) return
   const engine = await enginePlatform()
   const atATime = pLimit(pullsAtATime)
-  try {
-    await Promise.all(missing.map(image => atATime(() => pull(image, engine, onImage))))
-  } catch (error) {
-    atATime.clearQueue()
-    throw error
-  }
+  const pullOrStop = (image: LockedImage): Promise<void> =>
+    pull(image, engine, onImage).catch((error: unknown) => {
+      atATime.clearQueue()
+      throw error
+    })
+  await Promise.all(missing.map(image => atATime(pullOrStop, image)))
 }
 
 /** The digest that an image must have, where one is known. */
