@@ -54,7 +54,7 @@ export async function engineVersion(endpoint = dockerEndpoint()): Promise<Engine
 
 const askSocket = (socketPath: string): Promise<EngineVersion | undefined> =>
   new Promise(resolve => {
-    const asking = request({ socketPath, path: '/version', timeout: 2000 }, answer => {
+    const asking = request({ socketPath, path: '/version', timeout: 2000, agent: false }, answer => {
       let text = ''
       answer.setEncoding('utf8')
       answer.on('data', (chunk: string) => {
