@@ -1,5 +1,5 @@
 import { dataSources } from './common.ts'
-import { type Stage, stages } from './stages.ts'
+import { growth, type Loss, type Stage, stages } from './stages.ts'
 
 // Alerts as plain data: what Prometheus evaluates, in the form of a PrometheusRule's groups, and what Grafana must, because only
 // Loki knows it.
@@ -43,19 +43,13 @@ const rule = (
   annotations: { summary: says.summary, description: says.description, runbook: runbook(alert) },
 })
 
-const stage = (name: string): Stage => {
-  const found = stages.find(each => each.name.endsWith(name))
-  if (!found) throw new Error(`no stage of the pipe is called ${name}`)
-  return found
-}
-
 /** Losses in five minutes, with what was lost in the label `stage`: one series for each of the counters. */
-const lostIn = (losses: Stage['lost']): string =>
+const lostIn = (losses: Loss[]): string =>
   losses
-    .map(({ what, metric }) => `label_replace(sum(increase(${metric}[5m])), "stage", "${what}", "", "") > 0`)
+    .filter(({ noAlarm }) => !noAlarm)
+    .map(({ what, metric }) => `label_replace(${growth(metric, '5m')}, "stage", "${what}", "", "") > 0`)
     .join(' or ')
 
-const intoAgent = stage('kernel to agent')
 const passed = (of: Stage): string => `sum(rate(${of.passed}[5m]))`
 
 /** Alerts that Prometheus evaluates, as the groups of a PrometheusRule. */
@@ -80,19 +74,13 @@ export const alertGroups: AlertGroup[] = [
             'Kubernetes took the policy, the agent did not: what it should watch or stop is neither watched nor stopped.',
         },
       ),
-      rule(
-        'TetragonEventsLost',
-        'critical',
-        // Not the probes that did not run: one that meets itself is skipped on purpose, and no event is due then.
-        lostIn(intoAgent.lost.filter(({ metric }) => metric !== 'tetragon_missed_prog_probes_total')),
-        {
-          for: '0m',
-          summary: 'Tetragon lost {{ $value | humanize }} events ({{ $labels.stage }})',
-          description:
-            'The kernel saw more in the last five minutes than the agent took. What was lost cannot be found again.',
-        },
-      ),
-      rule('TetragonExportRateLimited', 'warning', lostIn(stage('agent to file').lost), {
+      rule('TetragonEventsLost', 'critical', lostIn(stages.kernel.lost), {
+        for: '0m',
+        summary: 'Tetragon lost {{ $value | humanize }} events ({{ $labels.stage }})',
+        description:
+          'The kernel saw more in the last five minutes than the agent took. What was lost cannot be found again.',
+      }),
+      rule('TetragonExportRateLimited', 'warning', lostIn(stages.file.lost), {
         for: '0m',
         summary: 'The export’s rate limit dropped {{ $value | humanize }} events',
         description:
@@ -103,28 +91,18 @@ export const alertGroups: AlertGroup[] = [
   {
     name: 'pipeline',
     rules: [
-      rule(
-        'EventsDoNotReachLoki',
-        'critical',
-        `${passed(stage('agent to file'))} > 0 unless ${passed(stage('shipper to Loki'))} > 0`,
-        {
-          for: '5m',
-          summary: 'Tetragon writes events, but the shipper delivers none',
-          description:
-            'For five minutes nothing was delivered to Loki. The shipper keeps what waits on disk, so nothing is lost yet.',
-        },
-      ),
-      rule(
-        'ShipperLosesEvents',
-        'critical',
-        lostIn([...stage('file to shipper').lost, ...stage('shipper to Loki').lost]),
-        {
-          for: '0m',
-          summary: 'The shipper lost {{ $value | humanize }} events ({{ $labels.stage }})',
-          description: 'In the last five minutes the shipper gave up on events that it had read, or refused them.',
-        },
-      ),
-      rule('LokiDiscardsEvents', 'warning', lostIn(stage('Loki').lost), {
+      rule('EventsDoNotReachLoki', 'critical', `${passed(stages.file)} > 0 unless ${passed(stages.delivery)} > 0`, {
+        for: '5m',
+        summary: 'Tetragon writes events, but the shipper delivers none',
+        description:
+          'For five minutes nothing was delivered to Loki. The shipper keeps what waits on disk, so nothing is lost yet.',
+      }),
+      rule('ShipperLosesEvents', 'critical', lostIn([...stages.shipper.lost, ...stages.delivery.lost]), {
+        for: '0m',
+        summary: 'The shipper lost {{ $value | humanize }} events ({{ $labels.stage }})',
+        description: 'In the last five minutes the shipper gave up on events that it had read.',
+      }),
+      rule('LokiDiscardsEvents', 'warning', lostIn(stages.loki.lost), {
         for: '0m',
         summary: 'Loki discarded {{ $value | humanize }} events',
         description:

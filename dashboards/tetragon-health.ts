@@ -1,6 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { dashboard, gauges, lines, orNone, orZero, pages, promql, promqlNow, stat, thresholds } from './common.ts'
-import { stages } from './stages.ts'
+import { growth, type Stage, stages } from './stages.ts'
 
 const notScraped = 'Prometheus does not read Tetragon’s metrics: see Targets at Prometheus, job tetragon.'
 
@@ -24,22 +24,20 @@ export const tetragonHealth = (): Dashboard =>
               width: 14,
               height: 10,
             },
-            ...stages.flatMap(stage =>
-              stage.passed ? [promql(`sum(rate(${stage.passed}[$__rate_interval]))`, stage.name)] : [],
-            ),
+            ...Object.values(stages).map(({ name, passed }) => promql(`sum(rate(${passed}[$__rate_interval]))`, name)),
           ),
           gauges(
             {
               title: 'Events lost, by stage',
               description:
-                'Events lost in this time range, from the kernel at the top to Loki at the bottom. Each has its own remedy: `docs/runbooks.md`.',
+                'Events lost in this time range, from the kernel at the top to Loki at the bottom. Two of them are harmless alone: a probe that meets itself does not run, and what the shipper refuses it reads again. The others have a remedy in `docs/runbooks.md`.',
               unit: 'short',
               empty: 'Nothing along the pipe is read by Prometheus.',
               width: 10,
               height: 10,
             },
-            ...stages.flatMap(stage =>
-              stage.lost.map(({ what, metric }) => promqlNow(orZero(`sum(increase(${metric}[$__range]))`), what)),
+            ...Object.values<Stage>(stages).flatMap(({ lost }) =>
+              lost.map(({ what, metric }) => promqlNow(orZero(growth(metric, '$__range')), what)),
             ),
           ).thresholds(thresholds({ value: 1, color: 'red' })),
         ],

@@ -7,6 +7,7 @@ import { alertGroups, grafanaAlertGroups } from '../../dashboards/alerts.ts'
 import { dataSources, pages } from '../../dashboards/common.ts'
 import { allDashboards, dashboardJson } from '../../dashboards/index.ts'
 import { panelQueries, panelsOf } from '../../dashboards/queries.ts'
+import { type Stage, stages } from '../../dashboards/stages.ts'
 import { exportDashboards, listDashboards, portableJson } from '../../scripts/dashboards/export.ts'
 import { LabError } from '../../stacks/error.ts'
 import { dataSources as deployed } from '../../stacks/names.ts'
@@ -186,6 +187,16 @@ describe('alerts', () => {
     expect(annotations.summary.length).toBeGreaterThan(10)
     expect(annotations.description.length).toBeGreaterThan(40)
     expect(annotations.runbook).toBe(`docs/runbooks.md#${name.toLowerCase()}`)
+  })
+
+  test('each way to lose events rings exactly one alert, or says why none', () => {
+    for (const { what, metric, noAlarm } of Object.values<Stage>(stages).flatMap(({ lost }) => lost)) {
+      const ringing = rules.filter(({ expr }) => expr.includes(`increase(${metric}[5m])`) && expr.includes(`"${what}"`))
+      expect(
+        ringing.map(({ alert }) => alert),
+        what,
+      ).toHaveLength(noAlarm ? 0 : 1)
+    }
   })
 
   test('names are unique', () => {
