@@ -1,0 +1,344 @@
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Check, judge } from '../../scripts/doctor/checks.ts'
+import { noFeatures } from '../../scripts/doctor/decision.ts'
+import { type EngineFacts, type Facts, portState } from '../../scripts/doctor/facts.ts'
+import { preflight, requireHealthy } from '../../scripts/doctor/preflight.ts'
+import { LabError } from '../../stacks/error.ts'
+import { readLock } from '../../stacks/lock.ts'
+import { parseSettings, type Settings } from '../../stacks/settings.ts'
+import { type FakeDocker, fakeDocker } from './support/fake-docker.ts'
+import { lockWith, newFolder } from './support/publisher.ts'
+
+const lock = readLock('')
+const settings = parseSettings({})
+const gibi = 1024 ** 3
+
+const goodEngine: EngineFacts = {
+  endpoint: 'unix:///var/run/docker.sock',
+  version: '28.2.2',
+  platform: 'linux/amd64',
+  system: 'Ubuntu 24.04.3 LTS',
+  local: true,
+  rootless: false,
+  cpus: 8,
+  memoryBytes: 16 * gibi,
+  cgroup: 2,
+  dataRoot: '/var/lib/docker',
+  clockAhead: 0.2,
+}
+
+/** A machine on which nothing is wrong. */
+const good: Facts = {
+  os: 'linux',
+  wsl: false,
+  engine: goodEngine,
+  kernel: {
+    source: 'live',
+    why: 'Linux 6.8.0 can run Tetragon',
+    asked: 'this machine',
+    features: { ...noFeatures, btf: true, kprobes: true, sigkill: true, hostPids: true },
+  },
+  ports: [
+    { name: 'guestbook', number: 8080, state: 'free' },
+    { name: 'grafana', number: 3000, state: 'free' },
+  ],
+  running: false,
+  foreignNode: false,
+  otherClusters: [],
+  tetragons: 0,
+  availableBytes: 9 * gibi,
+  diskBytes: 80e9,
+  inotify: { watches: 524288, instances: 512 },
+  tools: [{ name: 'kind 0.32.0', here: true, host: 'github.com' }],
+  charts: [{ name: 'loki 18.11.0', here: true, host: 'github.com' }],
+  changedCharts: [],
+  images: [
+    {
+      name: 'docker.io/grafana/loki:3.7.6',
+      here: true,
+      host: 'registry-1.docker.io',
+      platforms: ['linux/amd64', 'linux/arm64'],
+    },
+  ],
+  hosts: new Map(),
+}
+
+const checks = (facts: Partial<Facts>, set: Settings = settings): Check[] => judge(set, lock, { ...good, ...facts })
+const engine = (facts: Partial<EngineFacts>): Partial<Facts> => ({ engine: { ...goodEngine, ...facts } })
+const bad = (facts: Partial<Facts>, set?: Settings): Check[] => checks(facts, set).filter(check => check.level !== 'ok')
+const only = (facts: Partial<Facts>, set?: Settings): Check => {
+  const found = bad(facts, set)
+  expect(found.map(check => check.id)).toHaveLength(1)
+  return found[0]!
+}
+
+test('nothing is wrong with a good machine, and every check says what it saw', () => {
+  expect(bad({})).toEqual([])
+  for (const check of checks({})) expect(check.found, check.id).not.toBe('')
+  const ids = checks({}).map(check => check.id)
+  expect(new Set(ids).size).toBe(ids.length)
+})
+
+describe('what stops a lab', () => {
+  test('no Docker: its own words, and the rest is still looked at', () => {
+    const problem = new LabError({ found: 'no docker command on PATH', expected: 'Docker Engine', next: 'install it' })
+    const all = checks({ engine: { problem } })
+    expect(all.find(check => check.id === 'docker')).toMatchObject({
+      level: 'fail',
+      found: 'no docker command on PATH',
+      next: 'install it',
+    })
+    expect(all.map(check => check.id)).toEqual(expect.arrayContaining(['kernel', 'ports', 'tools', 'charts']))
+  })
+
+  test.each<[string, Partial<Facts>, Partial<Check>]>([
+    ['an engine that is too old', engine({ version: '19.03.5' }), { id: 'docker', found: 'Docker 19.03.5' }],
+    [
+      'an engine elsewhere',
+      engine({ endpoint: 'ssh://me@far', local: false }),
+      { id: 'docker', next: 'docker context use default; unset DOCKER_HOST' },
+    ],
+    [
+      '2 GiB',
+      engine({ memoryBytes: 2 * gibi }),
+      { id: 'memory', found: '2.0 GiB for Docker', expected: 'at least 4 GiB' },
+    ],
+    ['one processor', engine({ cpus: 1 }), { id: 'cpus' }],
+    ['4 GB of disk', { diskBytes: 4e9 }, { id: 'disk', found: '4 GB free in /var/lib/docker' }],
+    ['Windows', { os: 'win32' }, { id: 'system', next: 'wsl --install, then run the lab in there' }],
+    [
+      "another's cluster of this name",
+      { foreignNode: true },
+      {
+        id: 'cluster',
+        next: './lab pulumi config set --path tetragon-lab:cluster.name lab-2, or: kind delete cluster --name lab',
+      },
+    ],
+    [
+      'a chart that changed in its folder',
+      { changedCharts: [{ name: 'loki 18.11.0', found: 'aa', known: 'bb' }] },
+      { id: 'charts', found: 'chart loki 18.11.0 has sha256 aa' },
+    ],
+    [
+      'a program that nothing says where to get',
+      { tools: [{ name: 'kind 0.32.0', here: false, host: '' }] },
+      { id: 'tools', next: 'install kind 0.32.0' },
+    ],
+  ])('%s', (_, facts, expected) => {
+    expect(only(facts)).toMatchObject({ level: 'fail', ...expected })
+  })
+
+  test('an engine for Windows containers', () => {
+    const [docker] = bad(engine({ platform: 'windows/amd64' }))
+    expect(docker).toMatchObject({ id: 'docker', level: 'fail', found: 'an engine for windows/amd64' })
+  })
+
+  test('a port that is taken: by whom, and the command that moves it', () => {
+    const check = only({ ports: [{ name: 'grafana', number: 3000, state: 'taken', holder: 'node (process 4711)' }] })
+    expect(check).toEqual({
+      id: 'port-grafana',
+      title: 'Port 3000',
+      level: 'fail',
+      found: '127.0.0.1:3000 is taken by node (process 4711)',
+      expected: 'a free port for ports.grafana',
+      next: './lab pulumi config set --path tetragon-lab:ports.grafana 13000',
+    })
+  })
+
+  test('a port that may not be listened on is moved to one that may', () => {
+    const { found, next } = only({ ports: [{ name: 'guestbook', number: 80, state: 'not allowed' }] })
+    expect(found).toBe('127.0.0.1:80 may not be listened on by you')
+    expect(next).toMatch(/ports\.guestbook 8080$/)
+  })
+
+  test('the proposed port is none that the lab uses itself', () => {
+    const ports: Facts['ports'] = [
+      { name: 'guestbook', number: 80, state: 'taken' },
+      { name: 'grafana', number: 8080, state: 'free' },
+    ]
+    expect(only({ ports }).next).toMatch(/ports\.guestbook 8081$/)
+    expect(only({ ports: [{ name: 'loki', number: 60000, state: 'taken' }] }).next).toMatch(/ports\.loki 50000$/)
+  })
+
+  test('a kernel that cannot, where live was asked for', () => {
+    const kernel = {
+      ...good.kernel,
+      source: 'replay' as const,
+      why: 'Linux 6.18.44 cannot run Tetragon: it cannot attach kprobes',
+    }
+    const live = parseSettings({ tetragon: { source: 'live' } })
+    expect(only({ kernel }, live)).toMatchObject({
+      level: 'fail',
+      found: 'Linux 6.18.44 cannot run Tetragon: it cannot attach kprobes, but tetragon.source is live',
+      next: './lab pulumi config set --path tetragon-lab:tetragon.source auto',
+    })
+    expect(only({ kernel })).toMatchObject({ id: 'kernel', level: 'warn' })
+    expect(bad({ kernel }, parseSettings({ tetragon: { source: 'replay' } }))).toEqual([])
+  })
+})
+
+describe('what is worth knowing', () => {
+  test.each<[string, Partial<Facts>, Partial<Check>]>([
+    ['5 GiB', engine({ memoryBytes: 5 * gibi }), { id: 'memory', expected: '6 GiB to be comfortable' }],
+    ['much memory, none of it free', { availableBytes: gibi }, { id: 'memory', next: 'close what needs much memory' }],
+    ['8 GB of disk', { diskBytes: 8e9 }, { id: 'disk' }],
+    ['few inotify instances', { inotify: { watches: 524288, instances: 128 } }, { id: 'inotify' }],
+    ['control groups 1', engine({ cgroup: 1 }), { id: 'cgroup' }],
+    ['rootless', engine({ rootless: true }), { id: 'docker-rootless' }],
+    ['snap', engine({ dataRoot: '/var/snap/docker/common' }), { id: 'docker-snap' }],
+    ['a clock that sleeps', engine({ clockAhead: -90 }), { id: 'clock', found: "the engine's clock is 90 s behind" }],
+    [
+      'another cluster',
+      { otherClusters: ['school'] },
+      { id: 'neighbours', next: 'kind delete cluster --name school, when it is not needed' },
+    ],
+    ['another Tetragon', { tetragons: 1 }, { id: 'tetragon' }],
+    ['a process namespace of its own', { kernel: { ...good.kernel, features: noFeatures } }, { id: 'kernel' }],
+    [
+      'a host that does not answer',
+      { charts: [{ name: 'loki 18.11.0', here: false, host: 'github.com' }], hosts: new Map([['github.com', false]]) },
+      { id: 'charts', found: 'loki 18.11.0 is not here, and github.com does not answer' },
+    ],
+  ])('%s', (_, facts, expected) => {
+    expect(only(facts)).toMatchObject({ level: 'warn', ...expected })
+  })
+
+  test('images that are not published for this engine, and the setting that helps', () => {
+    const images = [{ name: 'example.org/gb-frontend:v5', here: true, host: 'example.org', platforms: ['linux/amd64'] }]
+    const upstream = parseSettings({ guestbook: { images: 'upstream' } })
+    const check = only({ ...engine({ platform: 'linux/arm64' }), images }, upstream)
+    expect(check).toMatchObject({
+      level: 'warn',
+      found: 'example.org/gb-frontend:v5 is not published for linux/arm64',
+      next: './lab pulumi config set --path tetragon-lab:guestbook.images lab',
+    })
+    expect(bad({ images }, upstream)).toEqual([])
+  })
+})
+
+describe('what is right', () => {
+  test('the lab that runs here: its ports, its Tetragon, its disk', () => {
+    const running: Partial<Facts> = {
+      running: true,
+      tetragons: 1,
+      diskBytes: 8e9,
+      availableBytes: gibi,
+      ports: good.ports.map(port => ({ ...port, state: 'held by the lab' })),
+    }
+    expect(bad(running)).toEqual([])
+    expect(checks(running).find(check => check.id === 'ports')?.found).toBe('8080, 3000, held by the lab')
+    expect(only({ ...running, tetragons: 2 })).toMatchObject({ id: 'tetragon' })
+  })
+
+  test('Docker Desktop, with what it means', () => {
+    const desktop = engine({ system: 'Docker Desktop', local: false, memoryBytes: 3.83 * gibi })
+    expect(only(desktop)).toMatchObject({ id: 'memory', level: 'warn' })
+    const { diskBytes: _, ...elsewhere } = { ...good, ...desktop }
+    const all = judge(settings, lock, elsewhere)
+    expect(all.find(check => check.id === 'docker-desktop')?.found).toContain('virtual machine')
+    expect(all.find(check => check.id === 'disk')?.found).toMatch(/^not known/)
+  })
+
+  test('things that are still to be fetched from hosts that answer', () => {
+    const charts = [{ name: 'loki 18.11.0', here: false, host: 'github.com' }]
+    const all = checks({ charts, hosts: new Map([['github.com', true]]) })
+    expect(all.find(check => check.id === 'charts')).toMatchObject({
+      level: 'ok',
+      found: 'loki 18.11.0 to be fetched from github.com',
+    })
+  })
+
+  test('an existing cluster, for which this machine plays no part', () => {
+    const existing = parseSettings({ cluster: { mode: 'existing', context: 'school' } })
+    expect(bad({ ...engine({ cpus: 1 }), foreignNode: true, diskBytes: 1 }, existing)).toEqual([])
+  })
+
+  test('a kernel that nobody could ask yet', () => {
+    const kernel = { ...good.kernel, source: 'replay' as const, asked: 'nobody' as const, features: noFeatures }
+    expect(bad({ kernel })).toEqual([])
+  })
+})
+
+describe('looking at a machine', () => {
+  let docker: FakeDocker
+
+  beforeEach(() => {
+    process.env.LAB_DIR = newFolder()
+    // No engine behind it: the kernel is this machine's
+    process.env.DOCKER_HOST = `unix://${newFolder()}/docker.sock`
+    docker = fakeDocker()
+    docker.put(
+      'info',
+      JSON.stringify({
+        ServerVersion: '28.2.2',
+        OSType: 'linux',
+        Architecture: 'x86_64',
+        OperatingSystem: 'Ubuntu',
+        KernelVersion: '1.2.3',
+        SecurityOptions: [],
+        NCPU: 4,
+        MemTotal: 8 * gibi,
+        CgroupVersion: '2',
+        DockerRootDir: '/var/lib/docker',
+        SystemTime: new Date().toISOString(),
+      }),
+    )
+  })
+  afterEach(() => {
+    docker.restore()
+    delete process.env.LAB_DIR
+    delete process.env.DOCKER_HOST
+  })
+
+  /** Nothing is to be fetched from the network. */
+  const here = () => {
+    const charts = Object.fromEntries(
+      Object.entries(lock.charts).map(([name, chart]) => [name, { version: chart.version, url: `${name}.tgz` }]),
+    )
+    const tools = Object.fromEntries(
+      Object.entries(lock.tools).map(([name, tool]) => [name, { version: tool.version, sha256: {} }]),
+    )
+    for (const image of [lock.nodeImage, ...Object.values(lock.images)])
+      docker.put('host', `${image.repository}:${image.tag} -`)
+    return lockWith({ charts, tools })
+  }
+
+  test('a taken port, another cluster and missing programs are seen, within two seconds, and nothing is changed', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise(resolve => server.once('listening', resolve))
+    const { port } = server.address() as AddressInfo
+    docker.put('ps', 'school school-control-plane')
+    try {
+      const began = performance.now()
+      const found = await preflight(parseSettings({ ports: { grafana: port } }), here())
+      expect(performance.now() - began).toBeLessThan(2000)
+      expect(found.find(check => check.id === 'port-grafana')).toMatchObject({ level: 'fail' })
+      expect(found.find(check => check.id === 'neighbours')?.found).toMatch(/^school runs/)
+      expect(found.find(check => check.id === 'images')).toMatchObject({ level: 'ok', found: 'all in place' })
+      expect(docker.calls().every(call => /^(info|ps|version|image inspect)/.test(call))).toBe(true)
+    } finally {
+      server.close()
+    }
+  })
+
+  test('the first failure is what `lab up` stops with', async () => {
+    docker.put('ps', 'lab lab-control-plane')
+    const error = await requireHealthy(settings, here()).then(
+      () => expect.unreachable('a foreign cluster must stop it'),
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toBeInstanceOf(LabError)
+    expect((error as LabError).found).toBe('a KinD cluster named lab that this lab did not make')
+  })
+})
+
+test('a port is tried by listening on it', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  expect(await portState(port)).toBe('taken')
+  await new Promise(resolve => server.close(resolve))
+  expect(await portState(port)).toBe('free')
+})
