@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import * as k8s from '@pulumi/kubernetes'
 import type * as pulumi from '@pulumi/pulumi'
 
@@ -32,3 +33,8 @@ export function nodePortService(
     options,
   )
 }
+
+/** Annotations that change with the files that a pod mounts: a changed program gets new pods, as it would not by itself. */
+export const startedWith = (files: Record<string, string>): Record<string, string> => ({
+  'checksum/files': createHash('sha256').update(JSON.stringify(files)).digest('hex'),
+})

@@ -163,6 +163,17 @@ const grafana = z.strictObject({
   anonymous: z.boolean().default(false).describe('Let everyone on this machine look at dashboards without signing in.'),
 })
 
+const classroom = z.strictObject({
+  pushTo: z
+    .string()
+    .regex(/^(https?:\/\/\S+)?$/)
+    .default('')
+    .describe(
+      'Where the progress of exercises is sent: the address that the teacher’s `lab class open` shows. Left empty, nothing is sent to anyone.',
+    ),
+  student: z.string().default('').describe('Name under which progress is sent; left empty, that of your account.'),
+})
+
 /** The schema of all settings, by section. */
 export const settingsSchema = z.strictObject({
   cluster: cluster.prefault({}),
@@ -175,6 +186,7 @@ export const settingsSchema = z.strictObject({
   prometheus: prometheus.prefault({}),
   loki: loki.prefault({}),
   grafana: grafana.prefault({}),
+  class: classroom.prefault({}),
 })
 
 /** All settings of a lab, complete. */

@@ -5,7 +5,7 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../lab.ts'
 import { imageRef } from '../lock.ts'
 import { namespaces, nodePorts } from '../names.ts'
-import { restricted } from '../pods.ts'
+import { restricted, startedWith } from '../pods.ts'
 
 const namespace = namespaces.application
 const frontendLabels = { app: 'guestbook', tier: 'frontend' }
@@ -69,17 +69,15 @@ export class Guestbook extends pulumi.ComponentResource {
         : { command: [...memoryOnly, '--replicaof', 'redis-leader', '6379'] },
     )
 
+    const files = Object.fromEntries(
+      ['server.mjs', 'index.html'].map(file => [
+        file,
+        readFileSync(join(import.meta.dirname, 'frontend', file), 'utf8'),
+      ]),
+    )
     const program = new k8s.core.v1.ConfigMap(
       `${name}-frontend-program`,
-      {
-        metadata: { name: 'frontend', namespace },
-        data: Object.fromEntries(
-          ['server.mjs', 'index.html'].map(file => [
-            file,
-            readFileSync(join(import.meta.dirname, 'frontend', file), 'utf8'),
-          ]),
-        ),
-      },
+      { metadata: { name: 'frontend', namespace }, data: files },
       inside,
     )
     const own: k8s.types.input.core.v1.Container = {
@@ -115,7 +113,7 @@ export class Guestbook extends pulumi.ComponentResource {
           resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
           ...(upstream ? original : own),
         },
-        upstream ? [] : [{ name: 'program', configMap: { name: program.metadata.name } }],
+        upstream ? {} : { volumes: [{ name: 'program', configMap: { name: program.metadata.name } }], files },
       ),
       inside,
     )
@@ -135,20 +133,29 @@ export class Guestbook extends pulumi.ComponentResource {
   }
 }
 
-/** A Deployment in `application` of one container a pod. */
+/** A Deployment in `application` of one container a pod. `files` are what its volumes hold. */
 export function deployment(
   name: string,
   labels: Record<string, string>,
   replicas: number,
   container: k8s.types.input.core.v1.Container,
-  volumes: k8s.types.input.core.v1.Volume[] = [],
+  { volumes = [], files = {} }: { volumes?: k8s.types.input.core.v1.Volume[]; files?: Record<string, string> } = {},
 ): k8s.apps.v1.DeploymentArgs {
   return {
     metadata: { name, namespace, labels },
     spec: {
       replicas,
       selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { containers: [container], volumes, terminationGracePeriodSeconds: 5 } },
+      template: {
+        metadata: { labels, annotations: startedWith(files) },
+        spec: {
+          containers: [container],
+          volumes,
+          // Kubernetes would set REDIS_LEADER_PORT and its like to addresses, for every Service that is there.
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: 5,
+        },
+      },
     },
   }
 }

@@ -18,12 +18,10 @@ export class Traffic extends pulumi.ComponentResource {
     super('lab:application:Traffic', name, {}, options)
     const inside = { parent: this, dependsOn: namespace }
     const { traffic } = lab.settings
+    const files = { 'guestbook.ts': readFileSync(join(import.meta.dirname, 'traffic', 'guestbook.ts'), 'utf8') }
     const script = new k8s.core.v1.ConfigMap(
       `${name}-script`,
-      {
-        metadata: { name, namespace: namespaces.application },
-        data: { 'guestbook.ts': readFileSync(join(import.meta.dirname, 'traffic', 'guestbook.ts'), 'utf8') },
-      },
+      { metadata: { name, namespace: namespaces.application }, data: files },
       inside,
     )
     new k8s.apps.v1.Deployment(
@@ -58,7 +56,7 @@ export class Traffic extends pulumi.ComponentResource {
           securityContext: { ...restricted, runAsUser: 12345 },
           volumeMounts: [{ name: 'script', mountPath: '/scripts', readOnly: true }],
         },
-        [{ name: 'script', configMap: { name: script.metadata.name } }],
+        { volumes: [{ name: 'script', configMap: { name: script.metadata.name } }], files },
       ),
       inside,
     )

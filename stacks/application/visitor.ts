@@ -16,12 +16,10 @@ export class Visitor extends pulumi.ComponentResource {
   ) {
     super('lab:application:Visitor', name, {}, options)
     const inside = { parent: this, dependsOn: namespace }
+    const files = { 'visitor.sh': readFileSync(join(import.meta.dirname, 'visitor', 'visitor.sh'), 'utf8') }
     const script = new k8s.core.v1.ConfigMap(
       `${name}-script`,
-      {
-        metadata: { name, namespace: namespaces.application },
-        data: { 'visitor.sh': readFileSync(join(import.meta.dirname, 'visitor', 'visitor.sh'), 'utf8') },
-      },
+      { metadata: { name, namespace: namespaces.application }, data: files },
       inside,
     )
     new k8s.apps.v1.Deployment(
@@ -41,7 +39,7 @@ export class Visitor extends pulumi.ComponentResource {
           securityContext: { runAsUser: 0 },
           volumeMounts: [{ name: 'script', mountPath: '/scripts', readOnly: true }],
         },
-        [{ name: 'script', configMap: { name: script.metadata.name } }],
+        { volumes: [{ name: 'script', configMap: { name: script.metadata.name } }], files },
       ),
       inside,
     )

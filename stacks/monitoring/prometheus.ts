@@ -59,6 +59,8 @@ export function prometheusValues({ settings, lock }: Lab): Values {
         evaluationInterval: interval,
         // k6 pushes its metrics.
         enableRemoteWriteReceiver: true,
+        // Students' labs push their progress to the teacher's, when a class is held: as JSON, which needs no library.
+        enableOTLPReceiver: true,
         // Whoever brings a monitor or a rule is heard, whatever release it belongs to.
         serviceMonitorSelectorNilUsesHelmValues: false,
         podMonitorSelectorNilUsesHelmValues: false,

@@ -5,7 +5,7 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../lab.ts'
 import { imageRef } from '../lock.ts'
 import { exportFile, nodePorts } from '../names.ts'
-import { restricted } from '../pods.ts'
+import { restricted, startedWith } from '../pods.ts'
 
 const here = join(import.meta.dirname, 'replay')
 const recording = join(here, 'recordings', 'guestbook')
@@ -24,11 +24,12 @@ export class Replay extends pulumi.ComponentResource {
     const parent = { parent: this }
     const labels = { 'app.kubernetes.io/name': 'tetragon-replay' }
     const where = namespace.metadata.name
+    const data = { 'replay.mjs': readFileSync(join(here, 'replay.mjs'), 'utf8') }
     const program = new k8s.core.v1.ConfigMap(
       name,
       {
         metadata: { name, namespace: where },
-        data: { 'replay.mjs': readFileSync(join(here, 'replay.mjs'), 'utf8') },
+        data,
         binaryData: Object.fromEntries(
           ['tetragon.log.gz', 'metrics.jsonl.gz'].map(file => [
             file,
@@ -45,7 +46,7 @@ export class Replay extends pulumi.ComponentResource {
         spec: {
           selector: { matchLabels: labels },
           template: {
-            metadata: { labels },
+            metadata: { labels, annotations: startedWith(data) },
             spec: {
               // Where the agent would be: on the node's own network, its metrics on the node's own port.
               hostNetwork: true,
