@@ -40,7 +40,7 @@ export const rules: readonly Rule[] = [
 
 /** Rules about the text itself. */
 const textRules = {
-  yaml: 'kubectl and the agent read YAML, and a key that stands twice is a mistake in all of it.',
+  yaml: 'What is no YAML is refused by all. Of a key that stands twice kubectl takes one without a word, and the agent refuses it.',
   'kind-of-object': 'Tetragon has two kinds of policy; anything else is taken for another object, or for none.',
   schema:
     'The API server holds a policy against the schema: it refuses wrong types and words, and drops fields that it does not know.',

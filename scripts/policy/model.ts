@@ -1,3 +1,4 @@
+import type { Feature } from '../doctor/decision.ts'
 import type { PolicyKind } from './schema.ts'
 import type { Path } from './source.ts'
 
@@ -193,3 +194,34 @@ export const isMonitor = (policy: Policy): boolean =>
 
 /** Whether a policy, loaded as it stands, kills or denies. */
 export const enforces = (policy: Policy): boolean => enforcingActions(policy).length > 0 && !isMonitor(policy)
+
+/** Something that a policy needs of the kernel, and the place that needs it. */
+export interface Need {
+  feature: Feature
+  path: Path
+  /** As in "Override on security_file_open". */
+  what: string
+}
+
+/** What a policy, in whatever mode, needs of the kernel. */
+export function needsOf(policy: Policy): Need[] {
+  return policy.hooks.flatMap(hook => {
+    const kprobe = hook.section === 'kprobes'
+    const needs: Need[] = kprobe ? [{ feature: 'kprobes', path: hook.path, what: `a kprobe on ${hook.name}` }] : []
+    if (hook.section === 'lsmhooks')
+      needs.push({ feature: 'lsm', path: [...hook.path, 'hook'], what: `the LSM hook ${hook.name}` })
+    for (const { action, path } of hook.selectors.flatMap(selector => selector.actions)) {
+      const need = (feature: Feature): number =>
+        needs.push({ feature, path: [...path, 'action'], what: `${action} on ${hook.name}` })
+      if (action === 'Sigkill' || action === 'Signal') need('sigkill')
+      if (action === 'Override' && kprobe) {
+        if (hook.name.startsWith('security_')) need('overrideSecurity')
+        else if (isSyscallName(hook.name)) need('override')
+      }
+    }
+    return needs
+  })
+}
+
+/** Whether a function is a system call by its name, with or without what an architecture puts in front. */
+export const isSyscallName = (name: string): boolean => /^(__x64_|__arm64_)?sys_/.test(name)

@@ -1,4 +1,5 @@
-import { type Action, type Hook, isMonitor, type Policy, type Selector } from '../model.ts'
+import type { Feature } from '../../doctor/decision.ts'
+import { type Action, type Hook, isMonitor, isSyscallName, needsOf, type Policy, type Selector } from '../model.ts'
 import { isTrue, nearest } from './hooks.ts'
 import type { Rule } from './rule.ts'
 
@@ -13,7 +14,7 @@ const overrides = (policy: Policy): { hook: Hook; action: Action }[] =>
   actionsOf(policy).filter(({ action }) => action.action === 'Override')
 
 const isSecurity = (hook: Hook): boolean => hook.name.startsWith('security_')
-const isSyscall = (hook: Hook): boolean => /^(__x64_|__arm64_)?sys_/.test(hook.name) || hook.name.startsWith('list:')
+const isSyscall = (hook: Hook): boolean => isSyscallName(hook.name) || hook.name.startsWith('list:')
 
 /** The options of a policy that the agent knows, and what each takes. */
 const options: Record<string, { allowed: string; takes(value: string): boolean }> = {
@@ -28,6 +29,18 @@ const options: Record<string, { allowed: string; takes(value: string): boolean }
 
 function isBool(value: string): boolean {
   return isTrue(value) || ['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(value)
+}
+
+/** What a kernel lacks, and what can be done without it. */
+const lacks: Record<Feature, { what: string; fix: string }> = {
+  btf: { what: 'type information (BTF)', fix: 'use another kernel' },
+  kprobes: { what: 'kprobes', fix: 'use another kernel, or the recording' },
+  kprobeMulti: { what: 'kprobe_multi', fix: 'hook fewer functions' },
+  sigkill: { what: 'kernel 5.3', fix: 'observe only' },
+  override: { what: 'CONFIG_BPF_KPROBE_OVERRIDE', fix: 'hook a security_ function instead' },
+  overrideSecurity: { what: 'BPF trampolines (fmod_ret)', fix: 'use Sigkill, or observe only' },
+  lsm: { what: 'BPF LSM', fix: 'use a kprobe on the security_ function, or start the kernel with lsm=...,bpf' },
+  hostPids: { what: "the machine's own process numbers", fix: 'mount /proc of the machine into the node' },
 }
 
 export const actionRules: Rule[] = [
@@ -111,7 +124,7 @@ export const actionRules: Rule[] = [
     level: 'warn',
     why: 'Override on a system call needs CONFIG_BPF_KPROBE_OVERRIDE, which WSL2, Debian cloud kernels and others are built without. A security_ hook needs only BPF trampolines.',
     check(policy, report, { kernel }) {
-      if (kernel?.overrideReturn !== undefined) return
+      if (kernel?.override !== undefined) return
       for (const { hook, action } of overrides(policy))
         if (hook.section === 'kprobes' && isSyscall(hook))
           report(
@@ -126,32 +139,9 @@ export const actionRules: Rule[] = [
     level: 'error',
     why: 'The agent asks the kernel what it can do, and refuses a policy that needs more.',
     check(policy, report, { kernel }) {
-      if (!kernel) return
-      const [major = 0, minor = 0] = (kernel.release ?? '').split('.').map(part => Number.parseInt(part, 10))
-      for (const { hook, action } of actionsOf(policy)) {
-        const need = (feature: boolean | undefined, what: string, fix: string): void => {
-          if (feature === false)
-            report([...action.path, 'action'], `${action.action} on ${hook.name} needs ${what}`, fix)
-        }
-        if (action.action === 'Sigkill' && kernel.release)
-          need(major > 5 || (major === 5 && minor >= 3), `kernel 5.3, and this is ${kernel.release}`, 'observe only')
-        if (action.action === 'Override' && hook.section === 'kprobes')
-          if (isSecurity(hook))
-            need(kernel.fmodRet, 'fmod_ret, which this kernel lacks', 'use Sigkill, or observe only')
-          else if (isSyscall(hook))
-            need(
-              kernel.overrideReturn,
-              'CONFIG_BPF_KPROBE_OVERRIDE, which this kernel lacks',
-              'hook a security_ function',
-            )
-      }
-      if (kernel.bpfLsm === false)
-        for (const hook of policy.hooks.filter(({ section }) => section === 'lsmhooks'))
-          report(
-            [...hook.path, 'hook'],
-            `${hook.name} needs BPF LSM, which this kernel does not run`,
-            `use a kprobe on security_${hook.name}, or start the kernel with lsm=...,bpf`,
-          )
+      for (const { feature, path, what } of needsOf(policy))
+        if (kernel?.[feature] === false)
+          report(path, `${what} needs ${lacks[feature].what}, which this kernel lacks`, lacks[feature].fix)
     },
   },
   {

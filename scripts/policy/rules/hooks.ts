@@ -2,13 +2,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import leven from 'leven'
 import { projectDir } from '../../../stacks/paths.ts'
-import { type Hook, type Policy, sections } from '../model.ts'
+import { type Hook, isSyscallName, type Policy, sections } from '../model.ts'
 import type { Path } from '../source.ts'
 import type { Rule } from './rule.ts'
 
 // What a policy attaches to.
-
-const syscallName = /^(__x64_|__arm64_)?sys_/
 
 /** Hooks that take a function of the kernel by its name. */
 const kernelCalls = (policy: Policy): Hook[] =>
@@ -67,7 +65,7 @@ export const hookRules: Rule[] = [
     check(policy, report) {
       for (const hook of kernelCalls(policy)) {
         if (isList(hook) || hook.section !== 'kprobes') continue
-        const isSyscall = syscallName.test(hook.name)
+        const isSyscall = isSyscallName(hook.name)
         if (!isSyscall && hook.syscall !== false) {
           const like = knownSymbols().has(`sys_${hook.name}`)
           report(
@@ -107,9 +105,9 @@ export const hookRules: Rule[] = [
       for (const hook of kernelCalls(policy)) {
         if (isList(hook) || (hook.spec.ignore as { callNotFound?: boolean } | undefined)?.callNotFound) continue
         // A wrong flag is another rule's business.
-        if (hook.syscall !== false && !syscallName.test(hook.name)) continue
+        if (hook.syscall !== false && !isSyscallName(hook.name)) continue
         const bare = hook.name.replace(/^__(x64|arm64)_(?=sys_)/, '')
-        const asSyscall = syscallName.test(hook.name) ? [`__x64_${bare}`, `__arm64_${bare}`, bare] : [hook.name]
+        const asSyscall = isSyscallName(hook.name) ? [`__x64_${bare}`, `__arm64_${bare}`, bare] : [hook.name]
         look([...hook.path, 'call'], hook.name, asSyscall, '')
       }
       for (const hook of policy.hooks)

@@ -1,4 +1,4 @@
-import type { ArgumentFilter } from '../model.ts'
+import { type ArgumentFilter, isSyscallName } from '../model.ts'
 import { filtersOf, isResolvedPath } from './arguments.ts'
 import type { Rule } from './rule.ts'
 
@@ -115,7 +115,7 @@ export const pathRules: Rule[] = [
       for (const { hook, filter } of filtersOf(policy)) {
         const selector = hook.selectors.find(({ args }) => args.includes(filter))
         const acts = selector?.actions.some(({ action }) => /^(Sigkill|Signal|Override)$/.test(action))
-        const name = filter.argument?.type === 'string' && /^(__x64_|__arm64_)?sys_/.test(hook.name)
+        const name = filter.argument?.type === 'string' && isSyscallName(hook.name)
         if (
           acts &&
           name &&

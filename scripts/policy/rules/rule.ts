@@ -1,24 +1,17 @@
+import type { Features } from '../../doctor/decision.ts'
 import type { Policy } from '../model.ts'
 import type { Path } from '../source.ts'
 
 export type Level = 'error' | 'warn'
 
 /** What is known about the kernel that a policy is for. What is left out is not checked. */
-export interface KernelFeatures {
-  /** As `uname -r` says it. */
-  release?: string
+export interface Kernel extends Partial<Features> {
   /** All function names of /proc/kallsyms. */
   symbols?: ReadonlySet<string>
-  /** `tetra probe`: fmodret, which Override on a security_ hook needs. */
-  fmodRet?: boolean
-  /** `tetra probe`: override_return, which Override on a system call needs. */
-  overrideReturn?: boolean
-  /** `tetra probe`: lsm, which lsmhooks need. */
-  bpfLsm?: boolean
 }
 
 export interface LintOptions {
-  kernel?: KernelFeatures
+  kernel?: Kernel
 }
 
 /** Says that something is wrong at a place; the level is the rule's own unless given. */

@@ -200,6 +200,21 @@ export const selectorRules: Rule[] = [
     },
   },
   {
+    id: 'init-tree',
+    level: 'warn',
+    why: 'followForks walks up to nine parents. A kind node is a container itself, whose systemd is a process 1 too, and every container hangs below it: there NotIn 1 leaves out everything.',
+    check(policy, report) {
+      for (const { selector } of selectorsOf(policy))
+        for (const [index, pids] of list(selector.spec.matchPIDs).entries())
+          if (pids.isNamespacePID === true && pids.followForks === true && (pids.values as unknown[])?.includes(1))
+            report(
+              [...selector.path, 'matchPIDs', index, 'followForks'],
+              'the tree of process 1, on a kind node',
+              'write followForks: false, which means the first process of a container and none below it',
+            )
+    },
+  },
+  {
     id: 'macro-missing',
     level: 'error',
     why: 'A macro is looked up in spec.selectorsMacros, and the agent refuses a policy where it is not found.',

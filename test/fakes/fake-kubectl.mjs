@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+// A fake kubectl: a cluster and its Tetragon agent in a JSON file (FAKE_CLUSTER), for what scripts/policy asks of them. Its agent loads
+// a policy only at the second question about it, numbers it anew when it was changed, and refuses those that the file says.
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { parseAllDocuments } from 'yaml'
+
+const file = process.env.FAKE_CLUSTER
+const cluster = JSON.parse(readFileSync(file, 'utf8'))
+const args = process.argv.slice(2)
+const flags = args.indexOf('--kubeconfig')
+if (flags >= 0) args.splice(flags, 2)
+appendFileSync(`${file}.log`, `${args.join(' ')}\n`)
+
+const answer = value => process.stdout.write(JSON.stringify(value))
+const key = ({ name, namespace = '' }) => `${namespace}/${name}`
+const [verb, what] = args
+
+if (verb === 'get' && what === 'daemonsets') answer({ items: cluster.daemonsets.map(name => ({ metadata: { name } })) })
+else if (verb === 'get' && what === 'pods')
+  answer({ items: [{ metadata: { name: 'tetragon-1' }, spec: { nodeName: 'lab-control-plane' } }] })
+else if (verb === 'get') answer({ items: Object.values(cluster.objects) })
+else if (verb === 'apply') {
+  const items = parseAllDocuments(readFileSync(args[2], 'utf8')).map(document => {
+    const { kind, metadata, spec } = document.toJS()
+    const known = cluster.objects[key(metadata)]
+    const same = known && JSON.stringify(known.spec) === JSON.stringify(spec)
+    const object = same ? known : { kind, metadata: { ...metadata, resourceVersion: String(++cluster.version) }, spec }
+    if (!same) cluster.agent[key(metadata)] = { id: String(++cluster.version), asked: 0 }
+    cluster.objects[key(metadata)] = object
+    return object
+  })
+  answer(items.length === 1 ? items[0] : { kind: 'List', items })
+} else if (verb === 'delete') {
+  const at = args.indexOf('-n')
+  const one = key({ name: args[2], namespace: at < 0 ? '' : args[at + 1] })
+  delete cluster.objects[one]
+  delete cluster.agent[one]
+} else if (verb === 'exec' && args.includes('tetra')) {
+  const policies = Object.entries(cluster.agent).map(([one, { id, asked }]) => {
+    const [namespace, name] = one.split('/')
+    cluster.agent[one].asked++
+    const error = asked > 0 && cluster.refuses[name]
+    const state = asked === 0 ? 'LOADING' : error ? 'LOAD_ERROR' : 'ENABLED'
+    return {
+      id,
+      name,
+      ...(namespace && { namespace }),
+      state: `TP_STATE_${state}`,
+      ...(error && { error }),
+      ...(state === 'ENABLED' && { mode: 'TP_MODE_ENFORCE', stats: { action_counters: { post: '2', override: '1' } } }),
+    }
+  })
+  answer({ policies })
+} else {
+  process.stderr.write(`fake-kubectl: ${args.join(' ')} is not among what it can do\n`)
+  process.exitCode = 1
+}
+// Others may be reading it just now.
+if (verb !== 'get') {
+  writeFileSync(`${file}.${process.pid}`, JSON.stringify(cluster))
+  renameSync(`${file}.${process.pid}`, file)
+}
