@@ -65,7 +65,12 @@ export const guestbook = (): Dashboard =>
               empty: noTraffic,
               width: 8,
             },
-            ...['p50', 'p95', 'p99'].map(stat => promql(`max(k6_http_req_duration_${stat}{${traffic}})`, stat)),
+            ...[50, 95, 99].map(percent =>
+              promql(
+                `max(histogram_quantile(${percent / 100}, sum by (name) (rate(k6_http_req_duration_seconds{${traffic}}[$__rate_interval]))))`,
+                `p${percent}`,
+              ),
+            ),
           ),
         ],
       },

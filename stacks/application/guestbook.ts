@@ -57,9 +57,12 @@ export class Guestbook extends pulumi.ComponentResource {
         inside,
       )
     }
+    // A follower is filled through the connection alone: no file is written on either side.
+    const throughMemory =
+      '--repl-diskless-sync yes --repl-diskless-sync-delay 0 --repl-diskless-load on-empty-db'.split(' ')
     // Nothing is kept: the page of a new lab is empty.
     // Protected mode would answer to loopback alone; only the pods of this cluster reach it.
-    const memoryOnly = ['redis-server', '--save', '', '--appendonly', 'no', '--protected-mode', 'no']
+    const memoryOnly = ['redis-server', '--save', '', '--appendonly', 'no', '--protected-mode', 'no', ...throughMemory]
     store('leader', 1, { command: memoryOnly })
     store(
       'follower',

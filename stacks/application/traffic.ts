@@ -39,6 +39,7 @@ export class Traffic extends pulumi.ComponentResource {
             'experimental-prometheus-rw',
             '--summary-mode=disabled',
             '--quiet',
+            '--no-thresholds',
             '--tag',
             'testid=guestbook',
             '/scripts/guestbook.ts',
@@ -48,7 +49,8 @@ export class Traffic extends pulumi.ComponentResource {
             { name: 'RATE', value: String(traffic.rate) },
             { name: 'NOISE', value: String(traffic.noise) },
             { name: 'K6_PROMETHEUS_RW_SERVER_URL', value: `${services.prometheus}/api/v1/write` },
-            { name: 'K6_PROMETHEUS_RW_TREND_STATS', value: 'p(50),p(95),p(99),avg,max' },
+            // Percentiles over the last minute: k6's own are over its whole life, for which it keeps every value.
+            { name: 'K6_FEATURES', value: 'native-histograms' },
             { name: 'K6_PROMETHEUS_RW_STALE_MARKERS', value: 'true' },
             { name: 'K6_NO_USAGE_REPORT', value: 'true' },
           ],

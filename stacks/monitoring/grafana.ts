@@ -1,5 +1,6 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
+import { grafanaAlertGroups } from '../../dashboards/alerts.ts'
 import { allDashboards } from '../../dashboards/index.ts'
 import type { Lab } from '../lab.ts'
 import { imageParts } from '../lock.ts'
@@ -81,6 +82,8 @@ export function grafanaValues({ settings, lock }: Lab, folders: string[]): Value
       },
       news: { news_feed_enabled: false },
     },
+    // By Grafana, because only Loki knows what they ask for.
+    alerting: { 'rules.yaml': literal({ apiVersion: 1, groups: grafanaAlertGroups }) },
     datasources: { 'datasources.yaml': dataSourceFile(settings.prometheus.scrapeInterval) },
     dashboardProviders: {
       'dashboardproviders.yaml': {
@@ -125,3 +128,6 @@ const dataSourceFile = (timeInterval: string) => ({
     },
   ],
 })
+
+/** The chart runs alert files through Helm's templates, but what stands in double braces here is Grafana's to fill in. */
+const literal = <T>(file: T): T => JSON.parse(JSON.stringify(file).replaceAll('{{', '{{ `{{` }}')) as T
