@@ -1,0 +1,332 @@
+import type { Command } from 'commander'
+import colors from 'picocolors'
+import { LabError } from '../../stacks/error.ts'
+import { doable } from '../exercise/available.ts'
+import { tellTeacher } from '../exercise/class.ts'
+import { exerciseNames, findExercise, readExercises, workPath } from '../exercise/exercises.ts'
+import { tracks } from '../exercise/grammar.ts'
+import { currentOffer } from '../exercise/offer.ts'
+import { readProgress } from '../exercise/progress.ts'
+import { render } from '../exercise/render.ts'
+import {
+  check,
+  currentExercise,
+  giveAnswer,
+  nextHint,
+  reset,
+  solve,
+  start,
+  summary,
+  taskOfExercise,
+} from '../exercise/session.ts'
+import { showChecked, showIntroduction, showStep } from '../exercise/show.ts'
+import { newExercise } from '../exercise/skeleton.ts'
+import { type Step, walk } from '../exercise/walk.ts'
+import { note, print, printJson } from '../output.ts'
+
+interface Json {
+  json?: boolean
+}
+
+const named = 'its name, number or words; by default the one that was started last'
+
+export function register(program: Command): void {
+  const exercise = program
+    .command('exercise')
+    .alias('ex')
+    .description('work through the exercises in labs/: they check themselves')
+    .addHelpText('after', '\nExample:\n  ./lab exercise list && ./lab exercise start 1')
+
+  exercise
+    .command('list')
+    .description('say which exercises there are, how far you are, and which cannot run here and why')
+    .option('--json', 'print them as JSON')
+    .addHelpText('after', "\nExample:\n  ./lab exercise list --json | jq '.[] | select(.why)'")
+    .action(async ({ json = false }: Json) => list(json))
+
+  exercise
+    .command('start')
+    .description('start an exercise, or go on with it')
+    .argument('<name>', 'its name, number or words: 4, find-the-reader, 04-find-the-reader')
+    .option('--json', 'print what it is about as JSON')
+    .addHelpText('after', '\nExample:\n  ./lab exercise start 1')
+    .action(async (name: string, { json = false }: Json) => {
+      const found = findExercise(name)
+      const { resumed, tidied } = await start(found, await currentOffer())
+      if (tidied) note(`What ${tidied} had changed in the cluster is taken back.`)
+      await told()
+      if (json) return printJson({ ...described(name), resumed })
+      showIntroduction(found, workPath(found.name))
+      if (resumed) note(`\nYou go on where you were: ./lab exercise check   (from the beginning: ./lab exercise reset)`)
+    })
+
+  exercise
+    .command('check')
+    .description('check the tasks that are not done yet, or a single one')
+    .argument('[name]', named)
+    .argument('[task]', 'id of a task')
+    .option('--again', 'check also what has passed')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExamples:\n  ./lab exercise check\n  ./lab exercise check pod --json')
+    .action(
+      async (
+        name: string | undefined,
+        task: string | undefined,
+        { json = false, again }: Json & { again?: boolean },
+      ) => {
+        const which = nameAndTask(name, task)
+        const { exercise } = currentExercise(which.name)
+        const checked = await looking(json, () =>
+          currentOffer().then(offer => check(exercise, offer, { task: which.task, again })),
+        )
+        await told()
+        if (json) printJson(checked)
+        else showChecked(checked)
+        const asked = which.task ? checked.tasks.filter(({ id }) => id === which.task) : checked.tasks
+        if (asked.some(({ state }) => state === 'failed' || state === 'open')) process.exitCode = 1
+      },
+    )
+
+  exercise
+    .command('answer')
+    .description('give the answer to a task that asks for one, and check it')
+    .argument('<task>', 'id of the task')
+    .argument('<value...>', 'the answer; a query in quotes')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  ./lab exercise answer pod visitor-59b79bb849-pfq7d')
+    .action(async (task: string, words: string[], { json = false }: Json) => {
+      const { exercise } = currentExercise()
+      await giveAnswer(exercise, task, words.join(' '))
+      const checked = await looking(json, () => currentOffer().then(offer => check(exercise, offer, { task })))
+      await told()
+      if (json) printJson(checked)
+      else showChecked(checked)
+      if (checked.tasks.find(({ id }) => id === task)?.state === 'failed') process.exitCode = 1
+    })
+
+  exercise
+    .command('hint')
+    .description('give one more hint for the task that you are at')
+    .argument('[task]', 'id of another task')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', '\nExample:\n  ./lab exercise hint')
+    .action(async (task: string | undefined, { json = false }: Json) => {
+      const { exercise } = currentExercise()
+      const hint = await nextHint(exercise, await currentOffer(), task)
+      await told()
+      if (json) return printJson(hint ?? null)
+      if (!hint) return print('Every task is done.')
+      print(`${colors.bold(hint.task)}  ${hint.title}`)
+      print(colors.cyan(`hint ${hint.number}/${hint.of}  ${hint.text}`))
+      if (hint.number === hint.of)
+        print(colors.dim(`That was the last one. The solution: ./lab exercise solve ${hint.task}`))
+    })
+
+  exercise
+    .command('text')
+    .description('show the text of an exercise')
+    .argument('[name]', named)
+    .addHelpText('after', '\nExample:\n  ./lab exercise text 4 | less -R')
+    .action((name: string | undefined) => {
+      const { exercise, progress } =
+        name === undefined ? currentExercise() : { exercise: findExercise(name), progress: undefined }
+      const mine = progress ?? readProgress().exercises[exercise.name]
+      process.stdout.write(
+        render(exercise.text.tokens, {
+          task: id => {
+            const task = exercise.tasks.find(each => each.id === id)!
+            const done = mine?.tasks[id]?.passedAt
+            return done ? colors.green('✔ done') : colors.dim(`○ ${task.points} point${task.points === 1 ? '' : 's'}`)
+          },
+        }),
+      )
+    })
+
+  exercise
+    .command('reset')
+    .description('put an exercise back to its beginning; what you wrote is kept aside')
+    .argument('[name]', named)
+    .option('--json', 'print what was done as JSON')
+    .addHelpText('after', '\nExample:\n  ./lab exercise reset')
+    .action(async (name: string | undefined, { json = false }: Json) => {
+      const { exercise } = currentExercise(name)
+      const kept = await reset(exercise)
+      await told()
+      if (json) return printJson({ exercise: exercise.name, kept: kept ?? null })
+      print(`${exercise.name} is at its beginning again.${kept ? ` Your files are kept in ${kept}` : ''}`)
+    })
+
+  exercise
+    .command('solve')
+    .description('show how a task is done, and do it; it then gives no points')
+    .argument('[task]', 'id of a task; by default the one that you are at')
+    .option('--all', 'every task that is not done')
+    .option('--show', 'only show the commands')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  ./lab exercise solve pod')
+    .action(async (id: string | undefined, { json = false, all, show }: Json & { all?: boolean; show?: boolean }) => {
+      const { exercise, progress } = currentExercise()
+      const offer = await currentOffer()
+      const open = doable(exercise, offer).tasks.filter(task => !progress.tasks[task.id]?.passedAt)
+      const tasks = id !== undefined ? [taskOfExercise(exercise, id)] : all ? open : open.slice(0, 1)
+      if (tasks.length === 0) return json ? printJson([]) : print('Every task is done.')
+      const results = []
+      for (const task of tasks) {
+        if (!json)
+          print(`${colors.bold(task.id)}  ${task.title}\n\n${colors.green(task.solve.trim().replace(/^/gm, '    '))}\n`)
+        if (show) continue
+        const { printed, checked } = await solve(exercise, task, offer)
+        results.push({
+          task: task.id,
+          commands: task.solve,
+          printed,
+          state: checked.tasks.find(each => each.id === task.id)!.state,
+        })
+      }
+      await told()
+      if (json) return printJson(show ? tasks.map(task => ({ task: task.id, commands: task.solve })) : results)
+      if (!show) showChecked(summary(exercise, doable(exercise, offer), currentExercise(exercise.name).progress))
+      if (results.some(({ state }) => state === 'failed')) process.exitCode = 1
+    })
+
+  exercise
+    .command('new')
+    .description('make the folder of a new exercise, which runs as it is')
+    .argument('<name>', 'lower-case words with dashes')
+    .addHelpText('after', '\nExample:\n  ./lab exercise new watch-a-shell && ./lab exercise test watch-a-shell')
+    .action((name: string) => {
+      const made = newExercise(name)
+      print(`labs/${made}/ is there: lab.yaml and README.md. How they are written: docs/writing-exercises.md`)
+      print(`It runs: ./lab exercise test ${made}`)
+    })
+
+  exercise
+    .command('test')
+    .description(
+      'walk exercises by their own text in the lab that runs, as their test; your own progress stays as it is',
+    )
+    .argument('[names...]', 'which; by default all')
+    .option('--json', 'print every step as JSON')
+    .addHelpText('after', '\nExample:\n  ./lab exercise test 4')
+    .action(async (names: string[], { json = false }: Json) => test(names, json))
+}
+
+/** `check TASK` means a task of the current exercise, `check NAME` an exercise. */
+function nameAndTask(first?: string, second?: string): { name?: string; task?: string } {
+  if (first === undefined || second !== undefined) return { name: first, task: second }
+  const { exercise } = currentOrNone()
+  return exercise?.tasks.some(({ id }) => id === first) ? { task: first } : { name: first }
+}
+
+function currentOrNone(): Partial<ReturnType<typeof currentExercise>> {
+  try {
+    return currentExercise()
+  } catch (error) {
+    if (error instanceof LabError) return {}
+    throw error
+  }
+}
+
+/** Says that something is looked at, while it lasts. */
+async function looking<T>(quiet: boolean, work: () => Promise<T>): Promise<T> {
+  if (quiet || !process.stderr.isTTY) return work()
+  const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+  const began = Date.now()
+  let frame = 0
+  const timer = setInterval(() => {
+    const seconds = Math.floor((Date.now() - began) / 1000)
+    process.stderr.write(
+      `\r${colors.cyan(frames[frame++ % frames.length]!)} looking${seconds > 2 ? ` for ${seconds} s; what was done may take a while to be seen` : ''}`,
+    )
+  }, 100)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+    process.stderr.write('\r\u001b[K')
+  }
+}
+
+/** The teacher is told; that this failed is a note and nothing more. */
+async function told(): Promise<void> {
+  const problem = await tellTeacher()
+  if (problem) note(colors.dim(problem))
+}
+
+function described(name: string) {
+  const { title, track, outcome, learned, minutes, tasks, name: full } = findExercise(name)
+  return {
+    name: full,
+    title,
+    track,
+    outcome,
+    learned,
+    minutes,
+    tasks: tasks.map(({ id, title, points }) => ({ id, title, points })),
+    work: workPath(full),
+  }
+}
+
+async function list(json: boolean): Promise<void> {
+  const offer = await currentOffer()
+  const progress = readProgress()
+  const rows = readExercises().map(exercise => {
+    const can = doable(exercise, offer)
+    const { points, most, finished } = summary(exercise, can, progress.exercises[exercise.name])
+    return {
+      name: exercise.name,
+      title: exercise.title,
+      track: exercise.track,
+      minutes: exercise.minutes,
+      runs: can.tasks.length > 0,
+      ...(can.left.length > 0 && { why: can.left[0]!.why, left: can.left.map(({ task }) => task.id) }),
+      started: progress.exercises[exercise.name] !== undefined,
+      current: progress.current === exercise.name,
+      finished,
+      points,
+      most,
+    }
+  })
+  if (json) return printJson(rows)
+  const words = { see: 'See what the processes do', stop: 'Stop what should not be', run: 'Run it in earnest' }
+  const width = Math.max(...rows.map(({ name }) => name.length), 10)
+  for (const track of tracks) {
+    const mine = rows.filter(row => row.track === track)
+    if (mine.length === 0) continue
+    print(`\n${colors.bold(words[track])}`)
+    for (const { name, title, minutes, runs, why, left, started, current, finished, points, most } of mine) {
+      const mark = finished ? colors.green('✔') : !runs ? colors.dim('–') : started ? colors.yellow('◐') : '○'
+      const score = runs ? `${points}/${most}` : ''
+      const text = `${name.padEnd(width)}  ${title}`
+      print(
+        `  ${mark} ${runs ? (current ? colors.bold(text) : text) : colors.dim(text)}  ${colors.dim(`${minutes} min  ${score}`)}`,
+      )
+      if (why) print(colors.dim(`    ${''.padEnd(width)}  ${runs ? `without ${left!.join(', ')}: ` : ''}${why}`))
+    }
+  }
+  print()
+  if (!offer.running) note('No lab is running: ./lab up')
+  else if (progress.current) note(`You are at ${progress.current}: ./lab exercise check`)
+  else if (exerciseNames().length > 0) note(`Begin: ./lab exercise start ${exerciseNames()[0]}`)
+}
+
+async function test(names: string[], json: boolean): Promise<void> {
+  const offer = await currentOffer()
+  if (!offer.running)
+    throw new LabError({
+      found: 'no lab is running',
+      expected: 'one in which exercises can be walked',
+      next: './lab up',
+    })
+  const exercises = names.length > 0 ? names.map(name => findExercise(name)) : readExercises()
+  const steps: Step[] = []
+  for (const exercise of exercises) {
+    if (!json) print(`\n${colors.bold(exercise.name)}  ${exercise.title}`)
+    steps.push(...(await walk(exercise, offer, json ? undefined : showStep)))
+  }
+  if (json) printJson(steps)
+  const count = (result: Step['result']): number => steps.filter(step => step.result === result).length
+  const summary = `${exercises.length} exercises, ${steps.length} steps: ${count('ok')} as they should be, ${count('fail')} not, ${count('skip')} left out`
+  if (!json) print(count('fail') === 0 ? colors.green(`\n${summary}`) : colors.red(`\n${summary}`))
+  if (count('fail') > 0) process.exitCode = 1
+}

@@ -1,0 +1,82 @@
+import type { Command } from 'commander'
+import colors from 'picocolors'
+import { LabError } from '../../stacks/error.ts'
+import { milliseconds } from '../exercise/grammar.ts'
+import { plainTable } from '../exercise/table.ts'
+import { isLogQuery, realWorld, type Sample } from '../exercise/world.ts'
+import { readLines } from '../lines.ts'
+import { note, print, printJson } from '../output.ts'
+
+interface Options {
+  since: string
+  label?: string
+  limit: string
+  json?: boolean
+}
+
+export function register(program: Command): void {
+  program
+    .command('query')
+    .description('evaluate PromQL on the metrics, or LogQL on the events, as Grafana would')
+    .argument('<language>', 'promql or logql')
+    .argument('<query>', 'in quotes')
+    .option('--since <duration>', 'of a log query: how far back', '15m')
+    .option('--limit <lines>', 'of a log query: how many lines, the newest first', '20')
+    .option('--label <name>', 'print only this label of each series, one a line')
+    .option('--json', 'print the series, or the lines, as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  ./lab query promql 'sum by (type) (tetragon_events_total)'
+  ./lab query logql '{service_name="tetragon", tetragon_event_type="process_exec"} | process_arguments=~".*shadow.*"' --limit 3`,
+    )
+    .action(async (language: string, query: string, options: Options) => {
+      if (language !== 'promql' && language !== 'logql')
+        throw new LabError({
+          found: `a query in ${language}`,
+          expected: 'promql or logql',
+          next: './lab query --help',
+          exitCode: 2,
+        })
+      if (!/^\d+[smh]$/.test(options.since))
+        throw new LabError({
+          found: `--since ${options.since}`,
+          expected: '30s, 15m or 1h',
+          next: 'repeat it so',
+          exitCode: 2,
+        })
+      const from = new Date(Date.now() - milliseconds(options.since))
+      if (language === 'logql' && isLogQuery(query) && !options.label) return lines(query, from, options)
+      const world = await realWorld()
+      const now = new Date()
+      const found = language === 'promql' ? await world.promql(query, now) : await world.logql(query, from, now)
+      if (options.json) return printJson(found)
+      if (options.label) {
+        const values = found.flatMap(({ labels }) => labels[options.label!] ?? [])
+        for (const value of [...new Set(values)]) print(value)
+        return
+      }
+      if (found.length === 0) note('Nothing: no series fits.')
+      else print(table(found))
+    })
+}
+
+/** Series as a table: a column for each label that differs or is the only one, the value last, the highest first. */
+function table(found: Sample[]): string {
+  const names = [...new Set(found.flatMap(({ labels }) => Object.keys(labels)))].sort()
+  const grid = plainTable([...names, 'value'], [...names.map(() => 'left' as const), 'right'])
+  for (const { labels, value } of found.toSorted((a, b) => b.value - a.value))
+    grid.push([
+      ...names.map(name => labels[name] ?? ''),
+      Number.isInteger(value) ? String(value) : value.toPrecision(4),
+    ])
+  return grid.toString()
+}
+
+async function lines(query: string, from: Date, { limit, json }: Options): Promise<void> {
+  const found = await readLines(query, from, new Date(), Number(limit))
+  if (json) return printJson(found)
+  if (found.length === 0) note('Nothing: no line fits.')
+  for (const { time, line } of found) print(`${colors.dim(time.toISOString().slice(11, 23))}  ${line}`)
+}

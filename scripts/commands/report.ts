@@ -1,0 +1,24 @@
+import { writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { currentOffer } from '../exercise/offer.ts'
+import { readProgress } from '../exercise/progress.ts'
+import { report } from '../exercise/report.ts'
+import { print } from '../output.ts'
+import { readSettings } from '../settings.ts'
+
+export function register(program: Command): void {
+  program
+    .command('report')
+    .description('write one page on what you did in the exercises, to hand in')
+    .option('-o, --out <file>', 'write it there; by default it is printed')
+    .option('--json', 'print the progress itself as JSON')
+    .addHelpText('after', '\nExample:\n  ./lab report --out report.md')
+    .action(async ({ out, json = false }: { out?: string; json?: boolean }) => {
+      const progress = readProgress()
+      if (json) return void process.stdout.write(`${JSON.stringify(progress, null, 2)}\n`)
+      const page = report(progress, await currentOffer(), readSettings())
+      if (out === undefined) return void process.stdout.write(page)
+      writeFileSync(out, page)
+      print(`Written: ${out}`)
+    })
+}

@@ -1,0 +1,45 @@
+import type { Settings } from '../../stacks/settings.ts'
+import type { Feature } from '../doctor/decision.ts'
+import type { Exercise } from './exercises.ts'
+import { featureWords } from './features.ts'
+import type { Needs, Task } from './grammar.ts'
+
+/** What this machine and its lab offer an exercise. */
+export interface Offer {
+  /** What runs, or what would: where events come from. */
+  source: 'live' | 'replay'
+  /** Why it is that one. */
+  why: string
+  features: Record<Feature, boolean>
+  settings: Settings
+}
+
+/** Why something with these needs cannot be done here; undefined when it can. */
+export function obstacle(needs: Needs, { source, why, features, settings }: Offer): string | undefined {
+  if (needs.source !== 'any' && needs.source !== source)
+    return needs.source === 'live'
+      ? `needs the live Tetragon, and here a recording is played: ${why}`
+      : 'needs a recording, and here Tetragon itself runs'
+  const lacking = needs.features.filter(feature => !features[feature])
+  if (lacking.length > 0) return `the kernel lacks ${lacking.map(feature => featureWords[feature]).join(' and ')}`
+  for (const [path, wanted] of Object.entries(needs.settings)) {
+    const value = path
+      .split('.')
+      .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], settings)
+    if (value !== wanted) return `${path} is ${value}, and must be ${wanted}`
+  }
+  return undefined
+}
+
+/** Tasks that can be done here, and why the others cannot. An exercise that cannot be done at all has none. */
+export function doable(
+  { needs, tasks }: Exercise,
+  offer: Offer,
+): { tasks: Task[]; left: { task: Task; why: string }[] } {
+  const all = obstacle(needs, offer)
+  const left = tasks.flatMap(task => {
+    const why = all ?? (task.needs && obstacle(task.needs, offer))
+    return why ? [{ task, why }] : []
+  })
+  return { tasks: tasks.filter(task => !left.some(each => each.task === task)), left }
+}

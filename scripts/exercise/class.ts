@@ -1,0 +1,121 @@
+import { userInfo } from 'node:os'
+import type { Settings } from '../../stacks/settings.ts'
+import { readSettings } from '../settings.ts'
+import { exerciseNames, findExercise } from './exercises.ts'
+import { type Progress, readProgress } from './progress.ts'
+
+// What a student's lab tells the teacher's, when it was asked to: how far each task is. Sent as metrics (OTLP over HTTP, as JSON) to the teacher's
+// own Prometheus. All that is known is sent each time, so whatever got lost on the way is made good by the next.
+
+/** One value for the teacher's Prometheus. */
+export interface Point {
+  name: string
+  labels: Record<string, string>
+  value: number
+}
+
+/** States of a task as numbers. */
+export const taskStates = { open: 0, current: 1, passed: 2, solved: 3 } as const
+
+/** The name under which progress is sent. */
+export const studentName = ({ class: { student } }: Pick<Settings, 'class'>): string => student || userInfo().username
+
+/** Progress as values. */
+export function progressPoints(progress: Progress, student: string, now = new Date()): Point[] {
+  const known = new Set(exerciseNames())
+  const points: Point[] = [
+    { name: 'lab_class_seen_timestamp_seconds', labels: { student }, value: Math.floor(now.getTime() / 1000) },
+  ]
+  for (const [name, { tasks: done }] of Object.entries(progress.exercises)) {
+    if (!known.has(name)) continue
+    const { track, tasks } = findExercise(name)
+    const at = name === progress.current ? tasks.find(({ id }) => !done[id]?.passedAt)?.id : undefined
+    const of = { student, exercise: name, track }
+    points.push(
+      {
+        name: 'lab_class_points',
+        labels: of,
+        value: total(tasks.filter(({ id }) => done[id]?.passedAt && !done[id].solved)),
+      },
+      { name: 'lab_class_points_possible', labels: of, value: total(tasks) },
+    )
+    for (const [index, { id }] of tasks.entries()) {
+      const task = { ...of, task: id, number: String(index + 1) }
+      const mine = done[id]
+      const state = mine?.passedAt ? (mine.solved ? 'solved' : 'passed') : id === at ? 'current' : 'open'
+      points.push(
+        { name: 'lab_class_task_state', labels: task, value: taskStates[state] },
+        { name: 'lab_class_task_tries', labels: task, value: mine?.tries ?? 0 },
+        { name: 'lab_class_task_hints', labels: task, value: mine?.hints ?? 0 },
+      )
+      if (mine?.reachedAt)
+        points.push({
+          name: 'lab_class_task_reached_timestamp_seconds',
+          labels: task,
+          value: Date.parse(mine.reachedAt) / 1000,
+        })
+    }
+  }
+  return points
+}
+
+const total = (tasks: { points: number }[]): number => tasks.reduce((sum, { points }) => sum + points, 0)
+
+/** Values as an OTLP request (ExportMetricsServiceRequest in JSON): a gauge for each name. */
+export function otlpRequest(points: Point[], at: Date): object {
+  const attributes = (labels: Record<string, string>) =>
+    Object.entries(labels).map(([key, stringValue]) => ({ key, value: { stringValue } }))
+  const timeUnixNano = String(BigInt(at.getTime()) * 1_000_000n)
+  return {
+    resourceMetrics: [
+      {
+        resource: { attributes: attributes({ 'service.name': 'lab-class' }) },
+        scopeMetrics: [
+          {
+            scope: { name: 'tetragon-lab' },
+            metrics: [...Map.groupBy(points, ({ name }) => name)].map(([name, list]) => ({
+              name,
+              gauge: {
+                dataPoints: list.map(({ labels, value }) => ({
+                  attributes: attributes(labels),
+                  timeUnixNano,
+                  asDouble: value,
+                })),
+              },
+            })),
+          },
+        ],
+      },
+    ],
+  }
+}
+
+/**
+ * Tells the teacher how far this student is, where the setting `class.pushTo` says whom to tell. Takes at most a few seconds and is never a reason to fail.
+ * @returns a sentence for the student when the teacher could not be told, or undefined.
+ */
+export async function tellTeacher(
+  settings: Settings = readSettings(),
+  progress = readProgress(),
+): Promise<string | undefined> {
+  const { pushTo } = settings.class
+  if (!pushTo || process.env.LAB_SOLVING || process.env.LAB_PROGRESS) return undefined
+  const base = pushTo.replace(/\/$/, '')
+  const request = (path: string, init?: RequestInit) =>
+    fetch(base + path, { ...init, signal: AbortSignal.timeout(2_500) })
+  try {
+    // The teacher's clock counts: a sample from the past is refused, one from the future hides all that come before it.
+    const ready = await request('/-/ready')
+    const now = new Date(ready.headers.get('date') ?? Date.now())
+    const body = JSON.stringify(otlpRequest(progressPoints(progress, studentName(settings), now), now))
+    const answer = await request('/api/v1/otlp/v1/metrics', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    })
+    if (answer.ok) return undefined
+    return `The teacher's Prometheus at ${pushTo} answers ${answer.status}: ${(await answer.text()).trim().slice(0, 160)}`
+  } catch {
+    return `The teacher's Prometheus at ${pushTo} does not answer; your progress is kept here and told with the next check.`
+  }
+}

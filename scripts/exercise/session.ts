@@ -1,0 +1,331 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { LabError } from '../../stacks/error.ts'
+import { labPath } from '../../stacks/paths.ts'
+import { type Attempt, attempt } from './attempt.ts'
+import { doable, type Offer } from './available.ts'
+import { type Exercise, findExercise, workFolder, workPath } from './exercises.ts'
+import type { Task } from './grammar.ts'
+import { type ExerciseProgress, readProgress, taskProgress, updateProgress } from './progress.ts'
+import { runCommands } from './shell.ts'
+import { realWorld, type World } from './world.ts'
+
+// What a student does with an exercise: start, check, answer, be given a hint, reset, be shown the solution.
+
+/**
+ * Starts an exercise, or goes on with it. What the one before changed in the cluster is taken back.
+ * @returns whether it was started anew, and the exercise that was tidied up.
+ * @throws LabError when it cannot be done here.
+ */
+export async function start(exercise: Exercise, offer: Offer): Promise<{ resumed: boolean; tidied?: string }> {
+  const { tasks, left } = doable(exercise, offer)
+  if (tasks.length === 0)
+    throw new LabError({
+      found: `${exercise.name} ${left[0]!.why}`,
+      expected: 'an exercise that can be done here',
+      next: './lab exercise list',
+    })
+  const progress = readProgress()
+  const before = progress.current !== exercise.name ? progress.current : undefined
+  const tidied = before && (await tidy(before)) ? before : undefined
+  const resumed = progress.exercises[exercise.name] !== undefined
+  await prepare(exercise)
+  await updateProgress(now => {
+    now.current = exercise.name
+    now.exercises[exercise.name] ??= fresh()
+    reach(exercise, now.exercises[exercise.name]!, tasks)
+  })
+  return { resumed, tidied }
+}
+
+const fresh = (): ExerciseProgress => {
+  const now = new Date().toISOString()
+  return { startedAt: now, firstStartedAt: now, resets: 0, tasks: {} }
+}
+
+/** Its commands that take back what it changed; an exercise that is gone from labs/ has left nothing that we know of. */
+async function tidy(name: string): Promise<boolean> {
+  let exercise: Exercise
+  try {
+    exercise = findExercise(name)
+  } catch {
+    return false
+  }
+  if (!exercise.reset) return false
+  await runCommands(name, 'the reset', exercise.reset)
+  return true
+}
+
+/** Runs the setup, and puts the files that the exercise comes with into the student's folder, where they are not there yet. */
+async function prepare({ name, folder, setup }: Exercise): Promise<void> {
+  mkdirSync(workFolder(name), { recursive: true })
+  const files = join(folder, 'files')
+  if (existsSync(files)) cpSync(files, workFolder(name), { recursive: true, force: false })
+  if (setup) await runCommands(name, 'the setup', setup)
+}
+
+/** Notes when the student came to the first task that is not done. */
+function reach({ tasks }: Exercise, progress: ExerciseProgress, available: Task[] = tasks): void {
+  const next = available.find(({ id }) => !progress.tasks[id]?.passedAt)
+  if (next) taskProgress(progress, next.id).reachedAt ??= new Date().toISOString()
+}
+
+/**
+ * The exercise that is meant: the named one, or the one that was started last.
+ * @throws LabError when there is none, or it was not started.
+ */
+export function currentExercise(asked?: string): { exercise: Exercise; progress: ExerciseProgress } {
+  const all = readProgress()
+  const name = asked ?? all.current
+  if (name === undefined)
+    throw new LabError({ found: 'no exercise was started', expected: 'one of labs/', next: './lab exercise start 1' })
+  const exercise = findExercise(name)
+  const progress = all.exercises[exercise.name]
+  if (!progress)
+    throw new LabError({
+      found: `${exercise.name} was not started`,
+      expected: 'an exercise that was',
+      next: `./lab exercise start ${exercise.name}`,
+    })
+  return { exercise, progress }
+}
+
+/** @throws LabError for a task that the exercise does not have. */
+export function taskOfExercise({ name, tasks }: Exercise, id: string): Task {
+  const task = tasks.find(each => each.id === id)
+  if (task) return task
+  throw new LabError({
+    found: `no task ${id} in ${name}`,
+    expected: `one of ${tasks.map(each => each.id).join(', ')}`,
+    next: './lab exercise check',
+    exitCode: 2,
+  })
+}
+
+/** A task as `check` tells of it. */
+export interface TaskState {
+  id: string
+  title: string
+  points: number
+  /** `passed`: by the student; `solved`: by the lab; `failed`: looked at now; `open`: not come to; `left`: cannot be done here. */
+  state: 'passed' | 'solved' | 'failed' | 'open' | 'left'
+  tries: number
+  attempt?: Attempt
+  /** The hint that belongs to this many tries, and its number. */
+  hint?: { number: number; of: number; text: string }
+  /** For `left`. */
+  why?: string
+}
+
+export interface Checked {
+  exercise: string
+  title: string
+  tasks: TaskState[]
+  points: number
+  /** Of the tasks that can be done here. */
+  most: number
+  finished: boolean
+}
+
+/**
+ * Checks what is not done yet: the task that the student is at with patience, those after it at a glance, since some go quicker than the text. What
+ * passed once stays passed: a later task may undo what an earlier one asked for.
+ * @param options.task check this one alone, done or not.
+ * @param options.again check all, also what is done.
+ */
+export async function check(
+  exercise: Exercise,
+  offer: Offer,
+  { task: only, again = false, world }: { task?: string; again?: boolean; world?: World } = {},
+): Promise<Checked> {
+  if (only !== undefined) taskOfExercise(exercise, only)
+  const { tasks, left } = doable(exercise, offer)
+  const { progress } = currentExercise(exercise.name)
+  const why = left.find(({ task }) => task.id === only)?.why
+  if (why)
+    throw new LabError({
+      found: `task ${only} ${why}`,
+      expected: 'a task that can be done here',
+      next: './lab exercise check',
+    })
+  const open = tasks.filter(({ id }) => (only === undefined ? again || !progress.tasks[id]?.passedAt : id === only))
+  const first = open[0]?.id
+  const seen = world ?? (open.length > 0 ? await realWorld() : undefined)
+  const attempts = await Promise.all(
+    open.map(task =>
+      attempt(task, situation(exercise, progress, task.id, seen!), { once: task.id !== first && !again }),
+    ),
+  )
+  const after = await record(exercise, tasks, attempts, first)
+  return summary(exercise, { tasks, left }, after, attempts, first)
+}
+
+/** What a task is checked with. */
+export function situation({ name }: Exercise, progress: ExerciseProgress, task: string, world: World) {
+  const answer = progress.tasks[task]?.answer
+  return {
+    world,
+    work: workFolder(name),
+    workPath: workPath(name),
+    startedAt: new Date(progress.startedAt),
+    ...(answer && { answer: { value: answer.value, at: new Date(answer.at) } }),
+  }
+}
+
+/** Writes down what came of it. Tries count for the task that the student is at, and where a wrong way was gone. */
+function record(
+  exercise: Exercise,
+  tasks: Task[],
+  attempts: Attempt[],
+  first: string | undefined,
+): Promise<ExerciseProgress> {
+  return updateProgress(all => {
+    const progress = all.exercises[exercise.name]!
+    for (const { task, passed, untried, deadEnd } of attempts) {
+      const mine = taskProgress(progress, task)
+      if (passed) {
+        if (!mine.passedAt) {
+          mine.passedAt = new Date().toISOString()
+          if (process.env.LAB_SOLVING) mine.solved = true
+        }
+      } else if (!mine.passedAt && !untried && (task === first || deadEnd)) mine.tries++
+    }
+    reach(exercise, progress, tasks)
+    if (tasks.every(({ id }) => progress.tasks[id]?.passedAt)) progress.finishedAt ??= new Date().toISOString()
+    return structuredClone(progress)
+  })
+}
+
+/** How an exercise stands. */
+export function summary(
+  exercise: Exercise,
+  { tasks, left }: ReturnType<typeof doable>,
+  progress: ExerciseProgress | undefined,
+  attempts: Attempt[] = [],
+  first?: string,
+): Checked {
+  const states = exercise.tasks.map((task): TaskState => {
+    const { id, title, points } = task
+    const mine = progress?.tasks[id]
+    const base = { id, title, points, tries: mine?.tries ?? 0 }
+    const why = left.find(each => each.task.id === id)?.why
+    if (why) return { ...base, state: 'left', why }
+    const made = attempts.find(each => each.task === id)
+    if (mine?.passedAt && made?.passed !== false)
+      return { ...base, state: mine.solved ? 'solved' : 'passed', attempt: made }
+    if (made && (id === first || made.deadEnd))
+      return {
+        ...base,
+        state: 'failed',
+        attempt: made,
+        hint: made.untried || made.deadEnd ? undefined : hintFor(task, base.tries),
+      }
+    return { ...base, state: 'open', attempt: made }
+  })
+  const done = (id: string): boolean => progress?.tasks[id]?.passedAt !== undefined
+  return {
+    exercise: exercise.name,
+    title: exercise.title,
+    tasks: states,
+    points: sum(tasks.filter(({ id }) => done(id) && !progress?.tasks[id]?.solved)),
+    most: sum(tasks),
+    finished: tasks.length > 0 && tasks.every(({ id }) => done(id)),
+  }
+}
+
+const sum = (tasks: Task[]): number => tasks.reduce((total, { points }) => total + points, 0)
+
+/** The hint after so many tries: one further with each, and the last again after that. */
+export function hintFor({ hints }: Task, tries: number): { number: number; of: number; text: string } | undefined {
+  if (tries < 1) return undefined
+  const number = Math.min(tries, hints.length)
+  return { number, of: hints.length, text: hints[number - 1]! }
+}
+
+/** Notes an answer. Whether it is right is for `check` to say. */
+export async function giveAnswer(exercise: Exercise, id: string, value: string): Promise<void> {
+  const task = taskOfExercise(exercise, id)
+  if (!asksForAnswer(task.check))
+    throw new LabError({
+      found: `task ${id} asks for no answer`,
+      expected: 'something that is done in the lab',
+      next: `./lab exercise check`,
+      exitCode: 2,
+    })
+  await updateProgress(all => {
+    const mine = taskProgress(all.exercises[exercise.name]!, id)
+    mine.answer = { value, at: new Date().toISOString() }
+  })
+}
+
+const asksForAnswer = (check: Task['check']): boolean =>
+  check.answer !== undefined ||
+  check.query !== undefined ||
+  [...(check.all ?? []), ...(check.any ?? [])].some(asksForAnswer)
+
+/** Shows one hint more of the task that the student is at. */
+export async function nextHint(exercise: Exercise, offer: Offer, id?: string) {
+  const { progress } = currentExercise(exercise.name)
+  const { tasks } = doable(exercise, offer)
+  const task = id === undefined ? tasks.find(each => !progress.tasks[each.id]?.passedAt) : taskOfExercise(exercise, id)
+  if (!task) return undefined
+  const number = await updateProgress(all => {
+    const mine = taskProgress(all.exercises[exercise.name]!, task.id)
+    mine.hints = Math.min(Math.max(mine.hints, Math.min(mine.tries, task.hints.length - 1)) + 1, task.hints.length)
+    return mine.hints
+  })
+  return { task: task.id, title: task.title, number, of: task.hints.length, text: task.hints[number - 1]! }
+}
+
+/**
+ * Puts an exercise back to its beginning: the cluster by its own commands, its tasks undone. What the student wrote is kept beside.
+ * @returns where the student's files went, if there were any.
+ */
+export async function reset(exercise: Exercise): Promise<string | undefined> {
+  if (exercise.reset) await runCommands(exercise.name, 'the reset', exercise.reset)
+  const kept = putAside(exercise.name)
+  await prepare(exercise)
+  await updateProgress(all => {
+    const before = all.exercises[exercise.name]
+    const after = fresh()
+    all.exercises[exercise.name] = {
+      ...after,
+      firstStartedAt: before?.firstStartedAt ?? after.startedAt,
+      resets: (before?.resets ?? 0) + 1,
+    }
+    all.current = exercise.name
+    reach(exercise, all.exercises[exercise.name]!)
+  })
+  return kept
+}
+
+/** Moves a student's folder out of the way, without losing what is in it. @returns where to, when there was something. */
+export function putAside(name: string): string | undefined {
+  const work = workFolder(name)
+  if (!existsSync(work) || readdirSync(work).length === 0) return undefined
+  const kept = labPath('work', `${name}-${new Date().toISOString().replaceAll(/[:.]/g, '')}`)
+  // Copied, since `.lab` may be on another disk.
+  cpSync(work, kept, { recursive: true })
+  rmSync(work, { recursive: true })
+  return kept
+}
+
+/**
+ * Does a task for the student, by the commands of its solution, and checks it.
+ * @returns what the commands printed, and the check.
+ */
+export async function solve(
+  exercise: Exercise,
+  task: Task,
+  offer: Offer,
+): Promise<{ printed: string; checked: Checked }> {
+  const printed = await runCommands(exercise.name, `the solution of ${task.id}`, task.solve, {
+    env: { LAB_SOLVING: '1' },
+  })
+  process.env.LAB_SOLVING = '1'
+  try {
+    return { printed, checked: await check(exercise, offer, { task: task.id }) }
+  } finally {
+    delete process.env.LAB_SOLVING
+  }
+}

@@ -1,0 +1,145 @@
+import { Lexer, type Token, type Tokens } from 'marked'
+
+// An exercise's README.md as data: what is to be read, what is to be run, and where each task stands.
+
+/** The text of an exercise. */
+export interface Text {
+  tokens: Token[]
+  /** What the test walks, in order. */
+  items: Item[]
+}
+
+/** A place in the text that the test knows of. */
+export type Item = Code | TaskPlace
+
+/** Where a task stands: a quote that begins with **Task ID**. */
+export interface TaskPlace {
+  kind: 'task'
+  task: string
+  line: number
+}
+
+/** A fenced block: commands, or a file to be written. */
+export interface Code {
+  kind: 'code'
+  /** `bash` is run, `yaml` with a `file` is written. */
+  language: 'bash' | 'yaml'
+  code: string
+  line: number
+  /** Task whose doing it is: its check fails before the first such block and passes after the last. */
+  task?: string
+  /** For `yaml`: where it is to be saved, from the project's folder. */
+  file?: string
+  /** Its commands end with an error. */
+  expectError: boolean
+  /** It does not end by itself: it is interrupted after so many seconds. */
+  seconds?: number
+  /** Why it is not run. */
+  noTest?: string
+  /** What it prints, where that is always the same: lines in order, `…` for anything. */
+  output?: string
+  /** What is wrong with the block's attributes. */
+  problem?: string
+}
+
+/**
+ * Reads a text. Attributes follow the language of a fenced block:
+ * `bash`, `bash task=ID`, `bash expect-error`, `bash for=5s`, `bash no-test reason="…"`, `yaml file=work/…`, and `text stable` for what the block
+ * before it always prints.
+ */
+export function parseText(markdown: string): Text {
+  const tokens = new Lexer().lex(markdown)
+  const items: Item[] = []
+  let offset = 0
+  for (const token of tokens) {
+    const line = markdown.slice(0, offset).split('\n').length
+    offset += token.raw.length
+    const task = taskOf(token)
+    if (task) items.push({ kind: 'task', task, line })
+    if (token.type !== 'code') continue
+    const { lang = '', text } = token as Tokens.Code
+    const { language, attributes } = readInfo(lang)
+    if (language === 'text' && attributes.has('stable')) {
+      const before = items.at(-1)
+      if (before?.kind === 'code' && before.language === 'bash') before.output = text
+      else items.push({ ...code('bash', '', line, new Map()), problem: 'stable output stands after a bash block' })
+    }
+    if (language === 'bash' || (language === 'yaml' && attributes.has('file')))
+      items.push(code(language, text, line, attributes))
+  }
+  return { tokens, items }
+}
+
+/** The task that a quote gives out, if it does. */
+export function taskOf(token: Token): string | undefined {
+  return token.type === 'blockquote'
+    ? /^\*\*Task ([a-z][a-z0-9-]*)\*\*/.exec((token as Tokens.Blockquote).text)?.[1]
+    : undefined
+}
+
+/** Language and attributes of a fenced block's info string. */
+export function readInfo(info: string): { language: string; attributes: Map<string, string> } {
+  const [, language = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(info.trim())!
+  const attributes = new Map<string, string>()
+  for (const [, name, quoted, plain] of rest.matchAll(/([a-z-]+)(?:=(?:"([^"]*)"|(\S+)))?/g))
+    attributes.set(name!, quoted ?? plain ?? '')
+  return { language, attributes }
+}
+
+const known = {
+  bash: ['task', 'expect-error', 'for', 'no-test', 'reason'],
+  yaml: ['task', 'file'],
+}
+
+function code(language: Code['language'], text: string, line: number, attributes: Map<string, string>): Code {
+  const seconds = /^(\d+)s$/.exec(attributes.get('for') ?? '')?.[1]
+  const unknown = [...attributes.keys()].find(name => !known[language].includes(name))
+  const file = attributes.get('file')
+  const problem = unknown
+    ? `no attribute ${unknown}; there are ${known[language].join(', ')}`
+    : attributes.has('no-test') && !attributes.get('reason')
+      ? 'no-test needs a reason="…"'
+      : attributes.has('for') && seconds === undefined
+        ? 'for wants seconds: for=5s'
+        : file !== undefined && !/^work\/(?!.*\.\.)\S+$/.test(file)
+          ? 'a file is saved in the student’s folder: file=work/…'
+          : undefined
+  return {
+    kind: 'code',
+    language,
+    code: text,
+    line,
+    task: attributes.get('task'),
+    file,
+    expectError: attributes.has('expect-error'),
+    seconds: seconds === undefined ? undefined : Number(seconds),
+    noTest: attributes.has('no-test') ? attributes.get('reason') : undefined,
+    problem,
+  }
+}
+
+/**
+ * Whether an output is what the text shows: the same lines in order, where spaces count as one, `…` within a line stands for anything, and a line of
+ * `…` alone for any lines.
+ * @returns the first line that is not there, or undefined.
+ */
+export function missingLine(shown: string, output: string): string | undefined {
+  const squeeze = (line: string): string => line.trim().replace(/\s+/g, ' ')
+  const lines = output.split('\n').map(squeeze).filter(Boolean)
+  let at = 0
+  let skipping = false
+  for (const wanted of shown.split('\n').map(squeeze).filter(Boolean)) {
+    if (wanted === '…') {
+      skipping = true
+      continue
+    }
+    const pattern = new RegExp(`^${wanted.split('…').map(escaped).join('.*')}$`)
+    const found = lines.findIndex((line, index) => index >= at && pattern.test(line))
+    if (found < 0 || (found > at && !skipping)) return wanted
+    at = found + 1
+    skipping = false
+  }
+  return at < lines.length && !skipping ? `(no further line, but: ${lines[at]})` : undefined
+}
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')

@@ -1,0 +1,307 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { LabError } from '../../stacks/error.ts'
+import { labPath, projectDir } from '../../stacks/paths.ts'
+import { attempt } from './attempt.ts'
+import { doable, type Offer } from './available.ts'
+import { BlockShell } from './block-shell.ts'
+import type { Situation } from './check.ts'
+import { type Exercise, workFolder } from './exercises.ts'
+import { type Check, type DeadEnd, kindOf, type Task } from './grammar.ts'
+import { render } from './render.ts'
+import { check, currentExercise, reset, situation, solve, start } from './session.ts'
+import { exerciseEnvironment, runCommands } from './shell.ts'
+import { type Code, missingLine } from './text.ts'
+import { type AgentPolicy, realWorld, type World } from './world.ts'
+
+// The test of an exercise: its own text, walked as a student would. What can only be done live is held against recorded data instead.
+
+/** One thing that the walk saw. */
+export interface Step {
+  exercise: string
+  what: string
+  /** `skip` says in `found` why. */
+  result: 'ok' | 'fail' | 'skip'
+  found: string
+  seconds: number
+}
+
+type Report = (step: Step) => void
+
+/**
+ * Walks an exercise in the lab that runs here:
+ * at the beginning every check fails; each passes once its step of the text is done, and not before; every dead end that can be tried is recognised; the
+ * solutions make all pass; a reset makes all fail again. The student's own progress and files stay as they are.
+ * @returns all steps, those that failed included.
+ */
+export async function walk(exercise: Exercise, offer: Offer, report: Report = () => {}): Promise<Step[]> {
+  const steps: Step[] = []
+  const note: Report = step => {
+    steps.push(step)
+    report(step)
+  }
+  await aside(exercise.name, async () => {
+    const world = await realWorld()
+    const walker = new Walker(exercise, offer, world, note)
+    const { tasks, left } = doable(exercise, offer)
+    note({ exercise: exercise.name, what: 'the text is rendered', ...rendered(exercise), seconds: 0 })
+    if (tasks.length > 0) await walker.all(tasks)
+    for (const { task, why } of left) await walker.recorded(task, why)
+    await walker.step('what it changed is taken back', async () => void (await reset(exercise)))
+  })
+  return steps
+}
+
+function rendered({ text: { tokens } }: Exercise): Pick<Step, 'result' | 'found'> {
+  const lines = render(tokens, { width: 80 }).split('\n').length
+  return lines > 5 ? { result: 'ok', found: `${lines} lines` } : { result: 'fail', found: `only ${lines} lines` }
+}
+
+/** Does something while the student's progress and folder are out of the way, and puts them back. */
+async function aside(name: string, work: () => Promise<void>): Promise<void> {
+  const folder = workFolder(name)
+  const kept = labPath('walk', name)
+  const before = process.env.LAB_PROGRESS
+  rmSync(kept, { recursive: true, force: true })
+  const had = existsSync(folder)
+  if (had) cpSync(folder, kept, { recursive: true })
+  rmSync(folder, { recursive: true, force: true })
+  process.env.LAB_PROGRESS = labPath('walk', `${name}.json`)
+  rmSync(process.env.LAB_PROGRESS, { force: true })
+  try {
+    await work()
+  } finally {
+    rmSync(process.env.LAB_PROGRESS, { force: true })
+    if (before === undefined) delete process.env.LAB_PROGRESS
+    else process.env.LAB_PROGRESS = before
+    rmSync(folder, { recursive: true, force: true })
+    if (had) cpSync(kept, folder, { recursive: true })
+  }
+}
+
+class Walker {
+  readonly #exercise: Exercise
+  readonly #offer: Offer
+  readonly #world: World
+  readonly #note: Report
+
+  constructor(exercise: Exercise, offer: Offer, world: World, note: Report) {
+    this.#exercise = exercise
+    this.#offer = offer
+    this.#world = world
+    this.#note = note
+  }
+
+  /** Does something that must not throw. @returns whether it went well. */
+  async step(what: string, work: () => Promise<string | undefined>): Promise<boolean> {
+    const began = performance.now()
+    const done = (result: Step['result'], found: string): boolean => {
+      this.#note({ exercise: this.#exercise.name, what, result, found, seconds: (performance.now() - began) / 1000 })
+      return result === 'ok'
+    }
+    try {
+      return done('ok', (await work()) ?? '')
+    } catch (error) {
+      if (error instanceof Failure) return done('fail', error.message)
+      if (error instanceof LabError) return done('fail', error.found)
+      throw error
+    }
+  }
+
+  #skip(what: string, why: string): void {
+    this.#note({ exercise: this.#exercise.name, what, result: 'skip', found: why, seconds: 0 })
+  }
+
+  async all(tasks: Task[]): Promise<void> {
+    const exercise = this.#exercise
+    if (!(await this.step('it starts', async () => void (await start(exercise, this.#offer))))) return
+    await this.#allFail(tasks, 'at the beginning')
+    await this.#text(tasks)
+    await this.#deadEnds(tasks)
+    await this.step('a reset after the text', async () => void (await reset(exercise)))
+    for (const task of tasks) await this.#solve(task)
+    await this.step('the solutions finish it', async () => {
+      const { finished } = await check(exercise, this.#offer, { world: this.#world })
+      if (!finished) throw new Failure('it is not finished')
+      return undefined
+    })
+    await this.step('a reset after the solutions', async () => void (await reset(exercise)))
+    await this.#allFail(tasks, 'after a reset')
+  }
+
+  #situation(task: string): Omit<Situation, 'now' | 'task'> {
+    return situation(this.#exercise, currentExercise(this.#exercise.name).progress, task, this.#world)
+  }
+
+  async #allFail(tasks: Task[], when: string): Promise<void> {
+    await Promise.all(tasks.map(task => this.#fails(task, when)))
+  }
+
+  #fails(task: Task, when: string): Promise<boolean> {
+    return this.step(`${task.id} fails ${when}`, async () => {
+      const { passed, found } = await attempt(task, this.#situation(task.id), { once: true })
+      if (passed) throw new Failure(`it passes: ${found}`)
+      return found
+    })
+  }
+
+  #passes(task: Task, when: string): Promise<boolean> {
+    return this.step(`${task.id} passes ${when}`, async () => {
+      const { tasks } = await check(this.#exercise, this.#offer, { task: task.id, world: this.#world })
+      const { attempt: made } = tasks.find(({ id }) => id === task.id)!
+      if (!made?.passed)
+        throw new Failure(
+          `${made?.found}; expected ${made?.expected}${made?.deadEnd ? ` (dead end ${made.deadEnd.id})` : ''}`,
+        )
+      return made.found
+    })
+  }
+
+  async #solve(task: Task): Promise<void> {
+    const solved = await this.step(
+      `the solution of ${task.id}`,
+      async () => void (await solve(this.#exercise, task, this.#offer)),
+    )
+    if (solved) await this.#passes(task, 'after its solution')
+  }
+
+  /** The text from top to bottom, in one shell. */
+  async #text(tasks: Task[]): Promise<void> {
+    const { items } = this.#exercise.text
+    const shell = new BlockShell(projectDir, { ...process.env, ...(await exerciseEnvironment(this.#exercise.name)) })
+    try {
+      for (const [index, item] of items.entries()) {
+        const task = item.task === undefined ? undefined : tasks.find(({ id }) => id === item.task)
+        const own = (at: number): boolean => {
+          const other = items[at]
+          return other?.kind === 'code' && other.task === item.task && item.task !== undefined
+        }
+        if (item.task !== undefined && !task) {
+          if (item.kind === 'task') this.#skip(`text line ${item.line}, task ${item.task}`, 'cannot be done here')
+          continue
+        }
+        if (item.kind === 'task') {
+          if (items.some((_, at) => own(at))) continue
+          await this.#fails(task!, 'before its step')
+          await this.step(
+            `${task!.id}: the student's part`,
+            async () => void (await runCommands(this.#exercise.name, `the solution of ${task!.id}`, task!.solve)),
+          )
+          await this.#passes(task!, 'after its step')
+          continue
+        }
+        if (task && !items.slice(0, index).some((_, at) => own(at))) await this.#fails(task, 'before its step')
+        await this.#block(item, shell)
+        if (task && !items.slice(index + 1).some((_, at) => own(index + 1 + at)))
+          await this.#passes(task, 'after its step')
+      }
+    } finally {
+      shell.close()
+    }
+  }
+
+  async #block(block: Code, shell: BlockShell): Promise<void> {
+    const what = `text line ${block.line}`
+    if (block.noTest !== undefined) return this.#skip(what, block.noTest)
+    await this.step(what, async () => {
+      if (block.file !== undefined) {
+        const file = join(projectDir, block.file)
+        mkdirSync(dirname(file), { recursive: true })
+        writeFileSync(file, `${block.code}\n`)
+        return `wrote ${block.file}`
+      }
+      const { exitCode, output } =
+        block.seconds === undefined
+          ? await shell.run(block.code, { lenient: block.expectError })
+          : await shell.runFor(block.code, block.seconds)
+      const end = output.trim().split('\n').at(-1)!.slice(0, 200)
+      if (block.expectError ? exitCode === 0 : exitCode !== 0) throw new Failure(`it ended with ${exitCode}: ${end}`)
+      if (block.seconds !== undefined && output.trim() === '')
+        throw new Failure(`it printed nothing in ${block.seconds} s`)
+      const missing = block.output === undefined ? undefined : missingLine(block.output, output)
+      if (missing !== undefined)
+        throw new Failure(`the text shows "${missing}", but it printed: ${output.trim().slice(0, 600)}`)
+      return end
+    })
+  }
+
+  /** Goes each wrong way that the lab.yaml knows how to go, and expects to be told. */
+  async #deadEnds(tasks: Task[]): Promise<void> {
+    for (const [index, task] of tasks.entries())
+      for (const deadEnd of task.deadEnds) {
+        if (deadEnd.try === undefined)
+          this.#skip(`dead end ${deadEnd.id} of ${task.id}`, 'its lab.yaml does not say how to get into it')
+        else await this.#deadEnd(tasks.slice(0, index), task, deadEnd as DeadEnd & { try: string })
+      }
+  }
+
+  #deadEnd(before: Task[], task: Task, deadEnd: DeadEnd & { try: string }): Promise<boolean> {
+    return this.step(`dead end ${deadEnd.id} of ${task.id}`, async () => {
+      await reset(this.#exercise)
+      for (const each of before) await runCommands(this.#exercise.name, `the solution of ${each.id}`, each.solve)
+      // An answer that is wrong ends with an error, as it should.
+      await runCommands(this.#exercise.name, `the way into ${deadEnd.id}`, `${deadEnd.try}\ntrue`, { lenient: true })
+      const made = await attempt(task, this.#situation(task.id))
+      if (made.passed) throw new Failure(`the wrong way passes: ${made.found}`)
+      if (made.deadEnd?.id !== deadEnd.id)
+        throw new Failure(made.deadEnd ? `taken for ${made.deadEnd.id}` : `not recognised: ${made.found}`)
+      return made.found
+    })
+  }
+
+  /** A task that cannot be done here: its check against recorded data, after its solution as far as that goes. */
+  async recorded(task: Task, why: string): Promise<void> {
+    const needed = needsRecording(task.check).filter(kind => task.recorded?.[kind] === undefined)
+    if (needed.length > 0) {
+      await this.step(`${task.id} on recorded data`, async () => {
+        throw new Failure(`its check looks at ${needed.join(' and ')}, which its lab.yaml has no recording of (${why})`)
+      })
+      return
+    }
+    await start(this.#exercise, { ...this.#offer, source: 'live', features: allFeatures(this.#offer) }).catch(
+      (error: unknown) => {
+        if (!(error instanceof LabError)) throw error
+      },
+    )
+    // Whatever of it needs a live agent fails here; what stands in the cluster or in a file is there afterwards.
+    await runCommands(this.#exercise.name, `the solution of ${task.id}`, task.solve).catch((error: unknown) => {
+      if (!(error instanceof LabError)) throw error
+    })
+    await this.step(`${task.id} on recorded data (${task.recorded?.from ?? 'the replayed events'})`, async () => {
+      const made = await attempt(task, {
+        ...this.#situation(task.id),
+        // A round of the recording takes about a minute and a half.
+        startedAt: new Date(Date.now() - 15 * 60_000),
+        world: recordedWorld(this.#world, task),
+      })
+      if (!made.passed) throw new Failure(`${made.found}; expected ${made.expected}`)
+      return made.found
+    })
+  }
+}
+
+/** What the walk found not to be as it should. */
+class Failure extends Error {}
+
+const allFeatures = ({ features }: Offer): Offer['features'] =>
+  Object.fromEntries(Object.keys(features).map(name => [name, true])) as Offer['features']
+
+/** Kinds within a check that nothing but a live agent answers. */
+function needsRecording(check: Check): ('run' | 'agent')[] {
+  const kind = kindOf(check)
+  if (kind === 'run' || kind === 'agent') return [kind]
+  return [...(check.all ?? []), ...(check.any ?? []), ...(check.not ? [check.not] : [])].flatMap(needsRecording)
+}
+
+/** The lab that runs, with recorded answers for what only a live agent can give. */
+function recordedWorld(world: World, { recorded }: Task): World {
+  return {
+    ...world,
+    run: async () => ({ exitCode: recorded!.run!.exit, stdout: recorded!.run!.stdout, stderr: recorded!.run!.stderr }),
+    agentPolicies: async () =>
+      (JSON.parse(readFileSync(join(projectDir, recordings, recorded!.agent!), 'utf8')) as { policies: AgentPolicy[] })
+        .policies,
+  }
+}
+
+const recordings = join('stacks', 'monitoring', 'replay', 'recordings', 'guestbook')
