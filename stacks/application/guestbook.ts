@@ -40,29 +40,45 @@ export class Guestbook extends pulumi.ComponentResource {
       )
       new k8s.apps.v1.Deployment(
         `${name}-redis-${role}-pods`,
-        deployment(`redis-${role}`, labels, replicas, {
-          name: role,
-          image: redis,
-          ports: [{ containerPort: 6379 }],
-          resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
-          // Runs a program in the pod every few seconds: the exec and exit events that a quiet cluster has.
-          readinessProbe: {
-            exec: { command: ['redis-cli', 'ping'] },
-            initialDelaySeconds: 1,
-            periodSeconds: 10,
-            timeoutSeconds: 5,
+        deployment(
+          `redis-${role}`,
+          labels,
+          replicas,
+          {
+            name: role,
+            image: redis,
+            ports: [{ containerPort: 6379 }],
+            resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
+            volumeMounts: [{ name: 'data', mountPath: '/data' }],
+            // Runs a program in the pod every few seconds: the exec and exit events that a quiet cluster has.
+            readinessProbe: {
+              exec: { command: ['redis-cli', 'ping'] },
+              initialDelaySeconds: 1,
+              periodSeconds: 10,
+              timeoutSeconds: 5,
+            },
+            ...container,
           },
-          ...container,
-        }),
+          { volumes: [{ name: 'data', emptyDir: {} }] },
+        ),
         inside,
       )
     }
-    // A follower is filled through the connection alone: no file is written on either side.
-    const throughMemory =
-      '--repl-diskless-sync yes --repl-diskless-sync-delay 0 --repl-diskless-load on-empty-db'.split(' ')
-    // Nothing is kept: the page of a new lab is empty.
+    // Nothing is kept: the page of a new lab is empty. A follower needs its folder for a moment, to be filled from the leader.
     // Protected mode would answer to loopback alone; only the pods of this cluster reach it.
-    const memoryOnly = ['redis-server', '--save', '', '--appendonly', 'no', '--protected-mode', 'no', ...throughMemory]
+    const memoryOnly = [
+      'redis-server',
+      '--dir',
+      '/data',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--repl-diskless-sync-delay',
+      '0',
+      '--protected-mode',
+      'no',
+    ]
     store('leader', 1, { command: memoryOnly })
     store(
       'follower',
