@@ -52,7 +52,7 @@ export async function takeDown(): Promise<DownResult> {
       })
     removeState()
     await removeNetwork()
-    for (const file of ['grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json'])
+    for (const file of ['grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json', 'stood-up.json'])
       rmSync(labPath(file), { force: true })
     return { removed, seconds: (performance.now() - began) / 1000 }
   })

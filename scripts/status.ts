@@ -14,6 +14,8 @@ export interface Workload {
   kind: string
   ready: number
   wanted: number
+  /** The Helm release that it belongs to, if to one. */
+  release?: string
 }
 
 /** How the lab is. */
@@ -27,7 +29,7 @@ export interface Status {
 
 interface Controller {
   kind: string
-  metadata: { name: string; namespace: string }
+  metadata: { name: string; namespace: string; annotations?: Record<string, string> }
   spec: { replicas?: number }
   status: { readyReplicas?: number; numberReady?: number; desiredNumberScheduled?: number }
 }
@@ -60,6 +62,7 @@ export async function readWorkloads(): Promise<Workload[]> {
       kind,
       ready: status.readyReplicas ?? status.numberReady ?? 0,
       wanted: spec.replicas ?? status.desiredNumberScheduled ?? 1,
+      release: metadata.annotations?.['meta.helm.sh/release-name'],
     }))
 }
 

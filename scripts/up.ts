@@ -9,8 +9,10 @@ import { listr, UpProgress } from './progress.ts'
 import { mend } from './pulumi/mend.ts'
 import { type RunResult, runPulumi } from './pulumi/run.ts'
 import { ensureStack } from './pulumi/stack.ts'
+import { stateResources } from './pulumi/state.ts'
 import { alone } from './running.ts'
 import { chartsOf, ensureCharts } from './tools/charts.ts'
+import { forgetUp, inputsDigest, rememberUp, type Since, sinceLastUp } from './unchanged.ts'
 
 /** What `lab up` has done. */
 export interface UpResult {
@@ -54,6 +56,8 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
   let result: RunResult = { changes: {}, seconds: 0 }
   let source!: 'live' | 'replay'
   let why = ''
+  let inputs = ''
+  let since: Since = { is: 'changed', broken: [] }
   const progress = new UpProgress()
 
   const prepare = async () => {
@@ -73,11 +77,28 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
     why = settings.tetragon.source === 'auto' ? decision.why : 'as set by tetragon.source'
     mended = await mend(settings, env)
     await ensureStack(env)
+    inputs = inputsDigest(settings, lock, source)
+    since = exists ? await sinceLastUp(inputs) : { is: 'changed', broken: [] }
+    if (since.is === 'drifted')
+      mended.push(...since.broken.map(release => `installs ${release} anew: something of it was gone`))
   }
 
   const deploy = async () => {
+    forgetUp()
+    const replace = stateResources()
+      .filter(
+        ({ type, urn }) => type === 'kubernetes:helm.sh/v3:Release' && since.broken.includes(urn.split('::').at(-1)!),
+      )
+      .map(({ urn }) => urn)
     try {
-      result = await runPulumi('up', { env: context.env, signal, onEvent: event => progress.on(event) })
+      result = await runPulumi('up', {
+        env: context.env,
+        signal,
+        onEvent: event => progress.on(event),
+        refresh: since.is === 'drifted',
+        replace,
+      })
+      await rememberUp(inputs)
     } finally {
       progress.close()
     }
@@ -93,6 +114,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
       { title: 'Look at the machine, fetch what is missing', task: () => prepare().catch(keep) },
       {
         title: 'Stand up the lab',
+        skip: () => since.is === 'same' && 'Nothing to do: everything is as it was stood up',
         task: (_, task) =>
           task.newListr([{ title: 'Pulumi', task: () => deploy().catch(keep) }, ...progress.tasks()], {
             concurrent: true,
@@ -117,7 +139,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
     source,
     why,
     seconds: (performance.now() - began) / 1000,
-    changes: result.changes,
+    changes: since.is === 'same' ? { same: stateResources().length } : result.changes,
     mended,
     remembered,
   }

@@ -39,6 +39,7 @@ export function release(
       timeout: 600,
       maxHistory: 3,
     },
-    { ...options, customTimeouts: { create: '12m', update: '12m' } },
+    // A release cannot stand beside one of its own name.
+    { ...options, deleteBeforeReplace: true, customTimeouts: { create: '12m', update: '12m' } },
   )
 }

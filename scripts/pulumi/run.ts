@@ -32,6 +32,8 @@ export interface RunResult {
 
 /**
  * Runs `pulumi up` or `pulumi destroy` on the lab's stack, without a preview, and hands on the engine's events as they come.
+ * @param options.refresh look first at what is really there, and mend it
+ * @param options.replace URNs of resources to make anew
  * All that it prints goes to `.lab/logs/<action>.log`.
  * @throws LabError with what failed: the resource's own error where it is one of ours, else the last message of the engine.
  */
@@ -41,7 +43,15 @@ export async function runPulumi(
     env,
     onEvent,
     signal,
-  }: { env: Record<string, string>; onEvent?: (event: EngineEvent) => void; signal?: AbortSignal },
+    refresh = false,
+    replace = [],
+  }: {
+    env: Record<string, string>
+    onEvent?: (event: EngineEvent) => void
+    signal?: AbortSignal
+    refresh?: boolean
+    replace?: string[]
+  },
 ): Promise<RunResult> {
   const events = labPath('logs', `${action}.events`)
   const log = labPath('logs', `${action}.log`)
@@ -50,7 +60,11 @@ export async function runPulumi(
   const errors: string[] = []
   const running = execa(
     'pulumi',
-    [action, '--yes', '--skip-preview', '--non-interactive', '--color', 'never', '--event-log', events],
+    [
+      ...[action, '--yes', '--skip-preview', '--non-interactive', '--color', 'never', '--event-log', events],
+      ...(refresh ? ['--refresh'] : []),
+      ...replace.flatMap(urn => ['--replace', urn]),
+    ],
     {
       cwd: projectDir,
       // Without it Pulumi does not know the flag (its own Automation API sets it too).

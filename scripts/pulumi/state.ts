@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMap, parseDocument } from 'yaml'
@@ -30,6 +31,10 @@ const read = (): Checkpoint['checkpoint']['latest'] =>
 
 /** What the state says is there. Empty when nothing is. */
 export const stateResources = (): StateResource[] => read()?.resources ?? []
+
+/** A digest of the state as it stands, empty where there is none: it changes with every update, whoever made it. */
+export const stateDigest = (): string =>
+  stackExists() ? createHash('sha256').update(readFileSync(stackFile())).digest('hex') : ''
 
 /** Whether the state holds the cluster's node. */
 export const stateHasNode = (): boolean => stateResources().some(resource => resource.urn.endsWith('::cluster-node'))

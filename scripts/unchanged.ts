@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { LabError } from '../stacks/error.ts'
+import type { Lock } from '../stacks/lock.ts'
+import { labDir, labPath, projectDir } from '../stacks/paths.ts'
+import type { Settings } from '../stacks/settings.ts'
+import { stateDigest } from './pulumi/state.ts'
+import { readWorkloads, type Workload } from './status.ts'
+
+// An `up` that has nothing to do should not take the seconds that Pulumi needs to find that out. It is skipped only where everything that
+// the program is made from is the same to the byte, the state is the one that the last `up` left, and all that it stood up is there and ready.
+// That is more than Pulumi would look at: without a refresh it does not see what somebody has deleted from the cluster.
+
+interface Record {
+  /** Of everything that decides what the program makes. */
+  inputs: string
+  /** Of Pulumi's state. */
+  state: string
+  workloads: { key: string; release?: string }[]
+}
+
+const file = (): string => labPath('stood-up.json')
+const key = ({ namespace, kind, name }: Workload): string => `${namespace}/${kind}/${name}`
+
+/** Files that the program consists of or reads. */
+const programFiles = [
+  'index.ts',
+  'Pulumi.yaml',
+  'package-lock.json',
+  '{stacks,dashboards,policies}/**/*',
+  'scripts/{cluster,doctor,tools}/**/*',
+  'scripts/cluster.ts',
+]
+
+/** A digest of everything that decides what the program makes. */
+export function inputsDigest(settings: Settings, lock: Lock, source: string): string {
+  const hash = createHash('sha256').update(JSON.stringify({ settings, lock, source, dir: labDir() }))
+  const files = globSync(programFiles, { cwd: projectDir, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+  for (const path of files.sort()) hash.update(path).update(readFileSync(path))
+  return hash.digest('hex')
+}
+
+/** How things stand against the last `up`. */
+export interface Since {
+  /** `same`: nothing is to be done. `drifted`: not all that it stood up is there and ready. `changed`: something it was made from is different. */
+  is: 'same' | 'changed' | 'drifted'
+  /** Releases of which something is missing. Helm does not look whether what it installed is still there, so they are installed anew. */
+  broken: string[]
+}
+
+/** Compares inputs, state and cluster with those of the last `up`. */
+export async function sinceLastUp(inputs: string): Promise<Since> {
+  let record: Record
+  try {
+    record = JSON.parse(readFileSync(file(), 'utf8')) as Record
+  } catch {
+    return { is: 'changed', broken: [] }
+  }
+  if (record.inputs !== inputs || record.state !== stateDigest()) return { is: 'changed', broken: [] }
+  try {
+    const there = new Map((await readWorkloads()).map(workload => [key(workload), workload]))
+    const missing = record.workloads.filter(workload => !there.has(workload.key))
+    const waiting = [...there.values()].some(({ ready, wanted }) => ready < wanted || wanted === 0)
+    const broken = [...new Set(missing.flatMap(({ release }) => release ?? []))]
+    return { is: missing.length > 0 || waiting ? 'drifted' : 'same', broken }
+  } catch (error) {
+    if (error instanceof LabError) return { is: 'drifted', broken: [] }
+    throw error
+  }
+}
+
+/** Writes down what this `up` was made from and stood up. */
+export async function rememberUp(inputs: string): Promise<void> {
+  const workloads = (await readWorkloads()).map(workload => ({ key: key(workload), release: workload.release }))
+  writeFileSync(file(), JSON.stringify({ inputs, state: stateDigest(), workloads } satisfies Record))
+}
+
+/** Forgets it: something has begun that may leave things otherwise. */
+export const forgetUp = (): void => rmSync(file(), { force: true })
