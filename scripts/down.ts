@@ -37,13 +37,14 @@ export async function takeDown(): Promise<DownResult> {
     const { settings, env } = await loadContext()
     const removed = (await whatIsThere()).length > 0
     const name = settings.cluster.name
-    if (stackExists()) {
+    if (settings.cluster.mode === 'existing') {
       await mend(settings, env)
-      // Everything is deletedWith the node, so this costs one `kind delete cluster`.
       if (stateResources().length > 0) await runPulumi('destroy', { env })
+    } else {
+      // All that the state holds lives in the node and is `deletedWith` it: with the node gone, `pulumi destroy` would only write that down,
+      // forty times, into a state that goes as well.
+      await deleteCluster(name, () => {})
     }
-    // Half-made, it is in no state.
-    if (isOurs(name)) await deleteCluster(name, () => {})
     if (await leftovers(name))
       throw new LabError({
         found: `the cluster ${name} is still there`,
