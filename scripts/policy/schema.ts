@@ -51,31 +51,52 @@ export function schemaErrors(kind: PolicyKind, value: unknown): ErrorObject[] {
       useDefaults: true,
       strict: false,
       validateFormats: false,
-    }).compile(closed(load().kinds[kind]))
+    }).compile(whole(kind))
     validators.set(kind, validate)
   }
-  return validate(withoutNulls(value)) ? [] : (validate.errors ?? [])
+  return validate(withoutNulls(value, load().kinds[kind])) ? [] : (validate.errors ?? [])
 }
 
-/** The schema with every object closed: a structural schema names all fields there are. Only metadata, which Kubernetes checks itself, stays open. */
-function closed(schema: OpenApi, key = ''): OpenApi {
+/** Fields of any object's metadata, which a custom resource's own schema leaves to Kubernetes. */
+const metadata: OpenApi = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    ...Object.fromEntries(
+      'annotations labels creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation managedFields ownerReferences resourceVersion selfLink uid'
+        .split(' ')
+        .map(name => [name, {}]),
+    ),
+    name: { type: 'string' },
+    namespace: { type: 'string' },
+  },
+}
+
+/** The schema of a whole object. */
+function whole(kind: PolicyKind): OpenApi {
+  const schema = closed(load().kinds[kind])
+  return { ...schema, properties: { ...schema.properties, metadata } }
+}
+
+/** The schema with every object closed: a structural schema names all fields there are. */
+function closed(schema: OpenApi): OpenApi {
   const { properties, items, additionalProperties } = schema
   const copy = { ...schema }
   if (properties)
-    copy.properties = Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, closed(child, name)]))
+    copy.properties = Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, closed(child)]))
   if (items) copy.items = closed(items)
   if (typeof additionalProperties === 'object') copy.additionalProperties = closed(additionalProperties)
-  else if (properties && key !== 'metadata') copy.additionalProperties = false
+  else if (properties) copy.additionalProperties = false
   return copy
 }
 
-/** Without the fields that are written and left empty, as the API server takes them. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls)
+/** Without the known fields that are written and left empty, which the API server passes over. */
+function withoutNulls(value: unknown, schema?: OpenApi): unknown {
+  if (Array.isArray(value)) return value.map(child => withoutNulls(child, schema?.items))
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([, child]) => child !== null)
-      .map(([key, child]) => [key, withoutNulls(child)]),
+      .filter(([key, child]) => child !== null || !schema?.properties?.[key])
+      .map(([key, child]) => [key, withoutNulls(child, schema?.properties?.[key])]),
   )
 }

@@ -4,7 +4,7 @@ import type { Rule } from './rule.ts'
 
 // What is read of a call, and what it is compared with.
 
-const words = (text: string): Set<string> => new Set(text.split(' '))
+const words = (text: string, prefix = ''): Set<string> => new Set(text.split(' ').map(word => prefix + word))
 
 /** Types by how the agent compares them. */
 const types = {
@@ -34,6 +34,22 @@ const sockets = new Set([
   ...ports,
   ...words('SPortPriv NotSportPriv DPortPriv NotDPortPriv Protocol Family State'),
 ])
+
+/** Names that stand for the numbers of an operator. */
+const names: Record<string, Set<string>> = {
+  Protocol: words(
+    'TCP UDP ICMP IPV6 SCTP MPTCP IP IGMP IPIP EGP PUP IDP TP DCCP RSVP GRE ESP AH MTP BEETPH ENCAP PIM COMP UDPLITE MPLS ETHERNET RAW',
+    'IPPROTO_',
+  ),
+  Family: words(
+    'INET INET6 UNIX NETLINK UNSPEC AX25 IPX APPLETALK NETROM BRIDGE ATMPVC X25 ROSE NETBEUI SECURITY KEY PACKET ASH ECONET ATMSVC RDS IRDA PPPOX WANPIPE LLC IB MPLS CAN TIPC BLUETOOTH IUCV RXRPC ISDN PHONET IEEE802154 CAIF ALG NFC VSOCK KCM QIPCRTR SMC XDP MCTP',
+    'AF_',
+  ),
+  State: words(
+    'ESTABLISHED SYN_SENT LISTEN CLOSE SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE_WAIT LAST_ACK CLOSING NEW_SYN_RECV',
+    'TCP_',
+  ),
+}
 
 /** What an operator can be used on, in words; undefined when it fits. */
 function misfit(operator: string, type: string): string | undefined {
@@ -75,6 +91,11 @@ function unreadable(operator: string, type: string, value: string): string | und
     return sound ? undefined : 'no address and no CIDR range'
   }
   if (ports.has(operator)) return /^\d+(:\d+)?$/.test(value) ? undefined : 'no port and no range as in 8000:8999'
+  const named = names[operator]
+  if (named)
+    return /^\d+(:\d+)?$/.test(value) || named.has(value)
+      ? undefined
+      : `no number, and none of ${[...named].slice(0, 4).join(', ')} and so on`
   if (operator.includes('FileType'))
     return /^(sock|socket|lnk|link|reg|regular|blk|block|dir|chr|char|fifo|pipe)$/.test(value)
       ? undefined

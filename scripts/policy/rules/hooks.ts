@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import leven from 'leven'
 import { projectDir } from '../../../stacks/paths.ts'
-import { type Hook, isSyscallName, type Policy, sections } from '../model.ts'
+import { type Hook, isSyscallName, items, type Policy, sections } from '../model.ts'
 import type { Path } from '../source.ts'
 import type { Rule } from './rule.ts'
 
@@ -94,6 +94,10 @@ export const hookRules: Rule[] = [
       const where = kernel?.symbols ? "this kernel's symbols" : 'the functions that the lab knows'
       const look = (path: Path, name: string, candidates: string[], prefix: string): void => {
         if (candidates.some(candidate => symbols.has(candidate))) return
+        if (!/^[A-Za-z_][\w.]*$/.test(name)) {
+          report(path, `${JSON.stringify(name)} is no name of a function`, 'write one of /proc/kallsyms', 'error')
+          return
+        }
         const near = nearest(candidates.at(-1)!, symbols)?.replace(prefix, '')
         report(
           path,
@@ -151,16 +155,30 @@ export const hookRules: Rule[] = [
     },
   },
   {
-    id: 'list-missing',
+    id: 'list',
     level: 'error',
-    why: 'A name after list: is looked up in spec.lists, and the agent refuses a policy where it is not found.',
+    why: 'A name after list: is looked up in spec.lists. A list of system calls names them as sys_openat, with an ABI in front if need be (x64/sys_openat); a generated one brings its own values.',
     check(policy, report) {
-      const lists = new Set(
-        (Array.isArray(policy.spec.lists) ? policy.spec.lists : []).map(list => (list as { name?: string })?.name),
-      )
+      const lists = items(policy.spec.lists, ['spec', 'lists'])
+      const names = new Set(lists.map(({ spec }) => spec.name))
       for (const hook of kernelCalls(policy).filter(isList))
-        if (!lists.has(hook.name.slice('list:'.length)))
+        if (!names.has(hook.name.slice('list:'.length)))
           report([...hook.path, 'call'], `${hook.name} has no list`, 'add it to spec.lists')
+      for (const { path, spec } of lists) {
+        const values = Array.isArray(spec.values) ? spec.values.map(String) : []
+        if (spec.type === 'syscalls')
+          for (const [index, value] of values.entries())
+            if (!/^([a-z0-9]+\/)?(__(x64|arm64|ia32)_)?sys_[a-z0-9_]+$/.test(value))
+              report(
+                [...path, 'values', index],
+                `${value} in a list of system calls`,
+                `write sys_${value.replace(/^sys_?/, '')}`,
+              )
+        if (String(spec.type).startsWith('generated_') && values.length > 0)
+          report([...path, 'values'], `values in a list of type ${spec.type}`, 'drop them, or write type: syscalls')
+        if (spec.type === 'generated_ftrace' && !spec.pattern)
+          report(path, 'a list of type generated_ftrace without a pattern', 'add pattern, as in pattern: "^ksys_*"')
+      }
     },
   },
   {

@@ -12,17 +12,34 @@ const mustBeSpared = ['kube-system', namespaces.monitoring]
 
 const namespaceKey = 'k8s:io.kubernetes.pod.namespace'
 
-type Requirement = { key?: string; operator?: string; values?: string[] }
-type LabelSelector = { matchLabels?: Record<string, string>; matchExpressions?: Requirement[] }
+interface LabelSelector {
+  matchLabels: Record<string, unknown>
+  matchExpressions: { key: unknown; operator: unknown; values: unknown[] }[]
+}
 
-const isEmpty = (selector: LabelSelector): boolean =>
-  Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+
+/** A selector as it stands, what has the wrong type left out; undefined where there is none. */
+function selectorOf(value: unknown): LabelSelector | undefined {
+  if (!isObject(value)) return undefined
+  const { matchLabels, matchExpressions } = value
+  return {
+    matchLabels: isObject(matchLabels) ? matchLabels : {},
+    matchExpressions: (Array.isArray(matchExpressions) ? matchExpressions : [])
+      .filter(isObject)
+      .map(({ key, operator, values }) => ({ key, operator, values: Array.isArray(values) ? values : [] })),
+  }
+}
+
+const isEmpty = ({ matchLabels, matchExpressions }: LabelSelector): boolean =>
+  Object.keys(matchLabels).length === 0 && matchExpressions.length === 0
 
 /** Whether a pod selector asks for a label of the pod, and not only for a namespace or for nothing. */
 function asksForLabels(selector?: LabelSelector): boolean {
   if (!selector) return false
-  const labels = Object.keys(selector.matchLabels ?? {}).filter(key => key !== namespaceKey)
-  const expressions = (selector.matchExpressions ?? []).filter(
+  const labels = Object.keys(selector.matchLabels).filter(key => key !== namespaceKey)
+  const expressions = selector.matchExpressions.filter(
     ({ key, operator }) => key !== namespaceKey && (operator === 'In' || operator === 'Exists'),
   )
   return labels.length + expressions.length > 0
@@ -31,17 +48,20 @@ function asksForLabels(selector?: LabelSelector): boolean {
 /** Whether a pod selector leaves out the namespaces that keep the cluster going. */
 function sparesSystem(selector?: LabelSelector): boolean {
   if (!selector) return false
-  const named = selector.matchLabels?.[namespaceKey]
-  if (named) return !systemNamespaces.includes(named)
-  return (selector.matchExpressions ?? []).some(({ key, operator, values = [] }) => {
+  const named = selector.matchLabels[namespaceKey]
+  if (named) return !systemNamespaces.includes(String(named))
+  return selector.matchExpressions.some(({ key, operator, values }) => {
     if (key !== namespaceKey) return false
-    if (operator === 'In') return values.every(value => !systemNamespaces.includes(value))
+    if (operator === 'In') return values.every(value => !systemNamespaces.includes(String(value)))
     return operator === 'NotIn' && mustBeSpared.every(value => values.includes(value))
   })
 }
 
-const selectorsOf = ({ spec }: Policy) =>
-  spec as { podSelector?: LabelSelector; containerSelector?: LabelSelector; hostSelector?: LabelSelector }
+const selectorsOf = ({ spec }: Policy) => ({
+  podSelector: selectorOf(spec.podSelector),
+  containerSelector: selectorOf(spec.containerSelector),
+  hostSelector: selectorOf(spec.hostSelector),
+})
 
 const tokenFolder = /\/run\/secrets\/kubernetes\.io\/serviceaccount/
 
@@ -114,6 +134,15 @@ export const scopeRules: Rule[] = [
           'no podSelector',
           'add podSelector: {} for all pods, or hostSelector: {} if the machine itself is meant',
         )
+    },
+  },
+  {
+    id: 'empty-selector',
+    level: 'warn',
+    why: 'A selector with nothing behind it is dropped, as if it were not there: all processes, those of the machine too. {} means all pods.',
+    check({ spec }, report) {
+      for (const key of ['podSelector', 'containerSelector'])
+        if (spec[key] === null) report(['spec', key], `${key} with nothing behind it`, `write ${key}: {}, or drop it`)
     },
   },
   {

@@ -1,4 +1,5 @@
 import type { Filter, Hook, Policy, Selector } from '../model.ts'
+import { nearest } from './hooks.ts'
 import type { Rule } from './rule.ts'
 
 // Which calls are looked at: the limits of a selector, and which process it means.
@@ -32,6 +33,18 @@ const applets = new Set(
   'ash awk base64 cat chmod chown cp dd df du echo env find grep gunzip gzip head hostname id kill ln ls mkdir mount mv nc netstat nslookup ping ps rm sed sh sleep tail tar telnet touch top traceroute tr umount uname unzip vi wc wget which whoami xargs'.split(
     ' ',
   ),
+)
+
+const namespaceTypes = new Set('uts ipc mnt pid pidforchildren net time timeforchildren cgroup user'.split(' '))
+
+/** Capabilities as Tetragon names them, in the order of their numbers. */
+const capabilities = new Set(
+  `CAP_CHOWN DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP
+  CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER
+  CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE
+  CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP
+  CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF
+  CAP_CHECKPOINT_RESTORE`.split(/\s+/),
 )
 
 /** Hooks at which the new program is not there yet: the process is the one that asks for it. */
@@ -112,6 +125,37 @@ export const selectorRules: Rule[] = [
                 `${JSON.stringify(value)} is no inode of a Linux namespace`,
                 'write "host_ns" or the inode; for a Kubernetes namespace make a TracingPolicyNamespaced',
               )
+      for (const { selector } of selectorsOf(policy))
+        for (const [index, { values }] of list(selector.spec.matchNamespaceChanges).entries())
+          for (const [place, value] of (Array.isArray(values) ? values : []).entries())
+            if (!namespaceTypes.has(String(value).toLowerCase()))
+              report(
+                [...selector.path, 'matchNamespaceChanges', index, 'values', place],
+                `${JSON.stringify(value)} is no type of namespace`,
+                `write one of Mnt, Pid, Net, User, Uts, Ipc, Cgroup, Time`,
+              )
+    },
+  },
+  {
+    id: 'capability',
+    level: 'error',
+    why: 'Capabilities go by the names of the kernel, except for CAP_DAC_OVERRIDE, which Tetragon calls DAC_OVERRIDE; others are refused.',
+    check(policy, report) {
+      for (const { selector } of selectorsOf(policy))
+        for (const key of ['matchCapabilities', 'matchCapabilityChanges'])
+          for (const [index, { values }] of list(selector.spec[key]).entries())
+            for (const [place, value] of (Array.isArray(values) ? values : []).entries()) {
+              const name = String(value).trim().toUpperCase()
+              if (capabilities.has(name)) continue
+              const near = [name.replace(/^CAP_/, ''), `CAP_${name}`].find(one => capabilities.has(one))
+              report(
+                [...selector.path, key, index, 'values', place],
+                `${JSON.stringify(value)} is no capability`,
+                near || nearest(name, capabilities)
+                  ? `write ${near ?? nearest(name, capabilities)}`
+                  : 'write a name as in CAP_SYS_ADMIN',
+              )
+            }
     },
   },
   {
@@ -206,7 +250,12 @@ export const selectorRules: Rule[] = [
     check(policy, report) {
       for (const { selector } of selectorsOf(policy))
         for (const [index, pids] of list(selector.spec.matchPIDs).entries())
-          if (pids.isNamespacePID === true && pids.followForks === true && (pids.values as unknown[])?.includes(1))
+          if (
+            pids.isNamespacePID === true &&
+            pids.followForks === true &&
+            Array.isArray(pids.values) &&
+            pids.values.includes(1)
+          )
             report(
               [...selector.path, 'matchPIDs', index, 'followForks'],
               'the tree of process 1, on a kind node',

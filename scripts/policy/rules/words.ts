@@ -16,8 +16,14 @@ export const wordRules: Rule[] = [
     id: 'name',
     level: 'error',
     why: 'The API server takes lower-case letters, digits, dashes and dots, 253 at most. The name is also a metric label and a folder of the agent.',
-    check({ name }, report) {
+    check({ name, namespace }, report) {
       const path: Path = ['metadata', 'name']
+      if (namespace !== undefined && !(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace) && namespace.length <= 63))
+        report(
+          ['metadata', 'namespace'],
+          `${JSON.stringify(namespace)} is no name for a namespace`,
+          `write ${suggestion(namespace)}`,
+        )
       if (!name) report(path, 'no name', 'add metadata.name')
       else if (!dnsName.test(name) || name.length > 253)
         report(path, `${JSON.stringify(name)} is no name for an object`, `write ${suggestion(name)}`)
