@@ -140,9 +140,7 @@ Example:
       if (json) printJson(findings)
       else {
         showFindings(findings)
-        note(
-          `${count} file${count === 1 ? '' : 's'}, ${errors} error${errors === 1 ? '' : 's'}, ${findings.length - errors} warnings`,
-        )
+        note([many(count, 'file'), many(errors, 'error'), many(findings.length - errors, 'warning')].join(', '))
       }
       if (errors > 0) process.exitCode = 1
     })
@@ -182,6 +180,8 @@ async function clusterIfRunning(): Promise<ClusterState | undefined> {
     return undefined
   }
 }
+
+const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 const label = ({ name, namespace }: { name: string; namespace?: string }): string =>
   namespace ? `${namespace}/${name}` : name

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -75,6 +76,29 @@ describe('policies as they are printed in articles', () => {
       ({ rule }) => rule === 'in-for-arguments',
     )
     expect(found).toMatchObject({ message: 'matchArgs with operator NotIn', fix: 'write operator: NotEqual' })
+  })
+})
+
+describe('lab policy lint', () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [join(projectDir, 'scripts', 'lab.ts'), 'policy', 'lint', ...args], {
+      encoding: 'utf8',
+    })
+
+  test("leaves with 0 and an empty list for the lab's own policies", () => {
+    const { status, stdout } = run('--json', join(projectDir, 'policies'))
+    expect([status, JSON.parse(stdout)]).toEqual([0, []])
+  })
+
+  test('leaves with 1 when there are errors, and names the places', () => {
+    const { status, stdout, stderr } = run(join(folder, 'documents', 'unexpected-process-exec.yaml'))
+    expect([status, stderr.trim()]).toEqual([1, '1 file, 1 error, 2 warnings'])
+    expect(stdout).toMatch(/unexpected-process-exec\.yaml:15: .*in-for-arguments: matchArgs with operator NotIn/)
+  })
+
+  test('says in three lines that a file is not there', () => {
+    const { status, stderr } = run('no-such-file.yaml')
+    expect([status, stderr.split('\n')[0]]).toEqual([1, expect.stringContaining('no file no-such-file.yaml')])
   })
 })
 
