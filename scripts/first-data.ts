@@ -13,11 +13,8 @@ function probes({
   const some = (body: string) => ((JSON.parse(body) as { data?: { result?: unknown[] } }).data?.result?.length ?? 0) > 0
   if (cluster.mode === 'existing') return []
   return [
-    // A rate takes two readings.
-    { what: "Tetragon's metrics", url: prometheus('rate(tetragon_events_exported_total[2m])'), holds: some },
-    ...(traffic.enabled
-      ? [{ what: "the traffic's metrics", url: prometheus('rate(k6_http_reqs_total[2m])'), holds: some }]
-      : []),
+    { what: "Tetragon's metrics", url: prometheus('tetragon_events_exported_total'), holds: some },
+    ...(traffic.enabled ? [{ what: "the traffic's metrics", url: prometheus('k6_http_reqs_total'), holds: some }] : []),
     {
       what: "Tetragon's events",
       url: `http://127.0.0.1:${ports.loki}/loki/api/v1/query?query=${encodeURIComponent('sum(count_over_time({service_name="tetragon"}[5m]))')}`,
@@ -33,7 +30,7 @@ function probes({
 }
 
 /**
- * Waits until there is something to see, at most 90 seconds.
+ * Waits until there is something to see (a rate, which takes two readings, follows within one scrape interval), at most 90 seconds.
  * @throws LabError naming what stays empty.
  */
 export async function firstData(settings: Settings, say: (line: string) => void): Promise<void> {

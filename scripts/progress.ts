@@ -78,7 +78,9 @@ export class UpProgress {
       clearTimeout(part.settled)
       if (part.open.size === 0 && type !== urn.split('::')[2]) part.settled = setTimeout(() => part.finish?.(), quiet)
     }
-    if (part.task && part.open.size > 0 && (begun || ended)) part.task.output = [...part.open].join(', ')
+    // On a terminal it is one moving line; elsewhere each would be a line of its own.
+    if (process.stdout.isTTY && part.task && part.open.size > 0 && (begun || ended))
+      part.task.output = [...part.open].join(', ')
   }
 
   /** Ends all that is still open: the run is over. What never began is not part of this lab, or was not reached. */
@@ -97,7 +99,7 @@ const lastLine = (text: string): string => text.trim().split('\n').at(-1)!
 export function listr(tasks: ConstructorParameters<typeof Listr>[0], { silent }: { silent: boolean }): Listr {
   return new Listr(tasks, {
     concurrent: false,
-    renderer: silent ? 'silent' : process.stderr.isTTY ? 'default' : 'simple',
+    renderer: silent ? 'silent' : process.stdout.isTTY ? 'default' : 'simple',
     fallbackRenderer: silent ? 'silent' : 'simple',
     rendererOptions: {
       timer: PRESET_TIMER,
