@@ -45,7 +45,7 @@ export async function tetra(args: string[]): Promise<number | undefined> {
     })
   const { tetra: program } = await ensureTools(lock, ['tetra'])
   if (args[0] === 'version')
-    return (await execa(program!, ['version', '--client'], { stdio: 'inherit', reject: false })).exitCode
+    return (await execa(program!, ['version'], { stdio: 'inherit', reject: false })).exitCode
   const events = execa(
     'kubectl',
     [...kubectl, 'ds/tetragon-replay', '--', 'tail', '-n', '50', '-F', `${exportFile.directory}/${exportFile.name}`],

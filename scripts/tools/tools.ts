@@ -27,7 +27,7 @@ const versionArguments: Partial<Record<ToolName, string[]>> = {
   pulumi: ['version'],
   kind: ['version'],
   kubectl: ['version', '--client'],
-  tetra: ['version', '--client'],
+  tetra: ['version'],
 }
 
 /**
