@@ -10,6 +10,8 @@ import { note, print, printJson } from '../output.ts'
 interface Options {
   since: string
   label?: string
+  value?: boolean
+  pretty?: boolean
   limit: string
   json?: boolean
 }
@@ -23,6 +25,8 @@ export function register(program: Command): void {
     .option('--since <duration>', 'of a log query: how far back', '15m')
     .option('--limit <lines>', 'of a log query: how many lines, the newest first', '20')
     .option('--label <name>', 'print only this label of each series, one a line')
+    .option('--value', 'print only the values, one a line')
+    .option('--pretty', 'of a log query: print each event over many lines, to be read')
     .option('--json', 'print the series, or the lines, as JSON')
     .addHelpText(
       'after',
@@ -47,7 +51,8 @@ Examples:
           exitCode: 2,
         })
       const from = new Date(Date.now() - milliseconds(options.since))
-      if (language === 'logql' && isLogQuery(query) && !options.label) return lines(query, from, options)
+      if (language === 'logql' && isLogQuery(query) && !options.label && !options.value)
+        return lines(query, from, options)
       const world = await realWorld()
       const now = new Date()
       const found = language === 'promql' ? await world.promql(query, now) : await world.logql(query, from, now)
@@ -55,6 +60,10 @@ Examples:
       if (options.label) {
         const values = found.flatMap(({ labels }) => labels[options.label!] ?? [])
         for (const value of [...new Set(values)]) print(value)
+        return
+      }
+      if (options.value) {
+        for (const { value } of found) print(String(value))
         return
       }
       if (found.length === 0) note('Nothing: no series fits.')
@@ -74,9 +83,18 @@ function table(found: Sample[]): string {
   return grid.toString()
 }
 
-async function lines(query: string, from: Date, { limit, json }: Options): Promise<void> {
+async function lines(query: string, from: Date, { limit, json, pretty }: Options): Promise<void> {
   const found = await readLines(query, from, new Date(), Number(limit))
   if (json) return printJson(found)
   if (found.length === 0) note('Nothing: no line fits.')
-  for (const { time, line } of found) print(`${colors.dim(time.toISOString().slice(11, 23))}  ${line}`)
+  for (const { time, line } of found)
+    print(`${colors.dim(time.toISOString().slice(11, 23))}  ${pretty ? indented(line) : line}`)
+}
+
+function indented(line: string): string {
+  try {
+    return JSON.stringify(JSON.parse(line), null, 2)
+  } catch {
+    return line
+  }
 }

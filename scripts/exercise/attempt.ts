@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { make, type Outcome, type Situation } from './check.ts'
-import { type Check, kindOf, milliseconds, type Task } from './grammar.ts'
+import { asksForAnswer, type Check, kindOf, milliseconds, type Task } from './grammar.ts'
 
 /** What came of checking a task. */
 export interface Attempt extends Outcome {
@@ -54,7 +54,8 @@ export async function attempt(
       expected: outcome.untried ? outcome.expected : (task.expected ?? outcome.expected),
     }
     if (outcome.passed) return said
-    const deadEnd = await deadEndOf(task, now)
+    // Without an answer there is no wrong one.
+    const deadEnd = asksForAnswer(task.check) && !situation.answer ? undefined : await deadEndOf(task, now)
     if (deadEnd) return { ...said, deadEnd, untried: false }
     if (outcome.untried || Date.now() + pause > until) return said
     await sleep(pause)

@@ -14,7 +14,7 @@ import {
   type QueryCheck,
   type RunCheck,
 } from './grammar.ts'
-import { type Candidate, candidatesOf, lacks } from './policy.ts'
+import { type Candidate, candidatesOf, lacks, likeness } from './policy.ts'
 import { isLogQuery, type Sample, type World } from './world.ts'
 
 // Each kind of check: what it looks at, and what it says it found.
@@ -193,7 +193,12 @@ async function policyThere(check: PolicyCheck, situation: Situation): Promise<Ou
     .map(candidate => ({ candidate, missing: lacks(check, candidate, { deadEnd: situation.deadEnd }) }))
     // Of two that lack as much, the later: what the student has just made.
     .reverse()
-    .sort((a, b) => a.missing.length - b.missing.length)
+    .sort(
+      (a, b) =>
+        Number(a.missing.length > 0) - Number(b.missing.length > 0) ||
+        likeness(check, b.candidate) - likeness(check, a.candidate) ||
+        a.missing.length - b.missing.length,
+    )
   const best = ranked[0]
   const place = check.in === 'work' ? `in ${situation.workPath}/${check.file ?? ''}` : 'in the cluster'
   if (!best)

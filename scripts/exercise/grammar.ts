@@ -252,6 +252,12 @@ function exactlyOne(value: object, context: z.RefinementCtx): void {
 export const kindOf = (check: Check): keyof Check =>
   (Object.keys(check) as (keyof Check)[]).find(key => check[key] !== undefined)!
 
+/** Whether a check looks at what the student answered. */
+export const asksForAnswer = (check: Check): boolean =>
+  check.answer !== undefined ||
+  check.query !== undefined ||
+  [...(check.all ?? []), ...(check.any ?? [])].some(asksForAnswer)
+
 /**
  * Why a check might pass where there is nothing to find: no series, no objects, no answer. Undefined when it cannot.
  */

@@ -46,6 +46,12 @@ export function candidatesOf(text: string, file: string): { candidates: Candidat
   return { candidates, problems }
 }
 
+/** How much a policy looks like the one that was meant: by its name, its hook, its kind. */
+export const likeness = (check: PolicyCheck, { policy }: Candidate): number =>
+  Number(check.name !== undefined && holds(check.name, policy.name ?? '')) * 2 +
+  Number(policy.hooks.some(hook => list(check.hook).includes(bareName(hook)))) * 2 +
+  Number(check.kind === policy.kind)
+
 /** What a policy lacks, in words, the most telling first; empty when it is what the check asks for. */
 export function lacks(check: PolicyCheck, { policy, text }: Candidate, { deadEnd = false } = {}): string[] {
   const missing: string[] = []

@@ -5,7 +5,7 @@ import { labPath } from '../../stacks/paths.ts'
 import { type Attempt, attempt } from './attempt.ts'
 import { doable, type Offer } from './available.ts'
 import { type Exercise, findExercise, workFolder, workPath } from './exercises.ts'
-import type { Task } from './grammar.ts'
+import { asksForAnswer, type Task } from './grammar.ts'
 import { type ExerciseProgress, readProgress, taskProgress, updateProgress } from './progress.ts'
 import { runCommands } from './shell.ts'
 import { realWorld, type World } from './world.ts'
@@ -257,11 +257,6 @@ export async function giveAnswer(exercise: Exercise, id: string, value: string):
     mine.answer = { value, at: new Date().toISOString() }
   })
 }
-
-const asksForAnswer = (check: Task['check']): boolean =>
-  check.answer !== undefined ||
-  check.query !== undefined ||
-  [...(check.all ?? []), ...(check.any ?? [])].some(asksForAnswer)
 
 /** Shows one hint more of the task that the student is at. */
 export async function nextHint(exercise: Exercise, offer: Offer, id?: string) {

@@ -76,5 +76,6 @@ The policy \`tcp-connect\` reports every connection that a pod opens. Count them
 \`\`\`
 
 > **Task program**: which program opens the most?
+>
 > \`./lab exercise answer program PATH\`
 `
