@@ -55,6 +55,12 @@ function rank(file: string): number {
   return at < 0 ? order.length : at
 }
 
+// `./lab … | head` closes the pipe when it has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit()
+  throw error
+})
+
 try {
   await program.parseAsync()
 } catch (error) {
