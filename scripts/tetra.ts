@@ -44,24 +44,18 @@ export async function tetra(args: string[]): Promise<number | undefined> {
       next: './lab tetra getevents -o compact   (why there is no agent: ./lab status)',
     })
   const { tetra: program } = await ensureTools(lock, ['tetra'])
-  if (args[0] === 'version')
-    return (await execa(program!, ['version'], { stdio: 'inherit', reject: false })).exitCode
-  const events = execa(
-    'kubectl',
-    [...kubectl, 'ds/tetragon-replay', '--', 'tail', '-n', '50', '-F', `${exportFile.directory}/${exportFile.name}`],
-    {
-      stdin: 'ignore',
-      stderr: 'ignore',
-      reject: false,
-      buffer: false,
-    },
-  )
-  const { exitCode, signal } = await events.pipe(program!, args, {
-    stdout: 'inherit',
-    stderr: 'inherit',
+  if (args[0] === 'version') return (await execa(program!, ['version'], { stdio: 'inherit', reject: false })).exitCode
+  // By a shell: tetra reads events from a real pipe alone, and what Node puts between two programs is a socket.
+  const file = `${exportFile.directory}/${exportFile.name}`
+  const events = ['kubectl', ...kubectl, 'ds/tetragon-replay', '--', 'tail', '-n', '50', '-F', file]
+    .map(quote)
+    .join(' ')
+  const reader = [program!, ...args].map(quote).join(' ')
+  const { exitCode, signal } = await execa('sh', ['-c', `${events} </dev/null 2>/dev/null | ${reader}`], {
+    stdio: ['ignore', 'inherit', 'inherit'],
     reject: false,
-    buffer: false,
   })
-  events.kill()
   return exitCode ?? (signal ? 130 : 1)
 }
+
+const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
