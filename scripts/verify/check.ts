@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 /** A promise of the lab, looked at. */
 export interface Check {
   /** What the promise is about: `panels`, `pods`, … */
@@ -21,3 +23,16 @@ export const fail = (area: string, title: string, found: string, expected: strin
   expected,
   next,
 })
+
+/** How long a promise is given to come true, in milliseconds: a rate takes two readings, and the lab may have come up this moment. */
+const patience = 40_000
+
+/** Looks again until nothing fails, or patience is at its end. */
+export async function patiently(look: () => Check[] | Promise<Check[]>): Promise<Check[]> {
+  const end = Date.now() + patience
+  while (true) {
+    const checks = await look()
+    if (checks.every(check => check.result !== 'fail') || Date.now() > end) return checks
+    await sleep(2000)
+  }
+}

@@ -4,7 +4,7 @@ import { type PanelQuery, panelQueries, runnable } from '../../dashboards/querie
 import { LabError } from '../../stacks/error.ts'
 import type { Settings } from '../../stacks/settings.ts'
 import type { Grafana } from '../grafana.ts'
-import { type Check, fail, ok, skip } from './check.ts'
+import { type Check, fail, ok, patiently, skip } from './check.ts'
 
 /** Runs every query of every panel through Grafana, as the panel would; a panel holds data when each of its queries does. */
 export async function verifyPanels(settings: Settings, grafana: Grafana): Promise<Check[]> {
@@ -20,39 +20,30 @@ export async function verifyPanels(settings: Settings, grafana: Grafana): Promis
         ]),
       ]
     const byPanel = Map.groupBy(panelQueries(dashboard), query => query.panel.id)
-    return [...byPanel.values()].map(queries =>
-      atATime(async () => [
-        await verifyPanel(settings, grafana, `${dashboard.title} / ${queries[0]!.panel.title}`, queries, expr =>
-          runnable(expr, dashboard),
-        ),
-      ]),
-    )
+    return [...byPanel.values()].map(async queries => {
+      const panel = `${dashboard.title} / ${queries[0]!.panel.title}`
+      const unmet = queries
+        .map(query => query.needs)
+        .find(needs => needs && valueAt(settings, needs.setting) !== needs.value)
+      if (unmet) return [skip('panels', panel, `needs ${unmet.setting} to be ${unmet.value}`)]
+      const prepared = queries.map(query => ({ ...query, expr: runnable(query.expr, dashboard) }))
+      return patiently(() => atATime(async () => [await askPanel(grafana, panel, prepared)]))
+    })
   })
   return (await Promise.all(checks)).flat()
 }
 
-async function verifyPanel(
-  settings: Settings,
-  grafana: Grafana,
-  title: string,
-  queries: PanelQuery[],
-  prepare: (expr: string) => string,
-): Promise<Check> {
-  const unmet = queries
-    .map(query => query.needs)
-    .find(needs => needs && valueAt(settings, needs.setting) !== needs.value)
-  if (unmet) return skip('panels', title, `needs ${unmet.setting} to be ${unmet.value}`)
+async function askPanel(grafana: Grafana, title: string, queries: PanelQuery[]): Promise<Check> {
   let series = 0
   for (const { datasource, expr, instant, refId } of queries) {
-    const query = prepare(expr)
     try {
-      const result = await grafana[datasource](query, instant ? undefined : 15)
+      const result = await grafana[datasource](expr, instant ? undefined : 15)
       const holding = result.filter(one => one.points > 0 && !Number.isNaN(one.value)).length
       if (holding === 0)
         return fail(
           'panels',
           title,
-          `query ${refId} is empty: ${query}`,
+          `query ${refId} is empty: ${expr}`,
           'at least one series',
           `./lab logs ${datasource === 'loki' ? 'shipper' : 'prometheus'}`,
         )

@@ -1,8 +1,9 @@
 import { LabError } from '../../stacks/error.ts'
+import { nodeState } from '../cluster/kind.ts'
 import { loadContext } from '../context.ts'
 import { Grafana } from '../grafana.ts'
 import { kubeArgs } from '../kube.ts'
-import { type Check, fail } from './check.ts'
+import { type Check, fail, patiently } from './check.ts'
 import { verifyPanels } from './panels.ts'
 import {
   verifyAddresses,
@@ -22,6 +23,8 @@ import {
 export async function verify(): Promise<Check[]> {
   const { settings } = await loadContext()
   kubeArgs(settings)
+  if (settings.cluster.mode === 'create' && (await nodeState(settings.cluster.name)) !== 'running')
+    throw new LabError({ found: 'the node of the lab does not run', expected: 'a lab that is up', next: './lab up' })
   const grafana = new Grafana(settings)
   const areas: [string, () => Check[] | Promise<Check[]>][] = [
     ['pods', verifyPods],
@@ -37,7 +40,7 @@ export async function verify(): Promise<Check[]> {
   const checks = await Promise.all(
     areas.map(async ([area, look]) => {
       try {
-        return await look()
+        return area === 'panels' ? await look() : await patiently(look)
       } catch (error) {
         // That one thing cannot be asked is a finding, and no reason not to ask for the others.
         if (!(error instanceof LabError)) throw error
