@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import pLimit from 'p-limit'
 import pRetry, { AbortError } from 'p-retry'
@@ -182,17 +181,17 @@ export interface LoadOptions {
 /**
  * Copies images from the Docker host into a kind node, under their full names. What the node has already is skipped.
  *
- * May be called before the node exists: it waits until containerd answers in it, so that images flow in while Kubernetes still starts.
+ * May be called before the node exists: Docker packs while the node boots, and what it packed flows in once containerd answers.
  * @throws LabError when the node does not appear in time, or an image is not on the Docker host.
  */
 export async function loadImages(node: string, refs: readonly string[], options: LoadOptions = {}): Promise<void> {
   const { onImage, waitSeconds = 180 } = options
-  await containerd(node, waitSeconds)
-  const held = await nodeImages(node)
+  const held = await nodeImages(node).catch(() => new Set<string>())
   const missing = refs.filter(ref => !held.has(ref))
   for (const ref of refs) onImage?.({ ref, step: held.has(ref) ? 'present' : 'loading' })
   if (missing.length === 0) return
-  await copyImages(node, missing)
+  const platform = await enginePlatform()
+  await Promise.all(halves(missing).map(half => copyImages(node, half, platform, waitSeconds)))
   const now = await nodeImages(node)
   const lost = missing.find(ref => !now.has(ref))
   if (lost)
@@ -204,41 +203,49 @@ export async function loadImages(node: string, refs: readonly string[], options:
   for (const ref of missing) onImage?.({ ref, step: 'loaded' })
 }
 
-/** Waits until containerd answers in the node. */
-async function containerd(node: string, seconds: number): Promise<void> {
-  const deadline = Date.now() + seconds * 1000
-  while (true) {
-    const answer = await execa('docker', ['exec', node, 'ctr', 'version'], { reject: false, timeout: 10_000 })
-    if (!answer.failed) return
-    if (Date.now() > deadline)
-      throw new LabError({
-        found: `containerd in the node ${node} did not answer within ${seconds} s (${answer.stderr?.split('\n').at(-1)})`,
-        expected: 'a kind node that starts',
-        next: './lab doctor',
-      })
-    await sleep(400)
-  }
+/** Two streams: Docker packs one while the node unpacks the other. More would pack layers that images share more than once. */
+function halves(refs: readonly string[]): (readonly string[])[] {
+  const middle = Math.ceil(refs.length / 2)
+  return refs.length < 4 ? [refs] : [refs.slice(0, middle), refs.slice(middle)]
 }
 
 /** Full names of the images that a node has. */
 export async function nodeImages(node: string): Promise<Set<string>> {
-  return new Set(
-    (await docker(['exec', node, 'ctr', '--namespace=k8s.io', 'images', 'ls', '-q'])).split('\n').filter(Boolean),
-  )
+  const names = await docker(['exec', node, 'ctr', '--namespace=k8s.io', 'images', 'ls', '-q'])
+  return new Set(names.split('\n').filter(Boolean))
 }
 
+/** Exit code of the script below when the node did not come. */
+const nodeAway = 75
+
 /**
- * One stream, with the shell's own pipe: gigabytes do not pass through this process, and a layer that images share passes once.
+ * `docker save | ctr images import` with the shell's own pipe: gigabytes do not pass through this process. Saving begins at once; the
+ * classic image store writes everything to disk before the first byte comes out, and the node's boot is the time to do it in.
  *
  * Only the node's platform is taken. With containerd's image store an engine saves an index that names platforms whose layers it never
  * pulled, and an import of all platforms, as `kind load` asks for, fails on the first of them (kubernetes-sigs/kind#3795). `--local`
  * unpacks in ctr itself, in half the time that containerd's transfer service takes; a layer that is unpacked is not kept packed as well.
  */
-async function copyImages(node: string, refs: readonly string[]): Promise<void> {
-  const load = 'ctr --namespace=k8s.io images import --local --discard-unpacked-layers --platform "$platform" -'
-  const script = `node=$1 platform=$2; shift 2; docker save "$@" | docker exec -i "$node" ${load}`
-  const result = await execa('sh', ['-c', script, 'sh', node, await enginePlatform(), ...refs], { reject: false })
+const copyScript = `
+node=$1 platform=$2 tries=$3; shift 3
+docker save "$@" | {
+  until docker exec "$node" ctr version >/dev/null 2>&1; do
+    [ "$tries" -gt 0 ] || exit ${nodeAway}
+    tries=$((tries - 1)); sleep 0.4
+  done
+  docker exec -i "$node" ctr --namespace=k8s.io images import --local --discard-unpacked-layers --platform "$platform" -
+}`
+
+async function copyImages(node: string, refs: readonly string[], platform: string, waitSeconds: number): Promise<void> {
+  const tries = String(Math.ceil(waitSeconds / 0.5))
+  const result = await execa('sh', ['-c', copyScript, 'sh', node, platform, tries, ...refs], { reject: false })
   if (!result.failed) return
+  if (result.exitCode === nodeAway)
+    throw new LabError({
+      found: `containerd in the node ${node} did not answer within ${waitSeconds} s`,
+      expected: 'a kind node that starts',
+      next: './lab doctor',
+    })
   // Where saving fails, importing complains of what it was given: the first error is the one to tell
   const says = result.stderr.split('\n').find(line => /^error|no such/i.test(line)) ?? result.stderr.split('\n').at(-1)
   throw new LabError({

@@ -119,8 +119,7 @@ describe('pulling', () => {
 })
 
 describe('loading into the node', () => {
-  test('waits for the node, sends what it lacks in one stream, and nothing the second time', async () => {
-    docker.put('booting', '2')
+  test('sends what the node lacks, and nothing the second time', async () => {
     docker.put('node', redis)
     const steps: string[] = []
     await loadImages('lab-control-plane', [loki, redis, prometheus], {
@@ -138,6 +137,19 @@ describe('loading into the node', () => {
     ])
     await loadImages('lab-control-plane', [loki, redis, prometheus])
     expect(docker.calls().filter(call => call.startsWith('save'))).toHaveLength(1)
+  })
+
+  test('packs while the node boots, in two streams where there is much', async () => {
+    docker.put('booting', '4')
+    await loadImages('lab-control-plane', [loki, redis, prometheus, 'a/b:1', 'c/d:2'])
+    const calls = docker.calls()
+    expect(calls.filter(call => call.startsWith('save')).sort()).toEqual([
+      'save a/b:1 c/d:2',
+      `save ${loki} ${redis} ${prometheus}`,
+    ])
+    const lastTry = calls.findLastIndex(call => call.endsWith('ctr version'))
+    expect(calls.findIndex(call => call.startsWith('save'))).toBeLessThan(lastTry)
+    expect(docker.read('node').sort()).toEqual(['a/b:1', 'c/d:2', loki, redis, prometheus].sort())
   })
 
   test('says when the node does not come', async () => {

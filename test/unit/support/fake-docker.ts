@@ -34,8 +34,9 @@ case "$1 $2" in
   "save "*) shift; echo "$*" ;;
   "run "*) cat > /dev/null; cat probe ;;
   "exec "*)
+    left=$(cat booting 2>/dev/null || echo 0)
+    [ "$left" -gt 0 ] && { echo $((left - 1)) > booting; echo 'Error response from daemon: No such container' >&2; exit 1; }
     case "$*" in
-      *"ctr version") [ -e booting ] && { n=$(cat booting); [ "$n" -gt 0 ] && { echo $((n - 1)) > booting; echo 'No such container' >&2; exit 1; }; }; exit 0 ;;
       *"images ls -q") cat node ;;
       *"images import"*) tr ' ' '\\n' >> node ;;
     esac ;;
