@@ -49,6 +49,7 @@ import { PanelBuilder as LogsPanel } from '@grafana/grafana-foundation-sdk/logs'
 import { QueryEditorMode as LokiEditor, DataqueryBuilder as LokiQuery } from '@grafana/grafana-foundation-sdk/loki'
 import {
   QueryEditorMode as PrometheusEditor,
+  PromQueryFormat as PrometheusFormat,
   DataqueryBuilder as PrometheusQuery,
 } from '@grafana/grafana-foundation-sdk/prometheus'
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat'
@@ -70,6 +71,7 @@ export const pages = {
   guestbook: { uid: 'tetragon-guestbook', title: 'Guestbook' },
   logs: { uid: 'tetragon-logs', title: 'Events' },
   health: { uid: 'tetragon-health', title: 'Tetragon health' },
+  class: { uid: 'tetragon-class', title: 'Class' },
 } as const
 
 // --- queries
@@ -88,6 +90,9 @@ export const promql = (expr: string, legend: string): PrometheusQuery =>
 
 /** PromQL at the end of the dashboard's time range. */
 export const promqlNow = (expr: string, legend: string): PrometheusQuery => promql(expr, legend).instant()
+
+/** The same as rows of a table. */
+export const promqlTable = (expr: string): PrometheusQuery => promqlNow(expr, '').format(PrometheusFormat.Table)
 
 /** LogQL over the dashboard's time range: a metric query, or log lines (at most 100). */
 export const logql = (expr: string, legend = ''): LokiQuery =>
@@ -242,10 +247,10 @@ const linkedColumns: Record<string, string> = {
 }
 
 /**
- * A table of one instant LogQL query: a column for each label, in the order given, and the count last.
+ * A table of one instant query: a column for each label, in the order given, and the count last.
  * @param columns label to heading; a heading that names a variable becomes a link to the events behind it.
  */
-export function table(about: About, query: LokiQuery, columns: Record<string, string>, count = 'Events'): TablePanel {
+export function table(about: About, query: Query, columns: Record<string, string>, count = 'Events'): TablePanel {
   const labels = Object.keys(columns)
   const builder = panel(new TablePanel(), about, [query])
     .withTransformation({

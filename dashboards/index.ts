@@ -1,5 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { caseStudy } from './case-study.ts'
+import { classroom } from './class.ts'
 import { guestbook } from './guestbook.ts'
 import { logs } from './logs.ts'
 import { security } from './security.ts'
@@ -17,7 +18,7 @@ export interface LabDashboard {
 
 /** Every dashboard of the lab, built anew, in the order in which one leads to the next. */
 export const allDashboards = (): LabDashboard[] =>
-  [caseStudy(), security(), guestbook(), logs(), tetragonHealth()].map(dashboard => ({
+  [caseStudy(), security(), guestbook(), logs(), tetragonHealth(), classroom()].map(dashboard => ({
     file: `${dashboard.uid}.json`,
     folder: 'Tetragon Lab',
     dashboard,

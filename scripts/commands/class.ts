@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { execa } from 'execa'
+import colors from 'picocolors'
+import { LabError } from '../../stacks/error.ts'
+import { namespaces, releases } from '../../stacks/names.ts'
+import { projectDir } from '../../stacks/paths.ts'
+import { configNamespace } from '../../stacks/settings.ts'
+import { loadContext } from '../context.ts'
+import { studentName, tellTeacher } from '../exercise/class.ts'
+import { plainTable } from '../exercise/table.ts'
+import { ownAddresses, readClass } from '../exercise/teacher.ts'
+import { realWorld } from '../exercise/world.ts'
+import { kubeArgs, kubectl } from '../kube.ts'
+import { note, print, printJson } from '../output.ts'
+import { ensureStack } from '../pulumi/stack.ts'
+import { readSettings } from '../settings.ts'
+
+export function register(program: Command): void {
+  const group = program
+    .command('class')
+    .description('for a class: students’ labs tell the teacher’s how far their exercises are')
+    .addHelpText(
+      'after',
+      `
+The teacher:   ./lab class open          and ./lab class show, or the dashboard Class in Grafana
+Each student:  ./lab class join http://192.168.1.20:9099
+
+How, and what it opens: docs/teaching.md`,
+    )
+
+  group
+    .command('open')
+    .description('let students’ labs reach this lab’s Prometheus, until Ctrl-C')
+    .option('--address <ip>', 'of this machine, where students reach it; by default its only one')
+    .option('--port <number>', 'there', '9099')
+    .addHelpText('after', '\nExample:\n  ./lab class open --address 192.168.1.20')
+    .action(async ({ address, port }: { address?: string; port: string }) => open(chosen(address), port))
+
+  group
+    .command('join')
+    .description('send the progress of your exercises to the teacher')
+    .argument('<address>', 'what the teacher’s `lab class open` shows')
+    .option('--as <name>', 'name that the teacher sees; by default that of your account')
+    .addHelpText('after', '\nExample:\n  ./lab class join http://192.168.1.20:9099 --as Ada')
+    .action(async (address: string, { as }: { as?: string }) => {
+      if (!/^https?:\/\/[^\s/]+/.test(address))
+        throw new LabError({
+          found: `the address ${address}`,
+          expected: 'one like http://192.168.1.20:9099',
+          next: './lab class join http://192.168.1.20:9099',
+          exitCode: 2,
+        })
+      await setSettings({ pushTo: address, ...(as && { student: as }) })
+      const settings = readSettings()
+      const problem = await tellTeacher(settings)
+      print(
+        `The progress of your exercises goes to ${address}, under the name ${studentName(settings)}. Nothing else does.`,
+      )
+      if (problem) note(colors.yellow(problem))
+      else print(colors.green('The teacher’s lab has heard of you.'))
+      print('To stop: ./lab class leave')
+    })
+
+  group
+    .command('leave')
+    .description('send no progress any more')
+    .addHelpText('after', '\nExample:\n  ./lab class leave')
+    .action(async () => {
+      await setSettings({ pushTo: '' })
+      print('Your progress stays on this machine.')
+    })
+
+  group
+    .command('show')
+    .description('say who is where, and who is stuck')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', "\nExample:\n  ./lab class show --json | jq '.[] | select(.stuck)'")
+    .action(async ({ json = false }: { json?: boolean }) => {
+      const students = await readClass(await realWorld())
+      if (json) return printJson(students)
+      if (students.length === 0)
+        return print('Nobody has sent progress in the last six hours. A class begins with ./lab class open')
+      const grid = plainTable(
+        ['student', 'points', 'at', 'minutes', 'tries', 'last heard'],
+        ['left', 'right', 'left', 'right', 'right', 'right'],
+      )
+      for (const { student, points, possible, at, stuck, minutesSilent } of students)
+        grid.push([
+          stuck ? colors.yellow(student) : student,
+          `${points}/${possible}`,
+          at ? `${at.exercise} ${at.task}` : 'done',
+          at ? String(at.minutes) : '',
+          at ? String(at.tries) : '',
+          minutesSilent < 1 ? 'now' : `${minutesSilent} min ago`,
+        ])
+      print(grid.toString())
+      const stuck = students.filter(each => each.stuck).length
+      if (stuck > 0)
+        print(colors.yellow(`${stuck} may be stuck: three failed tries, or a quarter of an hour at one task.`))
+    })
+}
+
+function chosen(address: string | undefined): string {
+  const own = ownAddresses()
+  if (address !== undefined) return address
+  if (own.length === 1) return own[0]!
+  throw new LabError({
+    found: own.length === 0 ? 'this machine is in no network' : `this machine has the addresses ${own.join(', ')}`,
+    expected: 'the one where students reach it',
+    next: `./lab class open --address ${own[0] ?? 'ADDRESS'}`,
+  })
+}
+
+/** Keeps a port of this machine open to Prometheus: that is all, so what students need is no account and the lab no server. */
+async function open(address: string, port: string): Promise<void> {
+  const { settings } = await loadContext()
+  const service = `svc/${releases.prometheus}-prometheus`
+  await kubectl(['-n', namespaces.monitoring, 'get', service])
+  print(`Students run:  ${colors.bold(`./lab class join http://${address}:${port}`)}`)
+  print(`You see them:  http://localhost:${settings.ports.grafana}/d/tetragon-class   or ./lab class show`)
+  print(
+    colors.yellow(
+      `\nUntil Ctrl-C, whoever reaches ${address}:${port} can read this lab's metrics and add to them. Not a network to trust? Then by SSH, on each student's machine:`,
+    ),
+  )
+  print(
+    `  ssh -N -L ${port}:127.0.0.1:${settings.ports.prometheus} YOU@${address}      and  ./lab class join http://127.0.0.1:${port}\n`,
+  )
+  for (let failures = 0; failures < 5; ) {
+    const began = Date.now()
+    const forward = execa(
+      'kubectl',
+      [
+        ...kubeArgs(settings),
+        '-n',
+        namespaces.monitoring,
+        'port-forward',
+        '--address',
+        address,
+        service,
+        `${port}:9090`,
+      ],
+      { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', reject: false },
+    )
+    const { stderr, signal } = await forward
+    if (signal === 'SIGINT' || signal === 'SIGTERM') return
+    // It ends with the pod that it leads to, and with some connections that break. One that never stood is another matter.
+    failures = Date.now() - began > 10_000 ? 0 : failures + 1
+    if (/bind|unable to listen/.test(stderr))
+      throw new LabError({
+        found: `port ${port} of ${address} cannot be opened: ${stderr.trim().split('\n').at(-1)}`,
+        expected: 'an address of this machine and a port that is free',
+        next: `./lab class open --address ${address} --port ${Number(port) + 1}`,
+      })
+    await sleep(1000)
+  }
+  throw new LabError({
+    found: 'Prometheus cannot be reached in the cluster',
+    expected: 'a lab that is up',
+    next: './lab status',
+  })
+}
+
+/** Changes settings of the section `class`, where all settings are: in the stack's configuration. */
+async function setSettings(values: Record<string, string>): Promise<void> {
+  const { env } = await loadContext()
+  await ensureStack(env)
+  for (const [name, value] of Object.entries(values)) {
+    const args =
+      value === ''
+        ? ['config', 'rm', '--path', `${configNamespace}:class.${name}`]
+        : ['config', 'set', '--path', `${configNamespace}:class.${name}`, value]
+    const { failed, stderr } = await execa('pulumi', args, { cwd: projectDir, env, stdin: 'ignore', reject: false })
+    if (failed && value !== '')
+      throw new LabError({
+        found: `class.${name} cannot be set: ${stderr.trim().split('\n').at(-1)}`,
+        expected: 'a configuration that can be written',
+        next: `./lab pulumi ${args.join(' ')}`,
+      })
+  }
+}
