@@ -39,7 +39,7 @@ const fail = (id: string, title: string, says: Says): Check => ({ id, title, lev
 
 /** Everything that can be said about whether a lab with these settings will stand up here, the gravest first within each part. */
 export function judge(settings: Settings, lock: Lock, facts: Facts): Check[] {
-  const supplies = [...tools(facts), ...charts(facts)]
+  const supplies = [...pins(lock, facts), ...tools(facts), ...charts(facts)]
   if (settings.cluster.mode === 'existing')
     return [
       system(facts),
@@ -287,6 +287,17 @@ const freeNumber = (number: number, { ports }: Facts): number => {
   return proposal
 }
 
+function pins(lock: Lock, { strangers: [stranger] }: Facts): Check[] {
+  if (!stranger) return [ok('lock', 'Pins', lock.file)]
+  return [
+    warn('lock', 'Pins', {
+      found: `${lock.file} pins ${stranger.name} ${stranger.pinned}, and its npm package is ${stranger.npm}`,
+      expected: 'the same version of both',
+      next: `mend tools.${stranger.name} of ${lock.file}`,
+    }),
+  ]
+}
+
 const tools = ({ tools: supplies, hosts }: Facts): Check[] => [supply('tools', 'Programs', supplies, hosts)]
 
 function charts({ charts: supplies, changedCharts, hosts }: Facts): Check[] {
@@ -306,7 +317,7 @@ function charts({ charts: supplies, changedCharts, hosts }: Facts): Check[] {
 function supply(id: string, title: string, supplies: readonly Supply[], hosts: ReadonlyMap<string, boolean>): Check {
   const missing = supplies.filter(({ here }) => !here)
   if (missing.length === 0) return ok(id, title, 'all in place')
-  const from = [...new Set(missing.map(({ host }) => host || 'a folder'))].join(', ')
+  const from = [...new Set(missing.map(({ host }) => host))].join(', ')
   const away = missing.find(({ host }) => hosts.get(host) === false)
   if (away)
     return warn(id, title, {
@@ -314,12 +325,12 @@ function supply(id: string, title: string, supplies: readonly Supply[], hosts: R
       expected: `a network that reaches ${away.host}`,
       next: 'check the network (HTTPS_PROXY is honoured), or name a mirror: --lock FILE',
     })
-  const lost = missing.find(({ host }) => host === '' && id === 'tools')
+  const lost = missing.find(({ host }) => host === '')
   if (lost)
     return fail(id, title, {
-      found: `${lost.name} is not on PATH`,
-      expected: 'it there, or an address of it in the lock',
-      next: `install ${lost.name}`,
+      found: `${lost.name} is not here, and the lock says no address to fetch it from`,
+      expected: 'it in its place, or an address of it',
+      next: `install or copy ${lost.name}, or use another lock: --lock FILE`,
     })
   const names =
     missing.length > 3 ? `${missing.length} of ${supplies.length}` : missing.map(({ name }) => name).join(', ')

@@ -1,15 +1,18 @@
 import { readFileSync } from 'node:fs'
-import { readdir, readFile, stat, statfs } from 'node:fs/promises'
+import { readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { release } from 'node:os'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { LabError } from '../../stacks/error.ts'
 import { imagesOf } from '../../stacks/images.ts'
-import { type ChartName, chartFile, imageRef, type Lock, type LockedImage, type ToolName } from '../../stacks/lock.ts'
+import { type ChartName, imageRef, type Lock, type LockedImage, type ToolName } from '../../stacks/lock.ts'
+import { projectDir } from '../../stacks/paths.ts'
 import type { Settings } from '../../stacks/settings.ts'
 import { isOurs } from '../cluster/kind.ts'
 import { expandAddress, thisPlatform } from '../tools/address.ts'
+import { chartAddress, chartInPlace } from '../tools/charts.ts'
 import { docker } from '../tools/docker.ts'
 import { fileDigest, knownDigest } from '../tools/download.ts'
 import { dockerEndpoint } from '../tools/engine.ts'
@@ -83,6 +86,8 @@ export interface Facts {
   /** Charts in folders that are no longer what they were. */
   changedCharts: { name: string; found: string; known: string }[]
   images: (Supply & { platforms: readonly string[] })[]
+  /** Programs of Pulumi whose pinned version is not that of the npm package that speaks to it. */
+  strangers: { name: string; pinned: string; npm: string }[]
   /** Hosts that something is to be fetched from, and whether they answer. */
   hosts: Map<string, boolean>
 }
@@ -132,6 +137,7 @@ export async function gatherFacts(
     ...(inotify ? { inotify } : {}),
     ...supplies,
     changedCharts,
+    strangers: findStrangers(lock),
     hosts,
   }
 }
@@ -241,8 +247,9 @@ async function portHolder(port: number): Promise<string | undefined> {
   if (!container.failed && container.stdout) return `container ${container.stdout.split('\n')[0]}`
   if (process.platform === 'linux') {
     const listening = await execa('ss', ['-Hltnp', `sport = :${port}`], { reject: false })
-    const program = /users:\(\("([^"]+)",pid=(\d+)/.exec(listening.stdout ?? '')
-    return program ? `${program[1]} (process ${program[2]})` : undefined
+    const [, name, id] = /users:\(\("([^"]+)",pid=(\d+)/.exec(listening.stdout ?? '') ?? []
+    // The name that ss shows is that of a thread
+    return id && `${basename(await readlink(`/proc/${id}/exe`).catch(() => name!))} (process ${id})`
   }
   const listening = await execa('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fcp'], { reject: false })
   const command = /^c(.+)$/m.exec(listening.stdout ?? '')?.[1]
@@ -300,7 +307,11 @@ async function gatherSupplies(
   const [held, readyTools, readyCharts] = await Promise.all([
     engine ? presentImages(wanted.map(imageRef)) : new Map<string, string[]>(),
     Promise.all(tools.map(name => findTool(lock, name))),
-    Promise.all(charts.map(name => isFile(chartFile(lock, name)))),
+    Promise.all(
+      charts.map(
+        async name => (await chartInPlace(lock, name)) !== undefined || (await isAtHand(chartAddress(lock, name))),
+      ),
+    ),
   ])
   return {
     tools: tools.map((name, at) => {
@@ -311,10 +322,11 @@ async function gatherSupplies(
         host: url ? hostOf(expandAddress(url, lock.file, { ...places, version })) : '',
       }
     }),
-    charts: charts.map((name, at) => {
-      const url = expandAddress(lock.charts[name].url, lock.file)
-      return { name: `${name} ${lock.charts[name].version}`, here: readyCharts[at]!, host: hostOf(url) }
-    }),
+    charts: charts.map((name, at) => ({
+      name: `${name} ${lock.charts[name].version}`,
+      here: readyCharts[at]!,
+      host: hostOf(chartAddress(lock, name)),
+    })),
     images: wanted.map(image => ({
       name: imageRef(image),
       here: held.has(imageRef(image)),
@@ -325,6 +337,9 @@ async function gatherSupplies(
 }
 
 const supported = (): boolean => process.platform === 'linux' || process.platform === 'darwin'
+
+/** In a folder of this machine, and there. */
+const isAtHand = async (url: URL): Promise<boolean> => url.protocol === 'file:' && (await isFile(fileURLToPath(url)))
 
 const hostOf = (url: URL): string => (url.protocol === 'file:' ? '' : url.host)
 
@@ -344,15 +359,30 @@ const isFile = (file: string): Promise<boolean> =>
 async function findChangedCharts(lock: Lock, names: readonly ChartName[]): Promise<Facts['changedCharts']> {
   const changed = await Promise.all(
     names.map(async name => {
-      const { url: address, version, sha256 } = lock.charts[name]
-      const url = expandAddress(address, lock.file)
+      const { version, sha256 } = lock.charts[name]
+      const url = chartAddress(lock, name)
       const known = knownDigest({ url, sha256 })
-      if (url.protocol !== 'file:' || !known || !(await isFile(fileURLToPath(url)))) return undefined
+      if (!known || !(await isAtHand(url))) return undefined
       const found = await fileDigest(fileURLToPath(url))
       return found === known.digest ? undefined : { name: `${name} ${version}`, found, known: known.digest }
     }),
   )
   return changed.filter(chart => chart !== undefined)
+}
+
+const packages = {
+  pulumi: '@pulumi/pulumi',
+  'pulumi-resource-command': '@pulumi/command',
+  'pulumi-resource-kubernetes': '@pulumi/kubernetes',
+} as const
+
+function findStrangers(lock: Lock): Facts['strangers'] {
+  return Object.entries(packages).flatMap(([name, packageName]) => {
+    const text = readFileSync(join(projectDir, 'node_modules', packageName, 'package.json'), 'utf8')
+    const npm = (JSON.parse(text) as { version: string }).version
+    const pinned = lock.tools[name as keyof typeof packages].version
+    return pinned === npm ? [] : [{ name, pinned, npm }]
+  })
 }
 
 async function askHosts(hosts: readonly string[]): Promise<Map<string, boolean>> {

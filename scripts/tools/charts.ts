@@ -43,15 +43,11 @@ export async function ensureCharts(
 async function ensureChart(lock: Lock, name: ChartName, onBytes?: OnBytes): Promise<ReadyChart> {
   const { version, sha256, index } = lock.charts[name]
   const file = chartFile(lock, name)
-  const what = `chart ${name} ${version}`
-  const url = expandAddress(lock.charts[name].url, lock.file)
-  const known = knownDigest({ url, sha256 })
-  // Hashed anew each time: it costs milliseconds, and finds what a full disk or an editor did to it
-  if (known && (await exists(file)) && (await fileDigest(file)) === known.digest)
-    return { name, version, file, fetched: false, trust: known.trust }
+  const ready = await chartInPlace(lock, name)
+  if (ready) return { name, version, file, fetched: false, trust: ready }
   const trust = await fetchVerified({
-    what,
-    url,
+    what: `chart ${name} ${version}`,
+    url: chartAddress(lock, name),
     to: file,
     sha256,
     published: index ? () => publishedDigest(lock, name, expandAddress(index, lock.file)) : undefined,
@@ -59,6 +55,19 @@ async function ensureChart(lock: Lock, name: ChartName, onBytes?: OnBytes): Prom
     inspect: archive => sameChart(archive, name, version, lock.file),
   })
   return { name, version, file, fetched: true, trust }
+}
+
+/** Where a chart comes from. @throws LabError for an address that names an environment variable which is not set. */
+export const chartAddress = (lock: Lock, name: ChartName): URL => expandAddress(lock.charts[name].url, lock.file)
+
+/**
+ * How the archive in `.lab/charts` is known to be right, or undefined when it is missing or is not.
+ * Hashed anew each time: it costs milliseconds, and finds what a full disk, an editor or another lock did to it.
+ */
+export async function chartInPlace(lock: Lock, name: ChartName): Promise<Trust | undefined> {
+  const file = chartFile(lock, name)
+  const known = knownDigest({ url: chartAddress(lock, name), sha256: lock.charts[name].sha256 })
+  return known && (await exists(file)) && (await fileDigest(file)) === known.digest ? known.trust : undefined
 }
 
 const exists = (file: string): Promise<boolean> =>

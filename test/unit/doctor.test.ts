@@ -54,6 +54,7 @@ const good: Facts = {
   tools: [{ name: 'kind 0.32.0', here: true, host: 'github.com' }],
   charts: [{ name: 'loki 18.11.0', here: true, host: 'github.com' }],
   changedCharts: [],
+  strangers: [],
   images: [
     {
       name: 'docker.io/grafana/loki:3.7.6',
@@ -124,7 +125,7 @@ describe('what stops a lab', () => {
     [
       'a program that nothing says where to get',
       { tools: [{ name: 'kind 0.32.0', here: false, host: '' }] },
-      { id: 'tools', next: 'install kind 0.32.0' },
+      { id: 'tools', next: 'install or copy kind 0.32.0, or use another lock: --lock FILE' },
     ],
   ])('%s', (_, facts, expected) => {
     expect(only(facts)).toMatchObject({ level: 'fail', ...expected })
@@ -195,6 +196,11 @@ describe('what is worth knowing', () => {
       { id: 'neighbours', next: 'kind delete cluster --name school, when it is not needed' },
     ],
     ['another Tetragon', { tetragons: 1 }, { id: 'tetragon' }],
+    [
+      'a plugin and its npm package of two versions',
+      { strangers: [{ name: 'pulumi-resource-kubernetes', pinned: '4.33.0', npm: '4.32.0' }] },
+      { id: 'lock', next: `mend tools.pulumi-resource-kubernetes of ${lock.file}` },
+    ],
     ['a process namespace of its own', { kernel: { ...good.kernel, features: noFeatures } }, { id: 'kernel' }],
     [
       'a host that does not answer',
@@ -310,12 +316,16 @@ describe('looking at a machine', () => {
     await new Promise(resolve => server.once('listening', resolve))
     const { port } = server.address() as AddressInfo
     docker.put('ps', 'school school-control-plane')
+    const pins = here()
+    pins.tools.pulumi.version = '9.9.9'
     try {
       const began = performance.now()
-      const found = await preflight(parseSettings({ ports: { grafana: port } }), here())
+      const found = await preflight(parseSettings({ ports: { grafana: port } }), pins)
       expect(performance.now() - began).toBeLessThan(2000)
       expect(found.find(check => check.id === 'port-grafana')).toMatchObject({ level: 'fail' })
       expect(found.find(check => check.id === 'neighbours')?.found).toMatch(/^school runs/)
+      expect(found.find(check => check.id === 'lock')?.found).toMatch(/pulumi 9\.9\.9, and its npm package is 3\./)
+      expect(found.find(check => check.id === 'charts')).toMatchObject({ level: 'fail' })
       expect(found.find(check => check.id === 'images')).toMatchObject({ level: 'ok', found: 'all in place' })
       expect(docker.calls().every(call => /^(info|ps|version|image inspect)/.test(call))).toBe(true)
     } finally {
