@@ -20,8 +20,10 @@ export interface Exercise extends ExerciseFile {
 /** Where exercises are. */
 export const labsFolder = (): string => join(projectDir, 'labs')
 
-/** A student's own folder for an exercise, and how the text calls it from the project's folder. */
-export const workFolder = (name: string): string => join(projectDir, workPath(name))
+/** A student's own folder for an exercise: `work/NAME` in the checkout; `LAB_WORK` names another place than `work`, for tests. */
+export const workFolder = (name: string): string => join(process.env.LAB_WORK ?? join(projectDir, 'work'), name)
+
+/** How a text calls it. */
 export const workPath = (name: string): string => `work/${name}`
 
 /** Names of all exercises, in order. */

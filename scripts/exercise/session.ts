@@ -80,14 +80,18 @@ export function currentExercise(asked?: string): { exercise: Exercise; progress:
   if (name === undefined)
     throw new LabError({ found: 'no exercise was started', expected: 'one of labs/', next: './lab exercise start 1' })
   const exercise = findExercise(name)
-  const progress = all.exercises[exercise.name]
-  if (!progress)
-    throw new LabError({
-      found: `${exercise.name} was not started`,
-      expected: 'an exercise that was',
-      next: `./lab exercise start ${exercise.name}`,
-    })
-  return { exercise, progress }
+  return { exercise, progress: progressOf(exercise, all) }
+}
+
+/** How far an exercise is. @throws LabError when it was not started. */
+export function progressOf({ name }: Exercise, all = readProgress()): ExerciseProgress {
+  const progress = all.exercises[name]
+  if (progress) return progress
+  throw new LabError({
+    found: `${name} was not started`,
+    expected: 'an exercise that was',
+    next: `./lab exercise start ${name}`,
+  })
 }
 
 /** @throws LabError for a task that the exercise does not have. */
@@ -140,7 +144,7 @@ export async function check(
 ): Promise<Checked> {
   if (only !== undefined) taskOfExercise(exercise, only)
   const { tasks, left } = doable(exercise, offer)
-  const { progress } = currentExercise(exercise.name)
+  const progress = progressOf(exercise)
   const why = left.find(({ task }) => task.id === only)?.why
   if (why)
     throw new LabError({
@@ -260,7 +264,7 @@ export async function giveAnswer(exercise: Exercise, id: string, value: string):
 
 /** Shows one hint more of the task that the student is at. */
 export async function nextHint(exercise: Exercise, offer: Offer, id?: string) {
-  const { progress } = currentExercise(exercise.name)
+  const progress = progressOf(exercise)
   const { tasks } = doable(exercise, offer)
   const task = id === undefined ? tasks.find(each => !progress.tasks[each.id]?.passedAt) : taskOfExercise(exercise, id)
   if (!task) return undefined

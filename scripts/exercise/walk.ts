@@ -9,7 +9,7 @@ import type { Situation } from './check.ts'
 import { type Exercise, workFolder } from './exercises.ts'
 import { type Check, type DeadEnd, kindOf, type Task } from './grammar.ts'
 import { render } from './render.ts'
-import { check, currentExercise, reset, situation, solve, start } from './session.ts'
+import { check, progressOf, reset, situation, solve, start } from './session.ts'
 import { exerciseEnvironment, runCommands } from './shell.ts'
 import { type Code, missingLine } from './text.ts'
 import { type AgentPolicy, realWorld, type World } from './world.ts'
@@ -130,7 +130,7 @@ class Walker {
   }
 
   #situation(task: string): Omit<Situation, 'now' | 'task'> {
-    return situation(this.#exercise, currentExercise(this.#exercise.name).progress, task, this.#world)
+    return situation(this.#exercise, progressOf(this.#exercise), task, this.#world)
   }
 
   async #allFail(tasks: Task[], when: string): Promise<void> {

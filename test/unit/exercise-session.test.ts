@@ -1,0 +1,394 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { noFeatures } from '../../scripts/doctor/decision.ts'
+import { doable, type Offer, obstacle } from '../../scripts/exercise/available.ts'
+import { otlpRequest, progressPoints, tellTeacher } from '../../scripts/exercise/class.ts'
+import { type Exercise, readExercise, readExercises, workFolder } from '../../scripts/exercise/exercises.ts'
+import { readProgress, updateProgress } from '../../scripts/exercise/progress.ts'
+import { report } from '../../scripts/exercise/report.ts'
+import {
+  check,
+  currentExercise,
+  giveAnswer,
+  nextHint,
+  progressOf,
+  putAside,
+  reset,
+  start,
+  summary,
+} from '../../scripts/exercise/session.ts'
+import { newExercise } from '../../scripts/exercise/skeleton.ts'
+import { readClass } from '../../scripts/exercise/teacher.ts'
+import type { Sample } from '../../scripts/exercise/world.ts'
+import { LabError } from '../../stacks/error.ts'
+import { parseSettings } from '../../stacks/settings.ts'
+import { fakeWorld } from '../fakes/world.ts'
+
+const before = { ...process.env }
+const folders: string[] = []
+let labs: string
+
+beforeEach(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-exercise-'))
+  folders.push(folder)
+  process.env.LAB_DIR = join(folder, '.lab')
+  process.env.LAB_WORK = join(folder, 'work')
+  mkdirSync(process.env.LAB_DIR)
+  labs = join(folder, 'labs')
+})
+afterEach(() => {
+  for (const name of ['LAB_DIR', 'LAB_WORK'] as const) {
+    if (before[name] === undefined) delete process.env[name]
+    else process.env[name] = before[name]
+  }
+})
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+const offer: Offer = {
+  source: 'replay',
+  why: 'the kernel cannot',
+  features: { ...noFeatures, btf: true },
+  settings: parseSettings({}),
+}
+
+const yaml = (tasks: string, more = ''): string => `title: Unit test
+track: see
+outcome: You can test.
+learned: [testing]
+minutes: 5
+${more}
+tasks:
+${tasks}`
+
+const answerTask = (id: string, extra = ''): string => `
+  - id: ${id}
+    title: Find ${id}
+    points: 2
+    check: { answer: { from: { promql: ${id} } } }
+    hints: [first, second, third]
+    deadEnds: [{ id: zero, when: { given: "0" }, says: Zero is never right. }]
+    solve: "true"
+    ${extra}`
+
+/** An exercise in a folder of its own. Its name is one that no student's folder has. */
+function exercise(text: string, readme = '> **Task one**: find it\n\n> **Task two**: find it\n'): Exercise {
+  const name = '99-unit-test'
+  mkdirSync(join(labs, name), { recursive: true })
+  writeFileSync(join(labs, name, 'lab.yaml'), text)
+  writeFileSync(join(labs, name, 'README.md'), readme)
+  return readExercise(name, labs)
+}
+
+const two = (): Exercise => exercise(yaml(answerTask('one') + answerTask('two')))
+
+/** The first exercise of the lab, without what would need one. */
+const ofTheLab = (): Exercise => ({ ...readExercises()[0]!, setup: undefined, reset: undefined })
+
+/** Both answers are 7. */
+const world = fakeWorld({ promql: () => [{ labels: {}, value: 7 }] })
+
+/** Started, without a lab: neither setup nor files need one. */
+async function started(make = two): Promise<Exercise> {
+  const made = make()
+  await start(made, offer)
+  return made
+}
+
+const look = async (of: Exercise, options: { task?: string; again?: boolean } = {}) =>
+  check(of, offer, { ...options, world })
+
+describe('a session', () => {
+  it('starts, and goes on where it was', async () => {
+    const made = two()
+    expect(await start(made, offer)).toEqual({ resumed: false, tidied: undefined })
+    expect(readProgress().current).toBe(made.name)
+    expect(existsSync(workFolder(made.name))).toBe(true)
+    const { startedAt } = progressOf(made)
+    expect(await start(made, offer)).toMatchObject({ resumed: true })
+    expect(progressOf(made).startedAt).toBe(startedAt)
+    expect(progressOf(made).tasks.one?.reachedAt).toBeDefined()
+    expect(progressOf(made).tasks.two).toBeUndefined()
+  })
+
+  it('counts a try only for what was tried, and gives a hint with each', async () => {
+    const made = await started()
+    expect((await look(made)).tasks[0]).toMatchObject({ state: 'failed', tries: 0, hint: undefined })
+    for (const [number, text] of [
+      [1, 'first'],
+      [2, 'second'],
+      [3, 'third'],
+      [3, 'third'],
+    ] as const) {
+      await giveAnswer(made, 'one', '5')
+      const { tasks } = await look(made)
+      expect(tasks[0]).toMatchObject({ state: 'failed', hint: { number, of: 3, text } })
+      // The next one was not come to.
+      expect(tasks[1]).toMatchObject({ state: 'open', tries: 0 })
+    }
+    expect(progressOf(made).tasks.one?.tries).toBe(4)
+  })
+
+  it('names a dead end instead of a hint', async () => {
+    const made = await started()
+    await giveAnswer(made, 'one', '0')
+    const { tasks } = await look(made)
+    expect(tasks[0]).toMatchObject({
+      state: 'failed',
+      attempt: { deadEnd: { id: 'zero', says: 'Zero is never right.' } },
+    })
+    expect(tasks[0]?.hint).toBeUndefined()
+  })
+
+  it('keeps what has passed, in any order, and is finished at the end', async () => {
+    const made = await started()
+    await giveAnswer(made, 'two', '7')
+    expect(await look(made)).toMatchObject({ points: 2, most: 4, finished: false })
+    await giveAnswer(made, 'two', '5')
+    expect((await look(made)).tasks[1]).toMatchObject({ state: 'passed' })
+    expect((await look(made, { again: true })).tasks[1]).toMatchObject({ state: 'open', attempt: { passed: false } })
+    await giveAnswer(made, 'one', '7')
+    expect(await look(made)).toMatchObject({ points: 4, finished: true })
+    expect(progressOf(made).finishedAt).toBeDefined()
+  })
+
+  it('gives no points for what the lab solved', async () => {
+    const made = await started()
+    await giveAnswer(made, 'one', '7')
+    process.env.LAB_SOLVING = '1'
+    try {
+      await look(made)
+    } finally {
+      delete process.env.LAB_SOLVING
+    }
+    const { tasks, points } = summary(made, doable(made, offer), progressOf(made))
+    expect(tasks[0]).toMatchObject({ state: 'solved' })
+    expect(points).toBe(0)
+  })
+
+  it('starts anew after a reset, and keeps what was written', async () => {
+    const made = await started()
+    await giveAnswer(made, 'one', '7')
+    await look(made)
+    writeFileSync(join(workFolder(made.name), 'mine.yaml'), 'a: b')
+    const kept = await reset(made)
+    expect(readdirSync(kept!)).toEqual(['mine.yaml'])
+    expect(readdirSync(workFolder(made.name))).toEqual([])
+    expect(progressOf(made)).toMatchObject({ resets: 1 })
+    expect((await look(made)).tasks.map(({ state }) => state)).toEqual(['failed', 'open'])
+    // An empty folder leaves nothing behind.
+    expect(putAside(made.name)).toBeUndefined()
+  })
+
+  it('gives the files that an exercise comes with, and takes none away', async () => {
+    const made = two()
+    mkdirSync(join(made.folder, 'files'))
+    writeFileSync(join(made.folder, 'files', 'start.yaml'), 'fresh')
+    await start(made, offer)
+    writeFileSync(join(workFolder(made.name), 'start.yaml'), 'mine')
+    await start(made, offer)
+    expect(readFileSync(join(workFolder(made.name), 'start.yaml'), 'utf8')).toBe('mine')
+  })
+
+  it('is not undone by a command in another terminal', async () => {
+    await started()
+    await Promise.all(
+      Array.from({ length: 12 }, () =>
+        updateProgress(({ exercises }) => {
+          exercises['99-unit-test']!.resets++
+        }),
+      ),
+    )
+    expect(readProgress().exercises['99-unit-test']!.resets).toBe(12)
+  })
+
+  it('says what is wrong with progress that cannot be read', () => {
+    writeFileSync(join(process.env.LAB_DIR!, 'exercises.json'), '{"version": 7}')
+    expect(() => readProgress()).toThrow(LabError)
+  })
+
+  it('needs something that was started, a task that is there, and one that asks', async () => {
+    expect(() => currentExercise()).toThrow(/no exercise was started/)
+    const made = await started(() =>
+      exercise(
+        yaml(`${answerTask('one')}
+  - { id: two, title: Do it, check: { kube: { get: pods } }, hints: [x], solve: "true" }`),
+      ),
+    )
+    await expect(giveAnswer(made, 'three', 'x')).rejects.toThrow(/no task three/)
+    await expect(giveAnswer(made, 'two', 'x')).rejects.toThrow(/asks for no answer/)
+  })
+})
+
+describe('what can be done here', () => {
+  const needs = (more: object) => ({ source: 'any' as const, features: [], settings: {}, ...more })
+
+  it.each([
+    [{}, undefined],
+    [{ source: 'live' }, 'needs the live Tetragon, and here a recording is played: the kernel cannot'],
+    [{ source: 'replay' }, undefined],
+    [{ features: ['btf'] }, undefined],
+    [{ features: ['sigkill', 'lsm'] }, /^the kernel lacks signals from BPF .* and BPF LSM/],
+    [{ settings: { 'traffic.enabled': true } }, undefined],
+    [{ settings: { 'traffic.enabled': false } }, 'traffic.enabled is true, and must be false'],
+  ])('%j', (more, why) => {
+    const found = obstacle(needs(more), offer)
+    if (why === undefined) expect(found).toBeUndefined()
+    else expect(found).toMatch(why)
+  })
+
+  it('leaves out single tasks, and refuses an exercise of which none is left', async () => {
+    const mixed = exercise(yaml(answerTask('one') + answerTask('two', 'needs: { source: live }')))
+    expect(doable(mixed, offer).tasks.map(({ id }) => id)).toEqual(['one'])
+    await start(mixed, offer)
+    await giveAnswer(mixed, 'one', '7')
+    const checked = await look(mixed)
+    expect(checked).toMatchObject({ finished: true, points: 2, most: 2 })
+    expect(checked.tasks[1]).toMatchObject({ state: 'left', why: /live Tetragon/ })
+    await expect(look(mixed, { task: 'two' })).rejects.toThrow(/live Tetragon/)
+
+    const live = exercise(yaml(answerTask('one') + answerTask('two'), 'needs: { source: live }'))
+    await expect(start(live, offer)).rejects.toThrow(/live Tetragon/)
+    await start(live, { ...offer, source: 'live' })
+  })
+})
+
+describe('what is told', () => {
+  it('hints one after the other, at least those that were seen', async () => {
+    const made = ofTheLab()
+    await start(made, offer)
+    expect(await nextHint(made, offer)).toMatchObject({ task: made.tasks[0]!.id, number: 1 })
+    expect(await nextHint(made, offer)).toMatchObject({ number: 2 })
+    const last = made.tasks[0]!.hints.length
+    for (let more = 0; more < last; more++) await nextHint(made, offer)
+    expect(await nextHint(made, offer)).toMatchObject({ number: last, of: last })
+  })
+
+  it('a report of one page', async () => {
+    const made = ofTheLab()
+    await start(made, offer)
+    await giveAnswer(made, made.tasks[0]!.id, 'a | b')
+    const page = report(
+      readProgress(),
+      offer,
+      parseSettings({ class: { student: 'Ada' } }),
+      new Date('2026-11-21T12:00:00Z'),
+    )
+    expect(page).toContain('**Name:** Ada')
+    expect(page).toContain('2026-11-21 12:00 UTC')
+    expect(page).toContain(`| ${made.name} ${made.title} | 0/`)
+    expect(page).toContain('`a \\| b`')
+    expect(report({ version: 1, exercises: {} }, offer, parseSettings({}))).toContain('No exercise was started.')
+  })
+
+  it('progress as metrics: state, tries, points, and since when', async () => {
+    const made = ofTheLab()
+    await start(made, offer)
+    const points = progressPoints(readProgress(), 'Ada')
+    const state = (task: string) =>
+      points.find(({ name, labels }) => name === 'lab_class_task_state' && labels.task === task)?.value
+    expect(state(made.tasks[0]!.id)).toBe(1)
+    expect(state(made.tasks[1]!.id)).toBe(0)
+    expect(points.every(({ labels }) => labels.student === 'Ada')).toBe(true)
+    expect(points.filter(({ name }) => name === 'lab_class_task_reached_timestamp_seconds')).toHaveLength(1)
+    // Nothing of what was answered leaves the machine.
+    await giveAnswer(made, made.tasks[0]!.id, 'my-secret')
+    expect(JSON.stringify(progressPoints(readProgress(), 'Ada'))).not.toContain('my-secret')
+  })
+
+  it('goes to nobody unless the setting says so, and never stands in the way', async () => {
+    const asked: string[] = []
+    const original = globalThis.fetch
+    const answer = (status: number) => {
+      globalThis.fetch = async input => {
+        asked.push(String(input))
+        return new Response('no', { status, headers: { date: 'Sat, 21 Nov 2026 12:00:00 GMT' } })
+      }
+    }
+    try {
+      answer(200)
+      expect(await tellTeacher(parseSettings({}))).toBeUndefined()
+      expect(asked).toEqual([])
+      const joined = parseSettings({ class: { pushTo: 'http://teacher:9099/' } })
+      expect(await tellTeacher(joined)).toBeUndefined()
+      expect(asked).toEqual(['http://teacher:9099/-/ready', 'http://teacher:9099/api/v1/otlp/v1/metrics'])
+      answer(404)
+      expect(await tellTeacher(joined)).toMatch(/answers 404: no/)
+      globalThis.fetch = async () => {
+        throw new Error('refused')
+      }
+      expect(await tellTeacher(joined)).toMatch(/does not answer/)
+    } finally {
+      globalThis.fetch = original
+    }
+  })
+
+  it('as OTLP in JSON', () => {
+    const request = otlpRequest([{ name: 'a', labels: { student: 'Ada' }, value: 2 }], new Date(1_000))
+    expect(request).toMatchObject({
+      resourceMetrics: [
+        {
+          scopeMetrics: [
+            {
+              metrics: [
+                {
+                  name: 'a',
+                  gauge: {
+                    dataPoints: [
+                      {
+                        attributes: [{ key: 'student', value: { stringValue: 'Ada' } }],
+                        timeUnixNano: '1000000000',
+                        asDouble: 2,
+                      },
+                    ],
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    })
+  })
+})
+
+describe('the class', () => {
+  it('shows where each is, the stuck first', async () => {
+    const now = new Date('2026-11-21T12:00:00Z')
+    const seconds = now.getTime() / 1000
+    const of = (student: string, value: number, more: Record<string, string> = {}): Sample => ({
+      labels: { student, ...more },
+      value,
+    })
+    const at = { exercise: '01-x', task: 'b' }
+    const metrics: Record<string, Sample[]> = {
+      seen_timestamp_seconds: [of('Ada', seconds - 60), of('Bob', seconds), of('Cem', seconds)],
+      points: [of('Ada', 3), of('Bob', 1), of('Cem', 6)],
+      points_possible: [of('Ada', 6), of('Bob', 6), of('Cem', 6)],
+      task_state: [of('Ada', 1, at), of('Bob', 1, at), of('Bob', 2, { exercise: '01-x', task: 'a' })],
+      task_tries: [of('Ada', 1, at), of('Bob', 4, at)],
+      task_reached_timestamp_seconds: [of('Ada', seconds - 120, at), of('Bob', seconds - 300, at)],
+    }
+    const promql = (query: string) => metrics[/lab_class_(\w+)\[/.exec(query)![1]!]!
+    expect(await readClass(fakeWorld({ promql }), now)).toEqual([
+      { student: 'Bob', points: 1, possible: 6, at: { ...at, minutes: 5, tries: 4 }, stuck: true, minutesSilent: 0 },
+      { student: 'Ada', points: 3, possible: 6, at: { ...at, minutes: 2, tries: 1 }, stuck: false, minutesSilent: 1 },
+      { student: 'Cem', points: 6, possible: 6, at: undefined, stuck: false, minutesSilent: 0 },
+    ])
+    expect(await readClass(fakeWorld())).toEqual([])
+  })
+})
+
+describe('a new exercise', () => {
+  it('is sound, is numbered on, and is not made twice', () => {
+    mkdirSync(labs)
+    expect(newExercise('watch-a-shell', labs)).toBe('01-watch-a-shell')
+    expect(newExercise('another', labs)).toBe('02-another')
+    expect(readExercise('01-watch-a-shell', labs).tasks).toHaveLength(1)
+    expect(() => newExercise('02-another', labs)).toThrow(/there is labs\/02-another/)
+    expect(() => newExercise('Not a name', labs)).toThrow(/lower-case/)
+  })
+})
