@@ -1,6 +1,8 @@
 import type { Lock } from '../../stacks/lock.ts'
 import { type Settings, setCommand } from '../../stacks/settings.ts'
-import { desktop, type EngineFacts, type Facts, remote, type Supply } from './facts.ts'
+import { desktop, type EngineFacts, remote } from './engine.ts'
+import type { Facts } from './facts.ts'
+import type { Supply } from './supplies.ts'
 
 // Judgement, apart from looking: facts in, checks out.
 

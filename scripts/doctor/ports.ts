@@ -1,0 +1,74 @@
+import { readlink } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { basename } from 'node:path'
+import { execa } from 'execa'
+import type { Settings } from '../../stacks/settings.ts'
+
+/** One of the lab's ports on 127.0.0.1. */
+export interface PortFacts {
+  /** Setting that moves it, below `ports`. */
+  name: keyof Settings['ports']
+  number: number
+  state: 'free' | 'held by the lab' | 'taken' | 'not allowed'
+  /** Who holds it, where that can be found out. */
+  holder?: string
+}
+
+/**
+ * The state of each of the lab's ports.
+ * @param running the lab's node runs, and its ports are taken by right.
+ * @param elsewhere the engine is on another machine, where they cannot be tried.
+ */
+export function gatherPorts(settings: Settings, running: boolean, elsewhere: boolean): Promise<PortFacts[]> {
+  const entries = Object.entries(settings.ports) as [keyof Settings['ports'], number][]
+  return Promise.all(
+    entries.map(async ([name, number]) => {
+      const state = elsewhere ? 'free' : await portState(number)
+      if (state !== 'taken') return { name, number, state }
+      // The lab maps all of its ports or none: while its node runs, they are its own
+      if (running) return { name, number, state: 'held by the lab' as const }
+      const holder = await portHolder(number)
+      return { name, number, state, ...(holder ? { holder } : {}) }
+    }),
+  )
+}
+
+/** Whether 127.0.0.1:port can be listened on: by trying. */
+export async function portState(port: number): Promise<'free' | 'taken' | 'not allowed'> {
+  const bound = await new Promise<'free' | 'taken' | 'not allowed'>(resolve => {
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EACCES' ? 'not allowed' : 'taken'))
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve('free')))
+  })
+  // macOS lets one listen on 127.0.0.1 beside a program that listens everywhere, and Docker fails there all the same
+  return bound === 'free' && process.platform === 'darwin' && (await answers(port)) ? 'taken' : bound
+}
+
+const answers = (port: number): Promise<boolean> =>
+  new Promise(resolve => {
+    const socket = connect({ port, host: '127.0.0.1', timeout: 200 })
+    const end = (open: boolean) => {
+      socket.destroy()
+      resolve(open)
+    }
+    socket.once('connect', () => end(true))
+    socket.once('error', () => end(false))
+    socket.once('timeout', () => end(false))
+  })
+
+/** A container or a program, in words. Another user's program does not show its name. */
+async function portHolder(port: number): Promise<string | undefined> {
+  const container = await execa('docker', ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'], {
+    reject: false,
+  })
+  if (!container.failed && container.stdout) return `container ${container.stdout.split('\n')[0]}`
+  if (process.platform === 'linux') {
+    const listening = await execa('ss', ['-Hltnp', `sport = :${port}`], { reject: false })
+    const [, name, id] = /users:\(\("([^"]+)",pid=(\d+)/.exec(listening.stdout ?? '') ?? []
+    // The name that ss shows is that of a thread
+    return id && `${basename(await readlink(`/proc/${id}/exe`).catch(() => name!))} (process ${id})`
+  }
+  const listening = await execa('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fcp'], { reject: false })
+  const command = /^c(.+)$/m.exec(listening.stdout ?? '')?.[1]
+  return command && `${command} (process ${/^p(\d+)$/m.exec(listening.stdout)?.[1]})`
+}

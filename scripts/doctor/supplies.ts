@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { imagesOf } from '../../stacks/images.ts'
+import { type ChartName, imageRef, type Lock, type LockedImage, type ToolName } from '../../stacks/lock.ts'
+import { projectDir } from '../../stacks/paths.ts'
+import type { Settings } from '../../stacks/settings.ts'
+import { expandAddress, thisPlatform } from '../tools/address.ts'
+import { chartAddress, chartInPlace } from '../tools/charts.ts'
+import { fileDigest, knownDigest } from '../tools/download.ts'
+import { presentImages } from '../tools/images.ts'
+import { findTool } from '../tools/tools.ts'
+import type { Facts } from './facts.ts'
+import type { Decision } from './kernel.ts'
+
+/** Something that the lab needs and may have to fetch. */
+export interface Supply {
+  name: string
+  here: boolean
+  /** Where it comes from when it is not here. */
+  host: string
+}
+
+/** Milliseconds within which a host must answer. */
+const patience = 1000
+
+/** What of programs, charts and images is here, and where the rest comes from. */
+export async function gatherSupplies(
+  settings: Settings,
+  lock: Lock,
+  charts: readonly ChartName[],
+  tools: readonly ToolName[],
+  engine: boolean,
+  kernel: Decision,
+): Promise<Pick<Facts, 'tools' | 'charts' | 'images'>> {
+  const places = supported() ? thisPlatform() : {}
+  const source = settings.tetragon.source === 'auto' ? kernel.source : settings.tetragon.source
+  const wanted: LockedImage[] = [lock.nodeImage, ...imagesOf({ settings, source }).map(name => lock.images[name])]
+  const [held, readyTools, readyCharts] = await Promise.all([
+    engine ? presentImages(wanted.map(imageRef)) : new Map<string, string[]>(),
+    Promise.all(tools.map(name => findTool(lock, name))),
+    Promise.all(
+      charts.map(
+        async name => (await chartInPlace(lock, name)) !== undefined || (await isAtHand(chartAddress(lock, name))),
+      ),
+    ),
+  ])
+  return {
+    tools: tools.map((name, at) => {
+      const { url, version } = lock.tools[name]
+      return {
+        name: `${name} ${version}`,
+        here: readyTools[at] !== undefined,
+        host: url ? hostOf(expandAddress(url, lock.file, { ...places, version })) : '',
+      }
+    }),
+    charts: charts.map((name, at) => ({
+      name: `${name} ${lock.charts[name].version}`,
+      here: readyCharts[at]!,
+      host: hostOf(chartAddress(lock, name)),
+    })),
+    images: wanted.map(image => ({
+      name: imageRef(image),
+      here: held.has(imageRef(image)),
+      host: registryHost(image),
+      platforms: image.platforms ?? ['linux/amd64', 'linux/arm64'],
+    })),
+  }
+}
+
+const supported = (): boolean => process.platform === 'linux' || process.platform === 'darwin'
+
+/** In a folder of this machine, and there. */
+const isAtHand = async (url: URL): Promise<boolean> => url.protocol === 'file:' && (await isFile(fileURLToPath(url)))
+
+const hostOf = (url: URL): string => (url.protocol === 'file:' ? '' : url.host)
+
+/** Docker's own registry answers under another name than its images bear. */
+function registryHost(image: LockedImage): string {
+  const registry = image.repository.slice(0, image.repository.indexOf('/'))
+  return registry === 'docker.io' ? 'registry-1.docker.io' : registry
+}
+
+const isFile = (file: string): Promise<boolean> =>
+  stat(file).then(
+    found => found.isFile(),
+    () => false,
+  )
+
+/** A chart that comes from a folder is at hand: whether it still is what the lock or memory says can be seen at once. */
+export async function findChangedCharts(lock: Lock, names: readonly ChartName[]): Promise<Facts['changedCharts']> {
+  const changed = await Promise.all(
+    names.map(async name => {
+      const { version, sha256 } = lock.charts[name]
+      const url = chartAddress(lock, name)
+      const known = knownDigest({ url, sha256 })
+      if (!known || !(await isAtHand(url))) return undefined
+      const found = await fileDigest(fileURLToPath(url))
+      return found === known.digest ? undefined : { name: `${name} ${version}`, found, known: known.digest }
+    }),
+  )
+  return changed.filter(chart => chart !== undefined)
+}
+
+const packages = {
+  pulumi: '@pulumi/pulumi',
+  'pulumi-resource-command': '@pulumi/command',
+  'pulumi-resource-kubernetes': '@pulumi/kubernetes',
+} as const
+
+export function findStrangers(lock: Lock): Facts['strangers'] {
+  return Object.entries(packages).flatMap(([name, packageName]) => {
+    const text = readFileSync(join(projectDir, 'node_modules', packageName, 'package.json'), 'utf8')
+    const npm = (JSON.parse(text) as { version: string }).version
+    const pinned = lock.tools[name as keyof typeof packages].version
+    return pinned === npm ? [] : [{ name, pinned, npm }]
+  })
+}
+
+/** Which of these hosts answer, whatever they say. */
+export async function askHosts(hosts: readonly string[]): Promise<Map<string, boolean>> {
+  const distinct = [...new Set(hosts)].filter(Boolean)
+  const answered = await Promise.all(
+    distinct.map(host =>
+      // Any answer will do, also one that says no: what counts is that there is a way
+      fetch(`https://${host}/`, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(patience) }).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  return new Map(distinct.map((host, at) => [host, answered[at]!]))
+}
