@@ -99,6 +99,8 @@ const lastLine = (text: string): string => text.trim().split('\n').at(-1)!
 export function listr(tasks: ConstructorParameters<typeof Listr>[0], { silent }: { silent: boolean }): Listr {
   return new Listr(tasks, {
     concurrent: false,
+    // It would end this process at the first Ctrl-C, and what it started would be killed instead of stopped.
+    registerSignalListeners: false,
     renderer: silent ? 'silent' : process.stdout.isTTY ? 'default' : 'simple',
     fallbackRenderer: silent ? 'silent' : 'simple',
     rendererOptions: {
