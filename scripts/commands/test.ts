@@ -5,13 +5,24 @@ import { projectDir } from '../../stacks/paths.ts'
 
 const suites: Record<string, { config: string; what: string }> = {
   unit: { config: 'vitest.config.ts', what: 'what needs nothing but Node: units, and the program under a fake engine' },
-  e2e: { config: 'test/e2e/vitest.config.ts', what: 'the real thing: up, verify, up again, down, nothing left (Docker; no lab may be up)' },
+  faults: {
+    config: 'test/faults/vitest.config.ts',
+    what: 'the same with something broken in the middle: interrupted, killed, deleted (Docker; no lab may be up)',
+  },
+  e2e: {
+    config: 'test/e2e/vitest.config.ts',
+    what: 'the real thing: up, verify, up again, down, nothing left (Docker; no lab may be up)',
+  },
 }
 
 export function register(program: Command): void {
   program
     .command('test')
-    .description(`test the lab itself: ${Object.entries(suites).map(([name, { what }]) => `${name}: ${what}`).join('; ')}`)
+    .description(
+      `test the lab itself: ${Object.entries(suites)
+        .map(([name, { what }]) => `${name}: ${what}`)
+        .join('; ')}`,
+    )
     .argument('[suite]', Object.keys(suites).join(' or '), 'unit')
     .argument('[files...]', 'only these test files')
     .option('--json', 'print the results as JSON')
@@ -19,10 +30,20 @@ export function register(program: Command): void {
     .action(async (name: string, files: string[], { json = false }: { json?: boolean }) => {
       const suite = suites[name]
       if (!suite)
-        throw new LabError({ found: `no test suite named ${name}`, expected: Object.keys(suites).join(' or '), next: './lab test --help', exitCode: 2 })
+        throw new LabError({
+          found: `no test suite named ${name}`,
+          expected: Object.keys(suites).join(' or '),
+          next: './lab test --help',
+          exitCode: 2,
+        })
       const reporter = json ? ['--reporter', 'json'] : []
       if (name === 'unit' && !json && files.length === 0) {
-        const check = await execa('npm', ['run', '--silent', 'check'], { cwd: projectDir, stdio: 'inherit', reject: false, preferLocal: true })
+        const check = await execa('npm', ['run', '--silent', 'check'], {
+          cwd: projectDir,
+          stdio: 'inherit',
+          reject: false,
+          preferLocal: true,
+        })
         if (check.exitCode !== 0) process.exitCode = 1
       }
       const { exitCode } = await execa('vitest', ['run', '--config', suite.config, ...reporter, ...files], {
