@@ -27,12 +27,12 @@ export async function runCommands(
     env: { ...(await exerciseEnvironment(name)), ...env },
     stdin: 'ignore',
     all: true,
-    timeout: 180_000,
+    timeout: 600_000,
     reject: false,
   })
   if (result.failed)
     throw new LabError({
-      found: `${what} of ${name} failed${result.timedOut ? ' to end within 3 minutes' : ''}: ${(result.all ?? '').trim().split('\n').slice(-3).join(' / ')}`,
+      found: `${what} of ${name} failed${result.timedOut ? ' to end within 10 minutes' : ''}: ${(result.all ?? '').trim().split('\n').slice(-3).join(' / ')}`,
       expected: 'commands that end well',
       next: './lab verify',
     })

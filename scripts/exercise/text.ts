@@ -34,6 +34,8 @@ export interface Code {
   expectError: boolean
   /** It does not end by itself: it is interrupted after so many seconds. */
   seconds?: number
+  /** Seconds after which it has failed, where two minutes are too short. */
+  timeout?: number
   /** Why it is not run. */
   noTest?: string
   /** What it prints, where that is always the same: lines in order, `…` for anything. */
@@ -44,7 +46,7 @@ export interface Code {
 
 /**
  * Reads a text. Attributes follow the language of a fenced block:
- * `bash`, `bash task=ID`, `bash expect-error`, `bash for=5s`, `bash no-test reason="…"`, `yaml file=work/…`, and `text stable` for what the block
+ * `bash`, `bash task=ID`, `bash expect-error`, `bash for=5s`, `bash timeout=300s`, `bash no-test reason="…"`, `yaml file=work/…`, and `text stable` for what the block
  * before it always prints.
  */
 export function parseText(markdown: string): Text {
@@ -87,20 +89,23 @@ export function readInfo(info: string): { language: string; attributes: Map<stri
 }
 
 const known = {
-  bash: ['task', 'expect-error', 'for', 'no-test', 'reason'],
+  bash: ['task', 'expect-error', 'for', 'timeout', 'no-test', 'reason'],
   yaml: ['task', 'file'],
 }
 
 function code(language: Code['language'], text: string, line: number, attributes: Map<string, string>): Code {
-  const seconds = /^(\d+)s$/.exec(attributes.get('for') ?? '')?.[1]
+  const seconds = (name: string): number | undefined => {
+    const number = /^(\d+)s$/.exec(attributes.get(name) ?? '')?.[1]
+    return number === undefined ? undefined : Number(number)
+  }
   const unknown = [...attributes.keys()].find(name => !known[language].includes(name))
   const file = attributes.get('file')
   const problem = unknown
     ? `no attribute ${unknown}; there are ${known[language].join(', ')}`
     : attributes.has('no-test') && !attributes.get('reason')
       ? 'no-test needs a reason="…"'
-      : attributes.has('for') && seconds === undefined
-        ? 'for wants seconds: for=5s'
+      : ['for', 'timeout'].some(name => attributes.has(name) && seconds(name) === undefined)
+        ? 'for and timeout want seconds: for=5s'
         : file !== undefined && !/^work\/(?!.*\.\.)\S+$/.test(file)
           ? 'a file is saved in the student’s folder: file=work/…'
           : undefined
@@ -112,7 +117,8 @@ function code(language: Code['language'], text: string, line: number, attributes
     task: attributes.get('task'),
     file,
     expectError: attributes.has('expect-error'),
-    seconds: seconds === undefined ? undefined : Number(seconds),
+    seconds: seconds('for'),
+    timeout: seconds('timeout'),
     noTest: attributes.has('no-test') ? attributes.get('reason') : undefined,
     problem,
   }

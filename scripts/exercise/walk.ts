@@ -212,7 +212,10 @@ class Walker {
       }
       const { exitCode, output } =
         block.seconds === undefined
-          ? await shell.run(block.code, { lenient: block.expectError })
+          ? await shell.run(block.code, {
+              lenient: block.expectError,
+              ...(block.timeout !== undefined && { timeout: block.timeout * 1000 }),
+            })
           : await shell.runFor(block.code, block.seconds)
       const end = output.trim().split('\n').at(-1)!.slice(0, 200)
       if (block.expectError ? exitCode === 0 : exitCode !== 0) throw new Failure(`it ended with ${exitCode}: ${end}`)

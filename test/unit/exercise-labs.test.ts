@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parser as logqlParser } from '@grafana/lezer-logql'
@@ -6,6 +6,7 @@ import type { LRParser } from '@lezer/lr'
 import { parser as promqlParser } from '@prometheus-io/lezer-promql'
 import { marked } from 'marked'
 import { afterAll, describe, expect, it } from 'vitest'
+import { exerciseSchemaFile, exerciseSchemaText } from '../../scripts/docs/exercises.ts'
 import { attempt } from '../../scripts/exercise/attempt.ts'
 import { BlockShell } from '../../scripts/exercise/block-shell.ts'
 import { type Exercise, findExercise, readExercise, readExercises } from '../../scripts/exercise/exercises.ts'
@@ -13,6 +14,7 @@ import type { Check } from '../../scripts/exercise/grammar.ts'
 import { render } from '../../scripts/exercise/render.ts'
 import { type Code, missingLine, parseText } from '../../scripts/exercise/text.ts'
 import { LabError } from '../../stacks/error.ts'
+import { projectDir } from '../../stacks/paths.ts'
 import { deadWorld, fakeWorld } from '../fakes/world.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lab-labs-'))
@@ -71,7 +73,7 @@ describe('a text', () => {
     ['> **Task one**: x\n\n> **Task one**: y', /a second time/],
     ['> **Task one**: x\n\n```bash tsak=one\nls\n```', /line 3: no attribute tsak/],
     ['> **Task one**: x\n\n```bash no-test\nls\n```', /no-test needs a reason/],
-    ['> **Task one**: x\n\n```bash for=5\nls\n```', /for wants seconds/],
+    ['> **Task one**: x\n\n```bash for=5\nls\n```', /for and timeout want seconds/],
     ['> **Task one**: x\n\n```yaml file=/etc/passwd\na: b\n```', /student’s folder/],
     ['> **Task one**: x\n\n```yaml file=work/../x\na: b\n```', /student’s folder/],
     ['> **Task one**: x\n\n```text stable\nls\n```', /after a bash block/],
@@ -178,6 +180,29 @@ describe('the shell of a text', () => {
     })
     expect(Date.now() - began).toBeLessThan(4_000)
     expect(await shell.runFor('exit 3', 5)).toMatchObject({ exitCode: 3 })
+  })
+})
+
+// --- what is written about them
+
+describe('documents', () => {
+  it('labs/lab.schema.json is made from the schema', () => {
+    expect(readFileSync(exerciseSchemaFile, 'utf8'), 'run: npm run docs').toBe(exerciseSchemaText())
+  })
+
+  it('docs/writing-exercises.md names every key of a lab.yaml', () => {
+    const page = readFileSync(join(projectDir, 'docs', 'writing-exercises.md'), 'utf8')
+    const keys = new Set<string>()
+    const walk = (schema: unknown): void => {
+      if (schema === null || typeof schema !== 'object') return
+      for (const [key, child] of Object.entries(schema)) {
+        if (key === 'properties') for (const name of Object.keys(child as object)) keys.add(name)
+        walk(child)
+      }
+    }
+    walk(JSON.parse(exerciseSchemaText()))
+    expect(keys.size).toBeGreaterThan(60)
+    expect([...keys].filter(key => !new RegExp(`\\b${key}\\b`).test(page))).toEqual([])
   })
 })
 
