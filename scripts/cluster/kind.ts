@@ -80,6 +80,7 @@ export async function deleteCluster(name: string, say: Say): Promise<void> {
 
 async function create(spec: ClusterSpec, say: Say): Promise<void> {
   say('creating the node')
+  // By its tag: the pull has made sure that it is the image of the lock, and by digest kind would ask a registry for one that was loaded from a file.
   const creating = execa(
     'kind',
     [
@@ -88,7 +89,7 @@ async function create(spec: ClusterSpec, say: Say): Promise<void> {
       '--name',
       spec.name,
       '--image',
-      pinned(spec),
+      imageRef(spec.nodeImage),
       '--kubeconfig',
       kubeconfig(),
       '--config',
@@ -104,10 +105,6 @@ async function create(spec: ClusterSpec, say: Say): Promise<void> {
   chmodSync(kubeconfig(), 0o600)
   say('the node has booted')
 }
-
-/** By digest where the lock knows it. An image that no registry gave (built or loaded here) has none, and goes by its tag. */
-const pinned = ({ nodeImage }: ClusterSpec): string =>
-  nodeImage.digest ? `${imageRef(nodeImage)}@${nodeImage.digest}` : imageRef(nodeImage)
 
 /** Starts a stopped node and says whether the cluster answers. */
 async function revive(name: string, state: string, say: Say): Promise<boolean> {
