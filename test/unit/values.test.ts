@@ -31,7 +31,7 @@ const handedOn: Partial<Record<ChartName, RegExp>> = {
   loki: /^(singleBinary\/(resources|persistence)|loki\/(limits_config|compactor|ingester|analytics|readinessProbe|schemaConfig|storage|commonConfig))\b/,
   // service/nodePort stands in the chart's template and only in a comment of its values.
   grafana:
-    /^(service\/nodePort|grafana\.ini|datasources|dashboardProviders|dashboardsConfigMaps|resources|readinessProbe)\b/,
+    /^(service\/nodePort|alerting|grafana\.ini|datasources|dashboardProviders|dashboardsConfigMaps|resources|readinessProbe)\b/,
   'opentelemetry-collector': /^(alternateConfig|resources|securityContext|readinessProbe)\b/,
   'fluent-bit': /^(resources|luaScripts|daemonSetVolumes|daemonSetVolumeMounts)\b/,
   tetragon: /^(tetragon|tetragonOperator)\/resources\b/,
