@@ -1,0 +1,185 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { partOf, UpProgress } from '../../scripts/progress.ts'
+import { explainFailure } from '../../scripts/pulumi/run.ts'
+import {
+  breakLock,
+  forgetState,
+  hasPendingOperations,
+  isLocked,
+  stackExists,
+  stateDigest,
+  stateHasNode,
+  stateResources,
+} from '../../scripts/pulumi/state.ts'
+import { alone } from '../../scripts/running.ts'
+import { inputsDigest, sinceLastUp } from '../../scripts/unchanged.ts'
+import { LabError } from '../../stacks/error.ts'
+import { readLock } from '../../stacks/lock.ts'
+import { labPath } from '../../stacks/paths.ts'
+import { rememberedSecret } from '../../stacks/secrets.ts'
+import { parseSettings } from '../../stacks/settings.ts'
+
+let before: string | undefined
+beforeEach(() => {
+  before = process.env.LAB_DIR
+  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-'))
+})
+afterEach(() => {
+  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
+  if (before === undefined) delete process.env.LAB_DIR
+  else process.env.LAB_DIR = before
+})
+
+describe('alone', () => {
+  it('lets nobody else in meanwhile, and everybody afterwards', async () => {
+    await alone('up', async () => {
+      const refused = await alone('down', async () => 'in').catch((error: unknown) => error)
+      expect(refused).toBeInstanceOf(LabError)
+      expect((refused as LabError).found).toContain(`process ${process.pid}`)
+    })
+    expect(await alone('down', async () => 'in')).toBe('in')
+  })
+
+  it('does not wait for one that was killed', async () => {
+    // No process has this number: it is above what Linux and macOS give out.
+    writeFileSync(
+      labPath('running.json'),
+      JSON.stringify({ pid: 2 ** 30, action: 'up', since: new Date().toISOString() }),
+    )
+    expect(await alone('up', async () => 'in')).toBe('in')
+  })
+
+  it('opens again after a failure', async () => {
+    await expect(alone('up', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(await alone('up', async () => 'in')).toBe('in')
+  })
+})
+
+describe('the state', () => {
+  const write = (latest: unknown) => {
+    const file = labPath('state', '.pulumi', 'stacks', 'tetragon-lab', 'dev.json')
+    writeFileSync(file, JSON.stringify({ version: 3, checkpoint: { stack: 'dev', latest } }))
+  }
+  const node = {
+    urn: 'urn:pulumi:dev::tetragon-lab::lab:cluster:Cluster$command:local:Command::cluster-node',
+    type: 'command:local:Command',
+  }
+
+  it('of a lab that never was is empty', () => {
+    expect([stackExists(), stateResources(), hasPendingOperations(), isLocked(), stateDigest()]).toEqual([
+      false,
+      [],
+      false,
+      false,
+      '',
+    ])
+  })
+
+  it('knows its node and what was cut off, and forgets both', () => {
+    write({ resources: [node], pending_operations: [{ type: 'creating' }] })
+    expect([stateHasNode(), hasPendingOperations()]).toEqual([true, true])
+    const digest = stateDigest()
+    forgetState()
+    expect([stackExists(), stateHasNode(), hasPendingOperations()]).toEqual([true, false, false])
+    expect(stateDigest()).not.toBe(digest)
+  })
+
+  it('that an update was killed in is unlocked', () => {
+    writeFileSync(labPath('state', '.pulumi', 'locks', 'organization', 'tetragon-lab', 'dev', 'x.json'), '{}')
+    expect(isLocked()).toBe(true)
+    breakLock()
+    expect(isLocked()).toBe(false)
+  })
+})
+
+describe('what failed', () => {
+  it('is the lab’s own error where one of its programs printed one', () => {
+    const own = new LabError({ found: 'loki cannot be pulled', expected: 'a network', next: './lab up' })
+    const error = explainFailure(
+      'up',
+      ['update failed', `exit status 1: running "node"\n${own.lines().join('\n')}`],
+      '',
+      'up.log',
+    )
+    expect(error).toMatchObject({ found: 'loki cannot be pulled', next: './lab up' })
+  })
+
+  it('is else the first that says something, in one line', () => {
+    const error = explainFailure(
+      'up',
+      ['update failed', 'Helm release "loki" failed:\ntimed out waiting'],
+      '',
+      'up.log',
+    )
+    expect(error.found).toBe('pulumi up failed: Helm release "loki" failed: timed out waiting')
+    expect(error.next).toContain('up.log')
+  })
+})
+
+describe('progress', () => {
+  const urn = (type: string, name: string) => `urn:pulumi:dev::tetragon-lab::${type}::${name}`
+  it('tells by the component which part a resource is of', () => {
+    expect(partOf(urn('lab:monitoring:Loki$kubernetes:helm.sh/v3:Release', 'loki'))).toBe('lab:monitoring:Loki')
+    expect(partOf(urn('lab:monitoring:Tetragon$lab:monitoring:Replay$kubernetes:apps/v1:DaemonSet', 'replay'))).toBe(
+      'lab:monitoring:Tetragon',
+    )
+    expect(partOf(urn('kubernetes:core/v1:Namespace', 'monitoring'))).toBeUndefined()
+  })
+
+  it('ends a part when its resources are made, and the rest at the end', async () => {
+    const progress = new UpProgress()
+    // A fake of what shows a task: it keeps what it is told.
+    const fake = () => ({
+      output: '',
+      skipped: false,
+      skip() {
+        this.skipped = true
+      },
+    })
+    const shown = progress.tasks().map(({ title, task }) => {
+      const wrapper = fake()
+      return { title, wrapper, done: task({}, wrapper as never) }
+    })
+    const loki = shown.find(part => part.title === 'Loki')!
+    const metadata = {
+      op: 'create',
+      type: 'kubernetes:helm.sh/v3:Release',
+      urn: urn('lab:monitoring:Loki$kubernetes:helm.sh/v3:Release', 'loki'),
+    }
+    progress.on({ resourcePreEvent: { metadata } })
+    progress.on({ diagnosticEvent: { urn: metadata.urn, severity: 'info', message: 'waiting\nfor pods' } })
+    expect(loki.wrapper.output).toBe('for pods')
+    progress.on({ resOutputsEvent: { metadata } })
+    await loki.done
+    progress.close()
+    await Promise.all(shown.map(part => part.done))
+    expect(loki.wrapper.skipped).toBe(false)
+    expect(shown.find(part => part.title === 'Prometheus')!.wrapper.skipped).toBe(true)
+  })
+})
+
+describe('an up with nothing to do', () => {
+  it('is one whose inputs are the same to the byte', () => {
+    const lock = readLock('')
+    const digest = inputsDigest(parseSettings({}), lock, 'replay')
+    expect(inputsDigest(parseSettings({}), lock, 'replay')).toBe(digest)
+    expect(inputsDigest(parseSettings({}), lock, 'live')).not.toBe(digest)
+    expect(inputsDigest(parseSettings({ traffic: { rate: 6 } }), lock, 'replay')).not.toBe(digest)
+  })
+
+  it('is never the first', async () => {
+    expect(await sinceLastUp('anything')).toEqual({ is: 'changed', broken: [] })
+  })
+})
+
+describe('a remembered secret', () => {
+  it('is made once, for its owner alone', () => {
+    const secret = rememberedSecret('passphrase')
+    expect(secret).toMatch(/^[\w-]{24}$/)
+    expect(rememberedSecret('passphrase')).toBe(secret)
+    expect(readFileSync(labPath('passphrase'), 'utf8')).toBe(`${secret}\n`)
+  })
+})
