@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../lab.ts'
 import { imageRef } from '../lock.ts'
 import { namespaces, nodePorts } from '../names.ts'
-import { restricted, startedWith } from '../pods.ts'
+import { restricted } from '../pods.ts'
+import { deployment, mounted } from './deployment.ts'
 
 const namespace = namespaces.application
 const frontendLabels = { app: 'guestbook', tier: 'frontend' }
@@ -88,17 +87,7 @@ export class Guestbook extends pulumi.ComponentResource {
         : { command: [...memoryOnly, '--replicaof', 'redis-leader', '6379'] },
     )
 
-    const files = Object.fromEntries(
-      ['server.mjs', 'index.html'].map(file => [
-        file,
-        readFileSync(join(import.meta.dirname, 'frontend', file), 'utf8'),
-      ]),
-    )
-    const program = new k8s.core.v1.ConfigMap(
-      `${name}-frontend-program`,
-      { metadata: { name: 'frontend', namespace }, data: files },
-      inside,
-    )
+    const program = mounted(`${name}-frontend-program`, 'frontend', ['server.mjs', 'index.html'], inside)
     const own: k8s.types.input.core.v1.Container = {
       name: 'guestbook',
       image: imageRef(lab.lock.images.node),
@@ -114,7 +103,7 @@ export class Guestbook extends pulumi.ComponentResource {
       ],
       readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 2 },
       securityContext: { ...restricted, runAsUser: 1000 },
-      volumeMounts: [{ name: 'program', mountPath: '/guestbook', readOnly: true }],
+      volumeMounts: [{ name: 'files', mountPath: '/guestbook', readOnly: true }],
     }
     const original: k8s.types.input.core.v1.Container = {
       name: 'guestbook',
@@ -132,7 +121,7 @@ export class Guestbook extends pulumi.ComponentResource {
           resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
           ...(upstream ? original : own),
         },
-        upstream ? {} : { volumes: [{ name: 'program', configMap: { name: program.metadata.name } }], files },
+        upstream ? {} : program,
       ),
       inside,
     )
@@ -149,32 +138,5 @@ export class Guestbook extends pulumi.ComponentResource {
       inside,
     )
     this.registerOutputs({})
-  }
-}
-
-/** A Deployment in `application` of one container a pod. `files` are what its volumes hold. */
-export function deployment(
-  name: string,
-  labels: Record<string, string>,
-  replicas: number,
-  container: k8s.types.input.core.v1.Container,
-  { volumes = [], files = {} }: { volumes?: k8s.types.input.core.v1.Volume[]; files?: Record<string, string> } = {},
-): k8s.apps.v1.DeploymentArgs {
-  return {
-    metadata: { name, namespace, labels },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels, annotations: startedWith(files) },
-        spec: {
-          containers: [container],
-          volumes,
-          // Kubernetes would set REDIS_LEADER_PORT and its like to addresses, for every Service that is there.
-          enableServiceLinks: false,
-          terminationGracePeriodSeconds: 5,
-        },
-      },
-    },
   }
 }

@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../lab.ts'
 import { imageRef } from '../lock.ts'
-import { namespaces, services } from '../names.ts'
+import { services } from '../names.ts'
 import { restricted } from '../pods.ts'
-import { deployment } from './guestbook.ts'
+import { deployment, mounted } from './deployment.ts'
 
 /** k6, visiting the Guestbook at a steady rate with a little noise; what it measures goes to Prometheus. */
 export class Traffic extends pulumi.ComponentResource {
@@ -18,12 +16,7 @@ export class Traffic extends pulumi.ComponentResource {
     super('lab:application:Traffic', name, {}, options)
     const inside = { parent: this, dependsOn: namespace }
     const { traffic } = lab.settings
-    const files = { 'guestbook.ts': readFileSync(join(import.meta.dirname, 'traffic', 'guestbook.ts'), 'utf8') }
-    const script = new k8s.core.v1.ConfigMap(
-      `${name}-script`,
-      { metadata: { name, namespace: namespaces.application }, data: files },
-      inside,
-    )
+    const script = mounted(`${name}-script`, 'traffic', ['guestbook.ts'], inside)
     new k8s.apps.v1.Deployment(
       `${name}-pods`,
       deployment(
@@ -56,9 +49,9 @@ export class Traffic extends pulumi.ComponentResource {
           ],
           resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '256Mi' } },
           securityContext: { ...restricted, runAsUser: 12345 },
-          volumeMounts: [{ name: 'script', mountPath: '/scripts', readOnly: true }],
+          volumeMounts: [{ name: 'files', mountPath: '/scripts', readOnly: true }],
         },
-        { volumes: [{ name: 'script', configMap: { name: script.metadata.name } }], files },
+        script,
       ),
       inside,
     )

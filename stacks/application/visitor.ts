@@ -1,11 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../lab.ts'
 import { imageRef } from '../lock.ts'
-import { namespaces } from '../names.ts'
-import { deployment } from './guestbook.ts'
+import { deployment, mounted } from './deployment.ts'
 
 /** The pod that does what it should not: it reads its service-account token and password files, for the policies to notice. */
 export class Visitor extends pulumi.ComponentResource {
@@ -16,12 +13,7 @@ export class Visitor extends pulumi.ComponentResource {
   ) {
     super('lab:application:Visitor', name, {}, options)
     const inside = { parent: this, dependsOn: namespace }
-    const files = { 'visitor.sh': readFileSync(join(import.meta.dirname, 'visitor', 'visitor.sh'), 'utf8') }
-    const script = new k8s.core.v1.ConfigMap(
-      `${name}-script`,
-      { metadata: { name, namespace: namespaces.application }, data: files },
-      inside,
-    )
+    const script = mounted(`${name}-script`, 'visitor', ['visitor.sh'], inside)
     new k8s.apps.v1.Deployment(
       `${name}-pods`,
       deployment(
@@ -37,9 +29,9 @@ export class Visitor extends pulumi.ComponentResource {
           resources: { requests: { cpu: '5m', memory: '8Mi' }, limits: { memory: '64Mi' } },
           // As careless as such pods are: root, so that /etc/shadow can be read unless a policy stops it.
           securityContext: { runAsUser: 0 },
-          volumeMounts: [{ name: 'script', mountPath: '/scripts', readOnly: true }],
+          volumeMounts: [{ name: 'files', mountPath: '/scripts', readOnly: true }],
         },
-        { volumes: [{ name: 'script', configMap: { name: script.metadata.name } }], files },
+        script,
       ),
       inside,
     )
