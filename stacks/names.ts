@@ -26,8 +26,11 @@ export const services = {
   guestbook: `http://frontend.${namespaces.application}.svc`,
 } as const
 
-/** Where Tetragon, or the replay in its place, writes its events on the node: read by the shipper, written about in the docs. */
-export const exportFile = { directory: '/var/log/tetragon', name: 'tetragon.log' } as const
+/**
+ * Where Tetragon, or the replay in its place, writes its events on the node: read by the shipper, written about in the docs. A file that is
+ * full gets the time into its name; the pattern takes it in.
+ */
+export const exportFile = { directory: '/var/log/tetragon', name: 'tetragon.log', pattern: 'tetragon*.log' } as const
 
 /** Every label that the lab puts on what it leaves in Docker. */
 export const dockerLabel = 'io.tetragon-lab'

@@ -12,6 +12,8 @@ export const eventTypes = [
   'process_usdt',
   'process_loader',
   'process_throttle',
+  // Not of a process: how many events the rate limit has kept out of the file.
+  'rate_limit_info',
 ] as const
 
 /** A value that is lifted. */
@@ -22,6 +24,8 @@ export interface Field {
   path: (string | number)[]
   /** A label of the stream: only what takes few values. All else is structured metadata, which is filtered just as well. */
   label?: boolean
+  /** A whole number; all else is text. */
+  integer?: boolean
 }
 
 export const fields: Field[] = [
@@ -32,7 +36,7 @@ export const fields: Field[] = [
   { name: 'k8s.workload.name', path: ['process', 'pod', 'workload'] },
   { name: 'process.executable.path', path: ['process', 'binary'] },
   { name: 'process.arguments', path: ['process', 'arguments'] },
-  { name: 'process.pid', path: ['process', 'pid'] },
+  { name: 'process.pid', path: ['process', 'pid'], integer: true },
   { name: 'process.exec.id', path: ['process', 'exec_id'] },
   { name: 'process.parent.executable.path', path: ['parent', 'binary'] },
   { name: 'process.parent.exec.id', path: ['parent', 'exec_id'] },
@@ -74,15 +78,18 @@ export const serviceName = 'tetragon'
 
 /**
  * Severity from a policy's tag. Only names that Loki knows as levels, because a text of another kind would end up as it is in
- * `detected_level`. The number is OpenTelemetry's. Without such a tag an event is information.
+ * `detected_level`. The number is OpenTelemetry's, the third that of syslog.
  */
 export const severities = [
-  { tag: 'severity.info', text: 'info', number: 9 },
-  { tag: 'severity.low', text: 'info', number: 10 },
-  { tag: 'severity.medium', text: 'warn', number: 13 },
-  { tag: 'severity.high', text: 'error', number: 17 },
-  { tag: 'severity.critical', text: 'critical', number: 21 },
+  { tag: 'severity.info', text: 'info', number: 9, syslog: 6 },
+  { tag: 'severity.low', text: 'info', number: 10, syslog: 5 },
+  { tag: 'severity.medium', text: 'warn', number: 13, syslog: 4 },
+  { tag: 'severity.high', text: 'error', number: 17, syslog: 3 },
+  { tag: 'severity.critical', text: 'critical', number: 21, syslog: 2 },
 ] as const
+
+/** The severity of an event whose policy has no such tag, or that no policy made: the first. */
+export const unmarked = severities[0]
 
 /**
  * When an event counts as blocked. A process that ended by SIGKILL was stopped. An overridden call was stopped too, but the event of a policy in

@@ -1,8 +1,21 @@
 import type { Lab } from '../lab.ts'
 import { imageParts } from '../lock.ts'
-import { exportFile, namespaces, releases } from '../names.ts'
+import { exportFile, services } from '../names.ts'
 import type { Values } from '../release.ts'
-import { argumentPaths, blocked, derived, eventTypes, fields, serviceName, severities, socketPath } from './fields.ts'
+import type { Settings } from '../settings.ts'
+import {
+  argumentPaths,
+  blocked,
+  derived,
+  eventTypes,
+  fields,
+  serviceName,
+  severities,
+  socketPath,
+  streamLabels,
+} from './fields.ts'
+
+type Siem = Settings['pipeline']['siem']['protocol']
 
 /** Where Fluent Bit keeps how far it has read and what it could not send yet: on the node, so that a new pod goes on from there. */
 const storage = '/var/lib/fluent-bit'
@@ -25,7 +38,7 @@ export function fluentBitValues(lab: Lab): Values {
       { name: 'events', mountPath: exportFile.directory, readOnly: true },
       { name: 'storage', mountPath: storage },
     ],
-    luaScripts: { 'lift.lua': luaScript() },
+    luaScripts: { 'lift.lua': luaScript(lab.settings.pipeline.siem.protocol) },
     config: {
       service: section('SERVICE', {
         Daemon: 'Off',
@@ -35,21 +48,25 @@ export function fluentBitValues(lab: Lab): Values {
         HTTP_Listen: '0.0.0.0',
         HTTP_Port: '2020',
         Health_Check: 'On',
+        // The queue: every event is in a file before its place in Tetragon's file is noted, and stays there until it was taken.
         'storage.path': `${storage}/queue`,
         'storage.sync': 'normal',
         'storage.backlog.mem_limit': '16M',
+        // As many pieces of the queue, of 2 MB at most, are in memory at a time; the others wait on disk.
+        'storage.max_chunks_up': '16',
+        // Seconds between attempts: at first, and at most. By default the pauses grow to half an hour.
+        'scheduler.base': '1',
+        'scheduler.cap': '15',
         Parsers_File: '/fluent-bit/etc/conf/custom_parsers.conf',
       }),
-      customParsers: section('PARSER', {
-        Name: 'tetragon',
-        Format: 'json',
-        Time_Key: 'time',
-        Time_Format: '%Y-%m-%dT%H:%M:%S.%L%z',
-        Time_Keep: 'On',
-      }),
+      // The time is read by the script, whose arithmetic keeps every nanosecond.
+      customParsers: section('PARSER', { Name: 'tetragon', Format: 'json' }),
       inputs: section('INPUT', {
         Name: 'tail',
-        Path: `${exportFile.directory}/${exportFile.name}`,
+        // With the rotated ones: what was written last before a rotation is read also when nobody was reading at that moment.
+        Path: `${exportFile.directory}/${exportFile.pattern}`,
+        // A rotated file still matches, so it must never be forgotten while it is there: it would be read again from the beginning.
+        Rotate_Wait: String(365 * 24 * 3600),
         Tag: 'tetragon',
         Key: 'line',
         Read_from_Head: 'On',
@@ -59,7 +76,6 @@ export function fluentBitValues(lab: Lab): Values {
         Buffer_Max_Size: '2M',
         Skip_Long_Lines: 'On',
         Refresh_Interval: '1',
-        Rotate_Wait: '30',
         'storage.type': 'filesystem',
       }),
       filters: [
@@ -71,76 +87,102 @@ export function fluentBitValues(lab: Lab): Values {
           Preserve_Key: 'On',
           Reserve_Data: 'On',
         }),
-        section('FILTER', { Name: 'lua', Match: 'tetragon', script: '/fluent-bit/scripts/lift.lua', call: 'lift' }),
+        section('FILTER', {
+          Name: 'lua',
+          Match: 'tetragon',
+          script: '/fluent-bit/scripts/lift.lua',
+          call: 'lift',
+          time_as_table: 'On',
+        }),
       ].join('\n'),
-      outputs: outputs(lab),
+      outputs: [lokiOutput(), ...siemOutput(lab)].join('\n'),
     },
   }
 }
 
+/** Name of an attribute in Loki. */
 const underscored = (name: string): string => name.replaceAll('.', '_')
 
-function outputs({ settings }: Lab): string {
-  const labels = [derived.eventType, ...fields.filter(field => field.label).map(field => field.name)]
-  const metadata = [
-    ...fields.filter(field => !field.label).map(field => field.name),
-    derived.tags,
-    derived.arguments,
-    derived.blocked,
-  ]
-  const keys = (names: string[]) => names.map(name => `${underscored(name)}=$${underscored(name)}`).join(', ')
-  const loki = section('OUTPUT', {
+const anyTime = { Match: 'tetragon', Retry_Limit: 'no_limits' }
+
+function lokiOutput(): string {
+  const { hostname, port } = new URL(services.loki)
+  const labels = streamLabels.map(underscored).map(name => `${name}=$labels['${name}']`)
+  return section('OUTPUT', {
     Name: 'loki',
-    Match: 'tetragon',
-    Host: `${releases.loki}.${namespaces.monitoring}.svc`,
-    Port: '3100',
-    Labels: [`service_name=${serviceName}`, keys(labels)].join(', '),
-    structured_metadata: [keys(metadata), 'severity_text=$severity_text'].join(', '),
+    ...anyTime,
+    Host: hostname,
+    Port: port,
+    Compress: 'gzip',
+    Labels: labels.join(', '),
+    structured_metadata_map_keys: '$metadata',
     // With all else gone the line is the only key, and is sent as it was written.
-    Remove_Keys: [...labels, ...metadata, 'severity_text'].map(underscored).join(', '),
+    Remove_Keys: 'labels, metadata, host, severity',
     Drop_Single_Key: 'raw',
     Line_Format: 'json',
-    Retry_Limit: 'no_limits',
   })
+}
+
+function siemOutput({ settings }: Lab): string[] {
   const { siem } = settings.pipeline
-  if (siem.protocol === 'none') return loki
-  const { hostname, port } = new URL(siem.protocol === 'syslog' ? `tcp://${siem.endpoint}` : siem.endpoint)
-  const second: Record<string, string> =
-    siem.protocol === 'syslog'
-      ? {
-          Name: 'syslog',
-          Mode: 'tcp',
-          Syslog_Format: 'rfc5424',
-          Syslog_Message_Key: 'line',
-          Syslog_Appname_Preset: serviceName,
-          Syslog_Maxsize: '65536',
-        }
-      : { Name: 'opentelemetry', Logs_uri: '/v1/logs', Logs_Body_Key: 'line', Logs_Body_Key_Attributes: 'true' }
+  if (siem.protocol === 'none') return []
+  const { hostname, port, pathname, protocol } = new URL(
+    siem.protocol === 'syslog' ? `tcp://${siem.endpoint}` : siem.endpoint,
+  )
+  const common = { ...anyTime, Host: hostname, Port: port }
+  if (siem.protocol === 'syslog')
+    return [
+      section('OUTPUT', {
+        Name: 'syslog',
+        ...common,
+        Mode: 'tcp',
+        Syslog_Format: 'rfc5424',
+        Syslog_Message_Key: 'line',
+        Syslog_Appname_Preset: serviceName,
+        Syslog_Hostname_Key: 'host',
+        Syslog_Severity_Key: 'severity',
+        Syslog_Maxsize: '1048576',
+      }),
+    ]
   return [
-    loki,
-    section('OUTPUT', { ...second, Match: 'tetragon', Host: hostname, Port: port, Retry_Limit: 'no_limits' }),
-  ].join('\n')
+    section('OUTPUT', {
+      Name: 'opentelemetry',
+      ...common,
+      Tls: protocol === 'https:' ? 'On' : 'Off',
+      Logs_uri: `${pathname.replace(/\/$/, '')}/v1/logs`,
+      Logs_Body_Key: '$line',
+      compress: 'gzip',
+    }),
+  ]
 }
 
 function section(name: string, entries: Record<string, string>): string {
   return [`[${name}]`, ...Object.entries(entries).map(([key, value]) => `    ${key} ${value}`)].join('\n')
 }
 
-/** Lua: the same table, walked. Keys are Loki's names, with underscores. */
-export function luaScript(): string {
+/**
+ * Lua: the same table, walked. The record becomes the line as it was written, the labels and the metadata under Loki's names (with
+ * underscores), and what another destination needs.
+ */
+export function luaScript(siem: Siem = 'none'): string {
+  const quoted = (value: string): string => JSON.stringify(value)
   const list = (items: readonly (string | number)[]): string =>
     // Lua counts from 1.
-    `{${items.map(item => (typeof item === 'number' ? item + 1 : JSON.stringify(item))).join(', ')}}`
+    `{ ${items.map(item => (typeof item === 'number' ? item + 1 : quoted(item))).join(', ')} }`
+  const rows = (items: readonly string[]): string => items.map(item => `  ${item},`).join('\n')
   return `-- Lifts fields out of an event; made from stacks/monitoring/fields.ts.
 local types = ${list(eventTypes)}
 local fields = {
-${fields.map(({ name, path }) => `  {${JSON.stringify(underscored(name))}, ${list(path)}},`).join('\n')}
+${rows(fields.map(({ name, path }) => `{ ${quoted(name)}, ${list(path)} }`))}
 }
 local arguments = {
-${argumentPaths.map(path => `  ${list(path)},`).join('\n')}
+${rows(argumentPaths.map(list))}
 }
 local severities = {
-${severities.map(({ tag, text }) => `  {${JSON.stringify(tag)}, ${JSON.stringify(text)}},`).join('\n')}
+${rows(severities.map(({ tag, text, number, syslog }) => `{ tag = ${quoted(tag)}, text = ${quoted(text)}, number = ${number}, syslog = ${syslog} }`))}
+}
+local labels = {
+${rows(streamLabels.map(label => `[${quoted(label)}] = true`))}
 }
 
 local function at(value, path)
@@ -157,38 +199,86 @@ local function plain(value)
   return tostring(value)
 end
 
-function lift(tag, timestamp, record)
-  local event, out = nil, { line = record["line"], severity_text = "info" }
-  for _, name in ipairs(types) do
-    if record[name] ~= nil then event = record[name]; out["${underscored(derived.eventType)}"] = name end
+-- Seconds since 1970 of a day in UTC, which os.time would take for local.
+local function seconds(year, month, day)
+  if month <= 2 then year = year - 1; month = month + 12 end
+  local days = 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
+    + math.floor((153 * (month - 3) + 2) / 5) + day - 719469
+  return days * 86400
+end
+
+local function instant(text)
+  local year, month, day, hour, minute, second, fraction =
+    string.match(text, "^(%d+)-(%d+)-(%d+)T(%d+):(%d+):(%d+)%.?(%d*)Z$")
+  if not year then return nil end
+  return {
+    sec = seconds(tonumber(year), tonumber(month), tonumber(day)) + hour * 3600 + minute * 60 + second,
+    nsec = tonumber(string.sub(fraction .. "000000000", 1, 9)),
+  }
+end
+
+local function severity_of(tags)
+  local found = severities[1]
+  for _, severity in ipairs(severities) do
+    for _, tag in ipairs(tags) do
+      if tag == severity.tag then found = severity end
+    end
   end
-  if event == nil then return 2, timestamp, out end
+  return found
+end
+
+-- All that is known of an event, by OpenTelemetry's names.
+local function attributes_of(record)
+  local event, found = nil, {}
+  for _, name in ipairs(types) do
+    if type(record[name]) == "table" then event = record[name]; found[${quoted(derived.eventType)}] = name end
+  end
+  if event == nil then return found, severities[1] end
   for _, field in ipairs(fields) do
     local value = at(event, field[2])
-    if value ~= nil then out[field[1]] = plain(value) end
+    if value ~= nil then found[field[1]] = value end
   end
   for _, path in ipairs(arguments) do
     local value = at(event, path)
-    if value ~= nil then out["${underscored(derived.arguments)}"] = plain(value); break end
+    if value ~= nil then found[${quoted(derived.arguments)}] = value; break end
   end
   local socket = at(event, ${list(socketPath)})
-  if type(socket) == "table" and socket["daddr"] ~= nil then
-    out["${underscored(derived.arguments)}"] = plain(socket["saddr"]) .. " -> " .. plain(socket["daddr"]) .. ":" .. plain(socket["dport"])
+  if type(socket) == "table" and socket.saddr and socket.daddr and socket.dport then
+    found[${quoted(derived.arguments)}] = socket.saddr .. " -> " .. socket.daddr .. ":" .. plain(socket.dport)
   end
-  if type(event["tags"]) == "table" then
-    out["${underscored(derived.tags)}"] = table.concat(event["tags"], ",")
-    for _, severity in ipairs(severities) do
-      for _, own in ipairs(event["tags"]) do
-        if own == severity[1] then out["severity_text"] = severity[2] end
-      end
-    end
+  local tags = type(event.tags) == "table" and event.tags or {}
+  if #tags > 0 then found[${quoted(derived.tags)}] = table.concat(tags, ",") end
+  local monitored = string.match(found["tetragon.policy.name"] or "", ${quoted(blocked.monitorPolicy.replaceAll('-', '%-'))})
+  if event.signal == ${quoted(blocked.signal)} or (event.action == ${quoted(blocked.action)} and not monitored) then
+    found[${quoted(derived.blocked)}] = "true"
   end
-  local policy = out["tetragon_policy_name"] or ""
-  if out["tetragon_signal"] == "${blocked.signal}" then out["${underscored(derived.blocked)}"] = "true" end
-  if out["tetragon_action"] == "${blocked.action}" and not string.match(policy, "${blocked.monitorPolicy.replace('-', '%-')}") then
-    out["${underscored(derived.blocked)}"] = "true"
+  return found, severity_of(tags)
+end
+
+function lift(tag, timestamp, group, metadata, record)
+  -- One event that is unlike all others must not keep its neighbours from being lifted.
+  local understood, found, severity = pcall(attributes_of, record)
+  if not understood then found, severity = {}, severities[1] end
+  local out = { line = record.line, labels = {}, metadata = { severity_text = severity.text, severity_number = plain(severity.number) } }
+  found[${quoted('service.name')}] = ${quoted(serviceName)}
+  for name, value in pairs(found) do
+    local place = labels[name] and out.labels or out.metadata
+    place[string.gsub(name, "%.", "_")] = plain(value)
   end
-  return 2, timestamp, out
+${siemPart(siem)}  local time = type(record.time) == "string" and instant(record.time)
+  return 1, time or timestamp, metadata, out
 end
 `
+}
+
+/** What another destination is given besides. */
+function siemPart(siem: Siem): string {
+  switch (siem) {
+    case 'otlp':
+      return `  metadata = { otlp = { attributes = found, severity_text = severity.text, severity_number = severity.number } }\n`
+    case 'syslog':
+      return `  out.severity = plain(severity.syslog)\n  out.host = record.node_name\n`
+    case 'none':
+      return ''
+  }
 }

@@ -61,8 +61,14 @@ export function lokiValues({ settings, lock }: Lab): Values {
           },
         ],
       },
-      // A ring of one has nobody to wait for.
-      ingester: { lifecycler: { min_ready_duration: '0s', join_after: '0s' } },
+      ingester: {
+        // A ring of one has nobody to wait for.
+        lifecycler: { min_ready_duration: '0s', join_after: '0s' },
+        // An event that a shipper sends again after it was killed is dropped when it is still in the open block of its stream. The usual
+        // 256 kB hold thirty events.
+        chunk_block_size: 4 * 1024 ** 2,
+        chunk_target_size: 16 * 1024 ** 2,
+      },
       readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2 },
       limits_config: {
         allow_structured_metadata: true,

@@ -12,6 +12,7 @@ import {
   severities,
   socketPath,
   streamLabels,
+  unmarked,
 } from './fields.ts'
 
 /** Where the collector keeps how far it has read and what it could not send yet: on the node, so that a new pod goes on from there. */
@@ -24,7 +25,8 @@ export function otelValues(lab: Lab): Values {
   return {
     mode: 'daemonset',
     image: { repository: `${registry}/${repository}`, tag },
-    command: { name: 'otelcol-k8s' },
+    // Lines are handed on before their place is noted: the receiver would keep up to a hundred in memory, and a kill would lose them.
+    command: { name: 'otelcol-k8s', extraArgs: ['--feature-gates=stanza.synchronousLogEmitter'] },
     // The event file belongs to root, mode 0600.
     securityContext: { runAsUser: 0, runAsGroup: 0 },
     // The chart would open six ports on the node.
@@ -60,65 +62,93 @@ function escaped<T>(config: T): T {
 }
 
 /**
- * The collector's configuration: read the file from the last place, lift the table's fields, send to Loki, and keep in a queue on disk what
- * Loki does not take.
+ * The collector's configuration: read the files from the last place, lift the table's fields, put the events into a queue on disk, and send
+ * from there. Whatever is killed or away in between, an event is either still in the file or already in the queue. Each destination reads the
+ * files for itself, so that one that is away holds up nobody else.
  */
 export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
   const { siem } = settings.pipeline
-  const exporter = (endpoint: string) => ({
-    endpoint,
-    compression: 'gzip',
-    // For ever: Loki may be away for longer than anyone waits, and the queue is on disk.
-    retry_on_failure: { enabled: true, initial_interval: '1s', max_interval: '15s', max_elapsed_time: '0s' },
-    sending_queue: { enabled: true, storage: 'file_storage', queue_size: 10_000, num_consumers: 2 },
-  })
-  const exporters: Record<string, unknown> = { 'otlp_http/loki': exporter(`${services.loki}/otlp`) }
-  if (siem.protocol === 'otlp') exporters['otlp_http/siem'] = exporter(siem.endpoint)
+  const destinations: Record<string, string> = { loki: `${services.loki}/otlp` }
+  if (siem.protocol === 'otlp') destinations.siem = siem.endpoint
+  const names = Object.keys(destinations)
   return {
     extensions: {
       health_check: { endpoint: '${env:MY_POD_IP}:13133' },
-      file_storage: { directory: storage, create_directory: true, compaction: { on_start: true, directory: storage } },
-    },
-    receivers: {
-      'file_log/tetragon': {
-        include: [`${exportFile.directory}/${exportFile.name}`],
-        start_at: 'beginning',
-        include_file_name: false,
-        storage: 'file_storage',
-        // An event with its ancestors and namespaces is long.
-        max_log_size: '1MiB',
-        poll_interval: '200ms',
-        resource: { 'service.name': serviceName },
-        retry_on_failure: { enabled: true },
+      file_storage: {
+        directory: storage,
+        create_directory: true,
+        // Before it comes up at all, the killed one has to let go of the files.
+        timeout: '10s',
+        // After a power cut rather begin again, and send some events twice, than never.
+        recreate: true,
+        // What an outage has filled is given back to the disk.
+        compaction: { directory: storage, on_start: true, on_rebound: true, cleanup_on_start: true },
       },
     },
+    receivers: Object.fromEntries(names.map(name => [`file_log/${name}`, receiver])),
     processors: {
       memory_limiter: { check_interval: '1s', limit_percentage: 80, spike_limit_percentage: 25 },
-      'transform/tetragon': {
-        // A field that an event does not have is no error.
-        error_mode: 'silent',
-        log_statements: [{ context: 'log', conditions: ['IsMatch(log.body, "^\\\\{")'], statements: statements() }],
-      },
+      // A field that an event does not have is no error.
+      'transform/tetragon': { error_mode: 'silent', log_statements: statements() },
       // From the record to the resource: only resource attributes can be labels, and setting them in place would set them for a whole batch.
       'groupbyattrs/tetragon': { keys: streamLabels.filter(label => label !== 'service.name') },
-      batch: { timeout: '500ms', send_batch_size: 500, send_batch_max_size: 500 },
     },
-    exporters,
+    exporters: Object.fromEntries(
+      Object.entries(destinations).map(([name, endpoint]) => [`otlp_http/${name}`, exporter(endpoint)]),
+    ),
     service: {
       extensions: ['health_check', 'file_storage'],
       telemetry: {
         metrics: { readers: [{ pull: { exporter: { prometheus: { host: '${env:MY_POD_IP}', port: 8888 } } } }] },
       },
-      pipelines: {
-        'logs/tetragon': {
-          receivers: ['file_log/tetragon'],
-          processors: ['memory_limiter', 'transform/tetragon', 'groupbyattrs/tetragon', 'batch'],
-          exporters: Object.keys(exporters),
-        },
-      },
+      pipelines: Object.fromEntries(
+        names.map(name => [
+          `logs/${name}`,
+          {
+            receivers: [`file_log/${name}`],
+            // No batch processor: it would hold events in memory alone. The queue makes batches of what it has on disk.
+            processors: ['memory_limiter', 'transform/tetragon', 'groupbyattrs/tetragon'],
+            exporters: [`otlp_http/${name}`],
+          },
+        ]),
+      ),
     },
   }
 }
+
+const forever = { enabled: true, initial_interval: '1s', max_interval: '15s', max_elapsed_time: '0s' }
+
+const receiver = {
+  // With the rotated ones: what was written last before a rotation is read also when nobody was reading at that moment.
+  include: [`${exportFile.directory}/${exportFile.pattern}`],
+  start_at: 'beginning',
+  include_file_name: false,
+  storage: 'file_storage',
+  // Files are told apart by how they begin, and the events of a long-lived process begin alike for several kB, up to their time.
+  fingerprint_size: '16KiB',
+  // An event with its ancestors and namespaces is long.
+  max_log_size: '1MiB',
+  poll_interval: '200ms',
+  resource: { 'service.name': serviceName },
+  retry_on_failure: forever,
+}
+
+const exporter = (endpoint: string) => ({
+  endpoint,
+  compression: 'gzip',
+  // For ever: it may be away for longer than anyone waits.
+  retry_on_failure: forever,
+  sending_queue: {
+    storage: 'file_storage',
+    // 256 MiB, some thirty thousand events. A full queue holds up the reader, and the files keep the rest.
+    sizer: 'bytes',
+    queue_size: 256 * 1024 ** 2,
+    block_on_overflow: true,
+    // One at a time and small: in the order of the file, and after a kill no more is sent again than Loki knows for what it already has.
+    num_consumers: 1,
+    batch: { sizer: 'items', min_size: 100, max_size: 100, flush_timeout: '200ms' },
+  },
+})
 
 const text = (value: string): string => JSON.stringify(value)
 const attribute = (name: string): string => `log.attributes[${text(name)}]`
@@ -126,39 +156,48 @@ const event = (path: (string | number)[]): string =>
   ['log.cache["event"]', ...path.map(key => `[${typeof key === 'number' ? key : text(key)}]`)].join('')
 
 /** OTTL: the event is parsed once into the cache, then each line lifts one thing. */
-function statements(): string[] {
+function statements() {
   const socket = (end: string) => event([...socketPath, end])
   const lift = (name: string, from: string, where: string) => `set(${attribute(name)}, ${from}) where ${where}`
-  return [
+  const severity = (text: string, number: number, where = '') => [
+    `set(log.severity_number, ${number})${where}`,
+    `set(log.severity_text, "${text}")${where}`,
+  ]
+  const lifted = [
     'merge_maps(log.cache, ParseJSON(log.body), "upsert")',
-    'set(log.time, Time(log.cache["time"], "%Y-%m-%dT%H:%M:%SZ")) where log.cache["time"] != nil',
+    'set(log.time, Time(log.cache["time"], "%Y-%m-%dT%H:%M:%SZ", "UTC")) where log.cache["time"] != nil',
+    // When it was read is of no use, and an event that is read twice would pass for two.
+    'set(log.observed_time_unix_nano, 0) where log.time_unix_nano > 0',
     ...eventTypes.flatMap(type => [
       lift(derived.eventType, text(type), `log.cache[${text(type)}] != nil`),
       `set(log.cache["event"], log.cache[${text(type)}]) where log.cache[${text(type)}] != nil`,
     ]),
-    ...fields.map(({ name, path }) => lift(name, event(path), `${event(path)} != nil`)),
+    ...fields.map(({ name, path, integer }) =>
+      lift(name, integer ? `Int(${event(path)})` : event(path), `${event(path)} != nil`),
+    ),
     ...argumentPaths.map(path =>
       lift(derived.arguments, event(path), `${attribute(derived.arguments)} == nil and ${event(path)} != nil`),
     ),
     lift(
       derived.arguments,
       `Concat([${socket('saddr')}, " -> ", ${socket('daddr')}, ":", ${socket('dport')}], "")`,
-      `${socket('daddr')} != nil`,
+      ['saddr', 'daddr', 'dport'].map(end => `${socket(end)} != nil`).join(' and '),
     ),
     // As text: a list is written as JSON, of which only the commas are kept.
     lift(derived.tags, `String(${event(['tags'])})`, `${event(['tags'])} != nil`),
     `replace_pattern(${attribute(derived.tags)}, ${text('[\\[\\]"]')}, "")`,
-    'set(log.severity_number, 9)',
-    'set(log.severity_text, "info")',
-    ...severities.flatMap(({ tag, text: severity, number }) => [
-      `set(log.severity_number, ${number}) where ContainsValue(${event(['tags'])}, ${text(tag)})`,
-      `set(log.severity_text, ${text(severity)}) where ContainsValue(${event(['tags'])}, ${text(tag)})`,
-    ]),
+    ...severities.flatMap(({ tag, text: name, number }) =>
+      severity(name, number, ` where ContainsValue(${event(['tags'])}, ${text(tag)})`),
+    ),
     lift(derived.blocked, '"true"', `${attribute('tetragon.signal')} == ${text(blocked.signal)}`),
     lift(
       derived.blocked,
       '"true"',
       `${attribute('tetragon.action')} == ${text(blocked.action)} and not IsMatch(${attribute('tetragon.policy.name')}, ${text(blocked.monitorPolicy)})`,
     ),
+  ]
+  return [
+    { context: 'log', statements: severity(unmarked.text, unmarked.number) },
+    { context: 'log', conditions: ['IsMatch(log.body, "^\\\\{")'], statements: lifted },
   ]
 }
