@@ -171,7 +171,10 @@ const classroom = z.strictObject({
     .describe(
       'Where the progress of exercises is sent: the address that the teacher’s `lab class open` shows. Left empty, nothing is sent to anyone.',
     ),
-  student: z.string().default('').describe('Name under which progress is sent; left empty, that of your account.'),
+  student: z
+    .string()
+    .default('')
+    .describe('Name under which progress is sent; left empty, those of your account and machine.'),
 })
 
 /** The schema of all settings, by section. */

@@ -41,7 +41,7 @@ How, and what it opens: docs/teaching.md`,
     .command('join')
     .description('send the progress of your exercises to the teacher')
     .argument('<address>', 'what the teacher’s `lab class open` shows')
-    .option('--as <name>', 'name that the teacher sees; by default that of your account')
+    .option('--as <name>', 'name that the teacher sees; by default those of your account and machine')
     .addHelpText('after', '\nExample:\n  ./lab class join http://192.168.1.20:9099 --as Ada')
     .action(async (address: string, { as }: { as?: string }) => {
       if (!/^https?:\/\/[^\s/]+/.test(address))

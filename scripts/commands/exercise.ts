@@ -52,7 +52,10 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise start 1')
     .action(async (name: string, { json = false }: Json) => {
       const found = findExercise(name)
-      const { resumed, tidied } = await start(found, await currentOffer())
+      const offer = await currentOffer()
+      if (!offer.running)
+        throw new LabError({ found: 'no lab is running', expected: 'one to do the exercise in', next: './lab up' })
+      const { resumed, tidied } = await start(found, offer)
       if (tidied) note(`What ${tidied} had changed in the cluster is taken back.`)
       await told()
       if (json) return printJson({ ...described(name), resumed })

@@ -1,4 +1,4 @@
-import { userInfo } from 'node:os'
+import { hostname, userInfo } from 'node:os'
 import type { Settings } from '../../stacks/settings.ts'
 import { readSettings } from '../settings.ts'
 import { exerciseNames, findExercise } from './exercises.ts'
@@ -18,7 +18,8 @@ export interface Point {
 export const taskStates = { open: 0, current: 1, passed: 2, solved: 3 } as const
 
 /** The name under which progress is sent. */
-export const studentName = ({ class: { student } }: Pick<Settings, 'class'>): string => student || userInfo().username
+export const studentName = ({ class: { student } }: Pick<Settings, 'class'>): string =>
+  student || `${userInfo().username}@${hostname()}`
 
 /** Progress as values. */
 export function progressPoints(progress: Progress, student: string, now = new Date()): Point[] {

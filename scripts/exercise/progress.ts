@@ -31,6 +31,8 @@ export interface TaskProgress {
   /** The lab did it for the student: it gives no points. */
   solved?: boolean
   answer?: { value: string; at: string }
+  /** The answer that a try was counted for last: looking at it again is no further try. */
+  judged?: string
 }
 
 /** Where progress is kept; `LAB_PROGRESS` puts another file in its place, so that a test leaves the student's alone. */

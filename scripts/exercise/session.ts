@@ -192,7 +192,15 @@ function record(
           mine.passedAt = new Date().toISOString()
           if (process.env.LAB_SOLVING) mine.solved = true
         }
-      } else if (!mine.passedAt && !untried && (task === first || deadEnd)) mine.tries++
+      } else if (
+        !mine.passedAt &&
+        !untried &&
+        (task === first || deadEnd) &&
+        !(mine.answer && mine.judged === mine.answer.at)
+      ) {
+        mine.tries++
+        mine.judged = mine.answer?.at
+      }
     }
     reach(exercise, progress, tasks)
     if (tasks.every(({ id }) => progress.tasks[id]?.passedAt)) progress.finishedAt ??= new Date().toISOString()

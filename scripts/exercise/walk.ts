@@ -57,25 +57,36 @@ function rendered({ text: { tokens } }: Exercise): Pick<Step, 'result' | 'found'
   return lines > 5 ? { result: 'ok', found: `${lines} lines` } : { result: 'fail', found: `only ${lines} lines` }
 }
 
-/** Does something while the student's progress and folder are out of the way, and puts them back. */
+/** Does something while the student's progress and folder are out of the way, and puts them back, also when it is interrupted. */
 async function aside(name: string, work: () => Promise<void>): Promise<void> {
   const folder = workFolder(name)
   const kept = labPath('walk', name)
+  const progress = labPath('walk', `${name}.json`)
   const before = process.env.LAB_PROGRESS
-  rmSync(kept, { recursive: true, force: true })
   const had = existsSync(folder)
+  rmSync(kept, { recursive: true, force: true })
   if (had) cpSync(folder, kept, { recursive: true })
-  rmSync(folder, { recursive: true, force: true })
-  process.env.LAB_PROGRESS = labPath('walk', `${name}.json`)
-  rmSync(process.env.LAB_PROGRESS, { force: true })
-  try {
-    await work()
-  } finally {
-    rmSync(process.env.LAB_PROGRESS, { force: true })
+  const putBack = (): void => {
+    rmSync(progress, { force: true })
     if (before === undefined) delete process.env.LAB_PROGRESS
     else process.env.LAB_PROGRESS = before
     rmSync(folder, { recursive: true, force: true })
     if (had) cpSync(kept, folder, { recursive: true })
+    rmSync(kept, { recursive: true, force: true })
+  }
+  const interrupted = (): void => {
+    putBack()
+    process.exit(130)
+  }
+  process.once('SIGINT', interrupted)
+  process.env.LAB_PROGRESS = progress
+  rmSync(progress, { force: true })
+  rmSync(folder, { recursive: true, force: true })
+  try {
+    await work()
+  } finally {
+    process.off('SIGINT', interrupted)
+    putBack()
   }
 }
 
@@ -252,34 +263,68 @@ class Walker {
     })
   }
 
-  /** A task that cannot be done here: its check against recorded data, after its solution as far as that goes. */
+  /**
+   * A task that cannot be done here. What stands in the cluster or in a file is one live or not, and is walked as ever; the rest of its check is held
+   * against recorded data, after its solution as far as that goes.
+   */
   async recorded(task: Task, why: string): Promise<void> {
-    const needed = needsRecording(task.check).filter(kind => task.recorded?.[kind] === undefined)
-    if (needed.length > 0) {
+    const needed = kindsIn(task.check).filter(kind => kind === 'run' || kind === 'agent')
+    const lacking = needed.filter(kind => task.recorded?.[kind] === undefined)
+    const queries = kindsIn(task.check).some(kind => kind === 'logql' || kind === 'promql')
+    const data = task.recorded?.from ?? (queries ? 'the replayed events' : 'files and the API server')
+    if (lacking.length > 0) {
       await this.step(`${task.id} on recorded data`, async () => {
-        throw new Failure(`its check looks at ${needed.join(' and ')}, which its lab.yaml has no recording of (${why})`)
+        throw new Failure(
+          `its check looks at ${lacking.join(' and ')}, which its lab.yaml has no recording of (${why})`,
+        )
       })
       return
     }
-    await start(this.#exercise, { ...this.#offer, source: 'live', features: allFeatures(this.#offer) }).catch(
-      (error: unknown) => {
-        if (!(error instanceof LabError)) throw error
-      },
-    )
-    // Whatever of it needs a live agent fails here; what stands in the cluster or in a file is there afterwards.
-    await runCommands(this.#exercise.name, `the solution of ${task.id}`, task.solve).catch((error: unknown) => {
-      if (!(error instanceof LabError)) throw error
-    })
-    await this.step(`${task.id} on recorded data (${task.recorded?.from ?? 'the replayed events'})`, async () => {
-      const made = await attempt(task, {
-        ...this.#situation(task.id),
-        // A round of the recording takes about a minute and a half.
-        startedAt: new Date(Date.now() - 15 * 60_000),
-        world: recordedWorld(this.#world, task),
+    await start(this.#exercise, { ...this.#offer, source: 'live', features: allFeatures(this.#offer) })
+    const before = this.#exercise.tasks.slice(0, this.#exercise.tasks.indexOf(task))
+    const afresh = async (): Promise<void> => {
+      await reset(this.#exercise)
+      for (const each of before) await this.#asFarAsItGoes(each.solve)
+    }
+    const look = (once: boolean) =>
+      attempt(
+        task,
+        {
+          ...this.#situation(task.id),
+          // A round of the recording takes about a minute and a half.
+          startedAt: new Date(Date.now() - 15 * 60_000),
+          world: recordedWorld(this.#world, task),
+        },
+        { once },
+      )
+    await afresh()
+    const ownDoing = needed.length === 0 && !queries
+    if (ownDoing)
+      await this.step(`${task.id} fails before its solution`, async () => {
+        const made = await look(true)
+        if (made.passed) throw new Failure(`it passes: ${made.found}`)
+        return made.found
       })
+    await this.#asFarAsItGoes(task.solve)
+    await this.step(`${task.id} passes on recorded data (${data})`, async () => {
+      const made = await look(false)
       if (!made.passed) throw new Failure(`${made.found}; expected ${made.expected}`)
       return made.found
     })
+    for (const deadEnd of ownDoing ? task.deadEnds : [])
+      if (deadEnd.try !== undefined)
+        await this.step(`dead end ${deadEnd.id} of ${task.id}`, async () => {
+          await afresh()
+          await this.#asFarAsItGoes(deadEnd.try!)
+          const made = await look(false)
+          if (made.deadEnd?.id !== deadEnd.id) throw new Failure(`not recognised: ${made.found}`)
+          return made.found
+        })
+  }
+
+  /** Runs commands of which some need what is not here. */
+  async #asFarAsItGoes(commands: string): Promise<void> {
+    await runCommands(this.#exercise.name, 'the solution', `${commands}\ntrue`, { lenient: true })
   }
 }
 
@@ -289,11 +334,10 @@ class Failure extends Error {}
 const allFeatures = ({ features }: Offer): Offer['features'] =>
   Object.fromEntries(Object.keys(features).map(name => [name, true])) as Offer['features']
 
-/** Kinds within a check that nothing but a live agent answers. */
-function needsRecording(check: Check): ('run' | 'agent')[] {
-  const kind = kindOf(check)
-  if (kind === 'run' || kind === 'agent') return [kind]
-  return [...(check.all ?? []), ...(check.any ?? []), ...(check.not ? [check.not] : [])].flatMap(needsRecording)
+/** Every kind of check within a check. */
+function kindsIn(check: Check): (keyof Check)[] {
+  const inner = [...(check.all ?? []), ...(check.any ?? []), ...(check.not ? [check.not] : [])]
+  return inner.length > 0 ? inner.flatMap(kindsIn) : [kindOf(check)]
 }
 
 /** The lab that runs, with recorded answers for what only a live agent can give. */

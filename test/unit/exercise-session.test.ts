@@ -130,6 +130,9 @@ describe('a session', () => {
       expect(tasks[1]).toMatchObject({ state: 'open', tries: 0 })
     }
     expect(progressOf(made).tasks.one?.tries).toBe(4)
+    // To look again at the same answer is no try.
+    await look(made)
+    expect(progressOf(made).tasks.one?.tries).toBe(4)
   })
 
   it('names a dead end instead of a hint', async () => {
