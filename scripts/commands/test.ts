@@ -9,6 +9,10 @@ const suites: Record<string, { config: string; what: string }> = {
     config: 'test/faults/vitest.config.ts',
     what: 'the same with something broken in the middle: interrupted, killed, deleted (Docker; no lab may be up)',
   },
+  documents: {
+    config: 'test/documents/vitest.config.ts',
+    what: 'every row of docs/documents.md that needs a lab (one that is up; it stays as it is)',
+  },
   e2e: {
     config: 'test/e2e/vitest.config.ts',
     what: 'the real thing: up, verify, up again, down, nothing left (Docker; no lab may be up)',

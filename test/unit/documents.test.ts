@@ -1,0 +1,164 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { Command } from 'commander'
+import pLimit from 'p-limit'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { allDashboards } from '../../dashboards/index.ts'
+import { panelQueries } from '../../dashboards/queries.ts'
+import { policyFolder, readCatalog } from '../../scripts/policy/catalog.ts'
+import { projectDir } from '../../stacks/paths.ts'
+import { settingRows } from '../../stacks/settings.ts'
+import { counts, items } from '../documents/items.ts'
+import { type Ran, runner } from '../documents/run.ts'
+import { readRows } from '../documents/table.ts'
+
+// docs/documents.md: whether what it names is there, whether it leaves nothing of the four documents out, and whether what needs
+// neither Docker nor a cluster does what it says. The rows that need a lab: `lab test documents`.
+
+const rows = readRows()
+const each = rows.map(row => [row.id, row] as const)
+const sections: Record<string, string> = {
+  k8s: 'Tetragon on Kubernetes',
+  falco: 'From Falco to Tetragon',
+  review: 'Tetragon, 2024 in review',
+  case: 'Tetragon-OTel',
+}
+const documentOf = (id: string): string => id.slice(0, id.indexOf('-'))
+
+describe('the table', () => {
+  test('has one row of its own for each item', () => {
+    expect(rows.map(row => row.id).toSorted()).toEqual(Object.keys(items).toSorted())
+  })
+
+  test('has each row in the section of its document', () => {
+    for (const { id, section } of rows) expect(section, id).toBe(sections[documentOf(id)])
+  })
+
+  test('leaves no heading and no code block out', () => {
+    const of = (document: string, kind: 'headings' | 'blocks') =>
+      Object.entries(items).flatMap(([id, item]) => (documentOf(id) === document ? (item[kind] ?? []) : []))
+    const found = Object.keys(counts).map(document => [
+      document,
+      { headings: of(document, 'headings').length, blocks: of(document, 'blocks').length },
+    ])
+    expect(Object.fromEntries(found)).toEqual(counts)
+  })
+
+  test('answers something in each row, and quotes no more than a few words', () => {
+    for (const [id, { headings = [], blocks = [], claims = [] }] of Object.entries(items)) {
+      const quotes = [...headings, ...blocks, ...claims]
+      expect(quotes.length, id).toBeGreaterThan(0)
+      for (const quote of quotes) expect(quote.length, `${id}: ${quote}`).toBeLessThan(120)
+    }
+  })
+})
+
+describe('what a row names is there', () => {
+  const program = new Command('lab')
+  beforeAll(async () => {
+    const folder = join(projectDir, 'scripts', 'commands')
+    for (const file of readdirSync(folder).filter(name => name.endsWith('.ts'))) {
+      const { register } = (await import(join(folder, file))) as { register: (program: Command) => void }
+      register(program)
+    }
+  })
+  const policies = readCatalog().map(entry => entry.name)
+
+  /** What of a command line goes to `lab`, piece by piece: `["policy", "show", "deny-wget"]`. */
+  const labCalls = (command: string): string[][] =>
+    command
+      .split(/ (?:&&|\|) |; /)
+      .filter(part => part.startsWith('./lab '))
+      .map(part => part.split(' ').slice(1))
+
+  test.each(each)('%s: the command', (_id, { command }) => {
+    expect(command).toMatch(/^(\.\/lab|kubectl|curl) /)
+    expect(() => execFileSync('sh', ['-n', '-c', command])).not.toThrow()
+    for (const words of labCalls(command)) {
+      if (words[0] === '--help') continue
+      const outer = program.commands.find(one => one.name() === words[0])
+      expect(outer, words.join(' ')).toBeDefined()
+      const inner = outer!.commands.find(one => one.name() === words[1])
+      if (outer!.commands.length > 0) expect(inner, words.join(' ')).toBeDefined()
+      // What is handed through to another program is that program's to know.
+      const handedOn = ['kubectl', 'tetra', 'pulumi'].includes(words[0]!)
+      const known = new Set((inner ?? outer!).options.flatMap(({ long, short }) => [long, short]))
+      if (!handedOn) for (const word of words) if (/^--?[a-z]/.test(word)) expect(known, command).toContain(word)
+      if (words[0] !== 'policy') continue
+      if (['show', 'apply', 'remove', 'check'].includes(words[1]!)) expect(policies, command).toContain(words[2])
+      if (words[1] === 'lint') expect(existsSync(join(projectDir, words[2]!)), words[2]).toBe(true)
+    }
+  })
+
+  const headings = (file: string): string[] =>
+    [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+      title!
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9 -]/g, '')
+        .replaceAll(' ', '-'),
+    )
+
+  test.each(['documents', 'architecture', 'troubleshooting', 'runbooks'])('docs/%s.md: its links', name => {
+    const file = join(projectDir, 'docs', `${name}.md`)
+    for (const [, text, target] of readFileSync(file, 'utf8').matchAll(/\[([^\]]+)\]\((?!https?:)([^)\s]+)\)/g)) {
+      const [path, anchor] = target!.split('#') as [string, string | undefined]
+      const to = path ? resolve(dirname(file), path) : file
+      expect(existsSync(to), target).toBe(true)
+      if (anchor) expect(headings(to), target).toContain(anchor)
+      // A policy is called by its name.
+      if (dirname(to) === policyFolder && !text!.endsWith('.yaml')) expect(`${text}.yaml`).toBe(path.split('/').at(-1))
+    }
+  })
+
+  const titles = allDashboards().flatMap(({ dashboard }) => [
+    dashboard.title!,
+    ...panelQueries(dashboard).map(query => query.panel.title!),
+  ])
+  const settings = settingRows().map(row => row.path)
+  const roots = [...new Set(settings.map(path => path.split('.')[0]))]
+
+  test.each(each)('%s: panels and settings', (_id, { here }) => {
+    const prose = here.replaceAll(/`[^`]*`/g, '')
+    for (const [, title] of prose.matchAll(/(?<![\w*])\*([^*]+)\*(?![\w*])/g)) {
+      if (title === 'reaches') continue
+      expect(titles).toContain(title)
+    }
+    for (const [, code] of here.matchAll(/`([^`]+)`/g)) {
+      const setting = /^([a-z]+)(\.[A-Za-z]+)+/.exec(code!)
+      if (setting && roots.includes(setting[1]!)) expect(settings, code).toContain(setting[0])
+    }
+  })
+})
+
+describe('rows that need nothing', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-documents-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const plan = rows.filter(row => row.runs === 'plan')
+  const ran = new Map<string, Promise<Ran>>()
+  beforeAll(() => {
+    const run = runner({
+      LAB_DIR: folder,
+      TMPDIR: folder,
+      LAB_LOCK: '',
+      KUBECONFIG: '',
+      // They must not ask an engine, not even one that is there.
+      DOCKER_HOST: `unix://${folder}/no-docker.sock`,
+    })
+    const atATime = pLimit(3)
+    for (const { id, command } of plan)
+      ran.set(
+        id,
+        atATime(() => run(command)),
+      )
+  })
+
+  test.each(plan.map(row => [row.id, row.command]))('%s: %s', { timeout: 60_000 }, async id => {
+    const { shows, hides, exit = 0 } = items[id]!
+    const { output, exitCode } = await ran.get(id)!
+    expect(output).toMatch(shows)
+    if (hides) expect(output).not.toMatch(hides)
+    expect(exitCode).toBe(exit)
+  })
+})
