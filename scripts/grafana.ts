@@ -1,4 +1,5 @@
 import { LabError } from '../stacks/error.ts'
+import { portForwards } from '../stacks/outputs.ts'
 import { grafanaPassword } from '../stacks/secrets.ts'
 import type { Settings } from '../stacks/settings.ts'
 
@@ -14,9 +15,11 @@ export interface Series {
 export class Grafana {
   readonly #base: string
   readonly #authorization: string
+  readonly #next: string
 
   constructor(settings: Settings) {
     this.#base = `http://127.0.0.1:${settings.ports.grafana}`
+    this.#next = settings.cluster.mode === 'existing' ? `${portForwards(settings).grafana} &` : './lab status'
     this.#authorization = `Basic ${Buffer.from(`${settings.grafana.user}:${grafanaPassword(settings)}`).toString('base64')}`
   }
 
@@ -32,7 +35,7 @@ export class Grafana {
       throw new LabError({
         found: `Grafana does not answer at ${this.#base}`,
         expected: 'a lab that is up',
-        next: './lab status',
+        next: this.#next,
         cause,
       })
     }

@@ -101,7 +101,7 @@ export function listr(tasks: ConstructorParameters<typeof Listr>[0], { silent }:
     concurrent: false,
     // It would end this process at the first Ctrl-C, and what it started would be killed instead of stopped.
     registerSignalListeners: false,
-    renderer: silent ? 'silent' : process.stdout.isTTY ? 'default' : 'simple',
+    renderer: silent ? 'silent' : process.stdout.isTTY && process.stdout.columns >= 40 ? 'default' : 'simple',
     fallbackRenderer: silent ? 'silent' : 'simple',
     rendererOptions: {
       timer: PRESET_TIMER,

@@ -16,3 +16,12 @@ export const describeOutputs = ({ settings, source }: Lab) => ({
   source,
   grafanaUser: settings.grafana.user,
 })
+
+/** The same with an existing cluster, of which no port is mapped: the commands that bring each part to this machine. */
+export const portForwards = ({ ports }: Settings): Record<string, string> => ({
+  guestbook: `./lab kubectl -n application port-forward svc/frontend ${ports.guestbook}:80`,
+  grafana: `./lab kubectl -n monitoring port-forward svc/grafana ${ports.grafana}:80`,
+  prometheus: `./lab kubectl -n monitoring port-forward svc/kube-prometheus-stack-prometheus ${ports.prometheus}:9090`,
+  loki: `./lab kubectl -n monitoring port-forward svc/loki ${ports.loki}:3100`,
+  tetragon: `./lab kubectl -n monitoring port-forward svc/tetragon ${ports.tetragon}:2112`,
+})
