@@ -32,7 +32,7 @@ export const items: Record<string, Item> = {
   'k8s-any-cluster': {
     headings: ['Installing Tetragon on Kubernetes'],
     claims: ['Tetragon can be installed on any Kubernetes cluster with eBPF support'],
-    shows: /Kernel +\S[\s\S]*Cluster +lab runs/,
+    shows: /Kernel +\S[\s\S]*Cluster +\S+ runs/,
   },
   'k8s-kind-install': {
     headings: ['Prerequisites and KinD Installation'],
@@ -47,7 +47,7 @@ export const items: Record<string, Item> = {
   },
   'k8s-one-kernel': {
     claims: ['all KinD nodes share the same Linux kernel', 'a single KinD cluster is enough to test Tetragon'],
-    shows: /^lab-control-plane +Ready.*\n?$/m,
+    shows: /^\S+-control-plane +Ready.*\n?$/m,
   },
   'k8s-proc': {
     claims: ['Without this mount, Tetragon would only see the Docker container’s /proc'],
@@ -128,7 +128,7 @@ export const items: Record<string, Item> = {
       'kind-control-plane:1151046796056:6409',
     ],
     claims: ['a monotonic kernel timestamp'],
-    shows: /^lab-control-plane:\d+:\d+/m,
+    shows: /^\S+-control-plane:\d+:\d+/m,
   },
   'k8s-three-stages': {
     headings: ['Let’s Build My First Tracing Policy'],
