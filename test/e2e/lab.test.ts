@@ -61,13 +61,16 @@ it('answers the classic guestbook', async () => {
   const set = await fetch('http://127.0.0.1:8080/guestbook.php?cmd=set&key=messages&value=hi')
   expect(await set.json()).toEqual({ message: 'Updated' })
   await expect
-    .poll(async () => (await fetch('http://127.0.0.1:8080/guestbook.php?cmd=get&key=messages')).json(), { timeout: 10_000 })
+    .poll(async () => (await fetch('http://127.0.0.1:8080/guestbook.php?cmd=get&key=messages')).json(), {
+      timeout: 10_000,
+    })
     .toMatchObject({ data: expect.any(String) })
 })
 
 it('lists the policies', async () => {
   const { stdout } = await lab('kubectl', 'get', 'tracingpolicies,tracingpoliciesnamespaced', '-A', '-o', 'name')
-  for (const name of ['sensitive-file-access', 'tcp-connect', 'unexpected-process-exec', 'sys-openat']) expect(stdout).toContain(name)
+  for (const name of ['sensitive-file-access', 'tcp-connect', 'unexpected-process-exec', 'sys-openat'])
+    expect(stdout).toContain(name)
 })
 
 it('has nothing to do the second time', async () => {
@@ -78,7 +81,8 @@ it('has nothing to do the second time', async () => {
 })
 
 it('is the same stack for plain pulumi', async () => {
-  const { exitCode, stdout, stderr } = await $`eval "$(./lab env)" && pulumi preview --expect-no-changes --non-interactive`
+  const { exitCode, stdout, stderr } =
+    await $`eval "$(./lab env)" && pulumi preview --expect-no-changes --non-interactive`
   expect(exitCode, stdout + stderr).toBe(0)
 })
 
