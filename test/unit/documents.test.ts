@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
@@ -103,8 +103,9 @@ describe('what a row names is there', () => {
         .replaceAll(' ', '-'),
     )
 
-  test.each(['documents', 'architecture', 'troubleshooting', 'runbooks'])('docs/%s.md: its links', name => {
-    const file = join(projectDir, 'docs', `${name}.md`)
+  const pages = ['README.md', 'bench/README.md', ...globSync('docs/*.md', { cwd: projectDir })]
+  test.each(pages)('%s: its links', page => {
+    const file = join(projectDir, page)
     for (const [, text, target] of readFileSync(file, 'utf8').matchAll(/\[([^\]]+)\]\((?!https?:)([^)\s]+)\)/g)) {
       const [path, anchor] = target!.split('#') as [string, string | undefined]
       const to = path ? resolve(dirname(file), path) : file
