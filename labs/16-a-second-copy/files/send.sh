@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Sends a second copy of the events to the stand-in. The shipper's configuration is that of the lab, with another destination.
+set -euo pipefail
+cd "$(dirname "$0")"
+image=$(kubectl -n monitoring get daemonset opentelemetry-collector-agent -o jsonpath='{.spec.template.spec.containers[0].image}')
+relay=$(kubectl -n monitoring get configmap opentelemetry-collector-agent -o jsonpath='{.data.relay}' |
+  sed -e 's#endpoint: http://loki\.[^ ]*#endpoint: http://siem.siem.svc:4318#' -e 's#start_at: beginning#start_at: end#')
+kubectl create configmap second-shipper --namespace siem --from-literal "relay.yaml=$relay" --dry-run=client -o yaml | kubectl apply -f -
+sed "s#IMAGE#$image#" siem.yaml | kubectl apply -f -
