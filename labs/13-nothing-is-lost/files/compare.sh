@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# How many events of each of the last minutes are in the file on the node, and how many in Loki. By the time at which they happened.
+set -euo pipefail
+agent=$(kubectl -n monitoring get daemonsets -o name | grep -E '/tetragon(-replay)?$')
+# From the node: its clock is the events'. A minute is looked at when it is over by 15 seconds.
+text=$(kubectl -n monitoring exec "$agent" -- sh -c '
+  now=$(date +%s); last=$(( (now - 15) / 60 * 60 ))
+  for minute in 4 3 2 1; do
+    from=$(( last - minute * 60 ))
+    stamp=$(date -u -d "@$from" +%Y-%m-%dT%H:%M)
+    echo "$from ${stamp#*T} $(cat /var/log/tetragon/tetragon*.log | grep -c "\"time\":\"$stamp:[^\"]*\"}\$")"
+  done')
+missing=0
+printf '%-8s%8s%8s\n' minute file Loki
+while read -r from minute file; do
+  query='sum(count_over_time(%7Bservice_name%3D%22tetragon%22%7D%5B60s%5D))'
+  # A nanosecond before the next minute: a range holds its end, and not its beginning.
+  answer=$(kubectl get --raw "/api/v1/namespaces/monitoring/services/loki:3100/proxy/loki/api/v1/query?query=$query&time=$(( from + 59 ))999999999")
+  loki=$(sed -nE 's/.*"value":\[[^,]*,"([0-9]+)"\].*/\1/p' <<<"$answer")
+  printf '%-8s%8s%8s\n' "$minute" "$file" "${loki:=0}"
+  if [ "$loki" -lt "$file" ]; then missing=$(( missing + file - loki )); fi
+done <<<"$text"
+if [ "$missing" -gt 0 ]; then echo "$missing are missing"; else echo 'nothing is missing'; fi
