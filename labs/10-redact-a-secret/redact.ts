@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 
 // What Tetragon's redaction filters make of a few commands, to try filters without an agent: only the groups of an expression are replaced, and only where
 // binary_regex, if there is one, matches the program. Says of each command whether a secret leaks or more than the secret is gone.
@@ -35,6 +35,7 @@ function expression(text: string): RegExp {
 }
 
 function readFilters(file: string): Filter[] {
+  if (!existsSync(file)) stop(`no file ${basename(file)} yet`)
   try {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
     if (Array.isArray(value)) return value as Filter[]
@@ -67,18 +68,22 @@ const filters = readFilters(file).map(({ binary_regex = [], redact = [] }) => ({
 }))
 const commands = JSON.parse(readFileSync(join(import.meta.dirname, 'commands.json'), 'utf8')) as Command[]
 
-let bad = 0
+const bad: string[] = []
+let all = 0
 for (const { binary, arguments: given, secret } of commands) {
   if (!`${binary} ${given}`.includes(program)) continue
+  all++
   let seen = given
   for (const { binaries, patterns } of filters)
     if (binaries.length === 0 || binaries.some(pattern => pattern.test(binary)))
       for (const pattern of patterns) seen = withStars(seen, pattern)
   const right = secret === undefined ? given : given.replaceAll(secret, stars)
   const verdict = seen === right ? 'good' : secret && seen.includes(secret) ? 'leaks' : 'too much'
-  if (verdict !== 'good') bad++
-  console.log(`${verdict.padEnd(8)}  ${binary} ${seen}`)
+  const line = `${verdict.padEnd(8)}  ${binary} ${seen}`
+  if (verdict !== 'good') bad.push(line)
+  console.log(line)
 }
 const groupless = filters.flatMap(({ patterns }) => patterns).find(({ source }) => !/(^|[^\\])\((?!\?)/.test(source))
 if (groupless) console.log(`no group: ${groupless.source} matches, but names nothing to be replaced`)
-process.exit(bad === 0 ? 0 : 1)
+console.log(`${all - bad.length} of ${all} are good${bad.length === 0 ? '' : `; the first that is not: ${bad[0]}`}`)
+process.exit(bad.length === 0 ? 0 : 1)
