@@ -47,7 +47,11 @@ export async function walk(exercise: Exercise, offer: Offer, report: Report = ()
     note({ exercise: exercise.name, what: 'the text is rendered', ...rendered(exercise), seconds: 0 })
     if (tasks.length > 0) await walker.all(tasks)
     for (const { task, why } of left) await walker.recorded(task, why)
-    await walker.step('what it changed is taken back', async () => void (await reset(exercise)))
+    // Not a reset, which would set the exercise up again.
+    await walker.step('what it changed is taken back', async () => {
+      if (exercise.reset) await runCommands(exercise.name, 'the reset', exercise.reset)
+      return undefined
+    })
   })
   return steps
 }
