@@ -8,9 +8,9 @@ text=$(kubectl -n monitoring exec "$agent" -- sh -c '
   for minute in 4 3 2 1; do
     from=$(( last - minute * 60 ))
     stamp=$(date -u -d "@$from" +%Y-%m-%dT%H:%M)
-    echo "$from ${stamp#*T} $(cat /var/log/tetragon/tetragon*.log | grep -c "\"time\":\"$stamp:[^\"]*\"}\$")"
+    echo "$from ${stamp#*T} $(cat /var/log/tetragon/tetragon*.log | grep -c "\"time\":\"$stamp:")"
   done')
-missing=0
+missing=0 total=0
 printf '%-8s%8s%8s\n' minute file Loki
 while read -r from minute file; do
   query='sum(count_over_time(%7Bservice_name%3D%22tetragon%22%7D%5B60s%5D))'
@@ -18,6 +18,13 @@ while read -r from minute file; do
   answer=$(kubectl get --raw "/api/v1/namespaces/monitoring/services/loki:3100/proxy/loki/api/v1/query?query=$query&time=$(( from + 59 ))999999999")
   loki=$(sed -nE 's/.*"value":\[[^,]*,"([0-9]+)"\].*/\1/p' <<<"$answer")
   printf '%-8s%8s%8s\n' "$minute" "$file" "${loki:=0}"
+  total=$(( total + file ))
   if [ "$loki" -lt "$file" ]; then missing=$(( missing + file - loki )); fi
 done <<<"$text"
-if [ "$missing" -gt 0 ]; then echo "$missing are missing"; else echo 'nothing is missing'; fi
+if [ "$total" -eq 0 ]; then
+  echo 'the file holds no events of these minutes'
+elif [ "$missing" -gt 0 ]; then
+  echo "$missing are missing"
+else
+  echo 'nothing is missing'
+fi
