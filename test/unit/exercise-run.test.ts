@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { execa } from 'execa'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { attempt } from '../../scripts/exercise/attempt.ts'
 import { findExercise } from '../../scripts/exercise/exercises.ts'
 import { projectDir } from '../../stacks/paths.ts'
@@ -103,4 +106,55 @@ it.each(wrong)('%s: %s by a wrong way ends in %s', async (name, id, deadEnd, { a
     { once: true },
   )
   expect(made).toMatchObject({ passed: false, deadEnd: { id: deadEnd } })
+})
+
+// The script that exercise 13 counts with. A fake kubectl in front of it: what is run in the pod runs here, and Loki answers the same for each minute.
+describe('compare.sh', () => {
+  const script = join(projectDir, 'labs', '13-nothing-is-lost', 'files', 'compare.sh')
+  const recorded = gunzipSync(
+    readFileSync(join(projectDir, 'stacks/monitoring/replay/recordings/guestbook/tetragon.log.gz')),
+  )
+    .toString('utf8')
+    .split('\n')
+    .filter(Boolean)
+
+  /** With as many real events in the file in each of the last six minutes, and as many in Loki. */
+  async function compare(inFile: number, inLoki: number): Promise<string> {
+    const folder = mkdtempSync(join(tmpdir(), 'lab-compare-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const minutes = [0, 1, 2, 3, 4, 5, 6].map(ago => new Date(Date.now() - ago * 60_000).toISOString().slice(0, 16))
+    const lines = minutes.flatMap(minute =>
+      recorded.slice(0, inFile).map(line => line.replace(/"time":"[^"]*"/, `"time":"${minute}:30.5Z"`)),
+    )
+    writeFileSync(join(folder, 'tetragon.log'), lines.map(line => `${line}\n`).join(''))
+    writeFileSync(
+      join(folder, 'kubectl'),
+      `#!/usr/bin/env bash
+case "$*" in
+  *'get daemonsets'*) echo daemonset.apps/node-exporter; echo daemonset.apps/tetragon-replay ;;
+  *'daemonset.apps/tetragon-replay -- sh -c'*) sh -c "$(sed 's#/var/log/tetragon#${folder}#g' <<<"\${@: -1}")" ;;
+  *--raw*) echo '{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1795261455.4,"${inLoki}"]}]}}' ;;
+  *) exit 9 ;;
+esac
+`,
+    )
+    chmodSync(join(folder, 'kubectl'), 0o755)
+    const { stdout } = await execa('bash', [script], { env: { PATH: `${folder}${delimiter}${process.env.PATH}` } })
+    return stdout
+  }
+
+  it('counts both ends, minute by minute', async () => {
+    const lines = (await compare(7, 7)).split('\n')
+    expect(lines).toHaveLength(6)
+    expect(lines[1]).toMatch(/^\d\d:\d\d\s+7\s+7$/)
+    expect(lines.at(-1)).toBe('nothing is missing')
+  })
+
+  it('says how many are missing', async () => {
+    expect((await compare(7, 5)).split('\n').at(-1)).toBe('8 are missing')
+  })
+
+  it('takes an empty file for no proof', async () => {
+    expect((await compare(0, 0)).split('\n').at(-1)).toBe('the file holds no events of these minutes')
+  })
 })
