@@ -42,7 +42,8 @@ export function fluentBitValues(lab: Lab): Values {
     config: {
       service: section('SERVICE', {
         Daemon: 'Off',
-        Flush: '1',
+        // Seconds. What is on its way when it is killed is sent again, so let that be little.
+        Flush: '0.5',
         Log_Level: 'warn',
         HTTP_Server: 'On',
         HTTP_Listen: '0.0.0.0',

@@ -64,10 +64,10 @@ export function lokiValues({ settings, lock }: Lab): Values {
       ingester: {
         // A ring of one has nobody to wait for.
         lifecycler: { min_ready_duration: '0s', join_after: '0s' },
-        // An event that a shipper sends again after it was killed is dropped when it is still in the open block of its stream. The usual
-        // 256 kB hold thirty events.
-        chunk_block_size: 4 * 1024 ** 2,
-        chunk_target_size: 16 * 1024 ** 2,
+        // An event that a shipper sends again after it was killed is dropped when it is still in the open block of its stream: one of 16 MiB
+        // holds two thousand events, the usual 256 kB thirty.
+        chunk_block_size: 16 * 1024 ** 2,
+        chunk_target_size: 24 * 1024 ** 2,
       },
       readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2 },
       limits_config: {
@@ -79,6 +79,8 @@ export function lokiValues({ settings, lock }: Lab): Values {
         ingestion_burst_size_mb: 64,
         per_stream_rate_limit: '16MB',
         per_stream_rate_limit_burst: '64MB',
+        // One process has nobody to share a stream with; spread over several, what is sent again would pass for new.
+        shard_streams: { enabled: false },
         otlp_config: {
           resource_attributes: {
             // Few and bounded labels; all the rest becomes structured metadata.

@@ -1,0 +1,109 @@
+import { parseTime } from '../../../stacks/monitoring/replay/replay.mjs'
+
+// What should be known of an event in Loki, worked out in the plainest way from the event alone: what either shipper is held against.
+
+/** An event as Loki gives it back. */
+export interface Lifted {
+  /** Nanoseconds since 1970. */
+  time: bigint
+  line: string
+  labels: Record<string, string>
+  metadata: Record<string, string>
+}
+
+interface Process {
+  binary?: string
+  arguments?: string
+  pid?: number
+  exec_id?: string
+  pod?: { namespace?: string; name?: string; workload?: string; container?: { name?: string } }
+}
+
+interface Argument {
+  file_arg?: { path?: string }
+  linux_binprm_arg?: { path?: string }
+  string_arg?: string
+  sock_arg?: { saddr?: string; daddr?: string; dport?: number }
+}
+
+interface Event {
+  process?: Process
+  parent?: Process
+  policy_name?: string
+  function_name?: string
+  action?: string
+  signal?: string
+  message?: string
+  tags?: string[]
+  args?: Argument[]
+}
+
+/** The labels and metadata of an event, from its line. */
+export function lifted(line: string): Lifted {
+  const whole = JSON.parse(line) as { time: string } & Record<string, Event>
+  const type = Object.keys(whole).find(key => key.startsWith('process_') || key === 'rate_limit_info')!
+  const event = whole[type]!
+  const pod = event.process?.pod
+  const tags = event.tags ?? []
+  const [number, text] = severityOf(tags)
+  return {
+    time: parseTime(whole.time),
+    line,
+    labels: known({
+      service_name: 'tetragon',
+      tetragon_event_type: type,
+      k8s_namespace_name: pod?.namespace,
+      tetragon_policy_name: event.policy_name,
+    }),
+    metadata: known({
+      k8s_pod_name: pod?.name,
+      k8s_container_name: pod?.container?.name,
+      k8s_workload_name: pod?.workload,
+      process_executable_path: event.process?.binary,
+      process_arguments: event.process?.arguments,
+      process_pid: event.process?.pid,
+      process_exec_id: event.process?.exec_id,
+      process_parent_executable_path: event.parent?.binary,
+      process_parent_exec_id: event.parent?.exec_id,
+      tetragon_function_name: event.function_name,
+      tetragon_action: event.action,
+      tetragon_signal: event.signal,
+      tetragon_message: event.message,
+      tetragon_tags: tags.length > 0 ? tags.join(',') : undefined,
+      tetragon_args: argumentsOf(event.args ?? []),
+      tetragon_blocked: wasBlocked(event) ? 'true' : undefined,
+      severity_text: text,
+      severity_number: number,
+    }),
+  }
+}
+
+function severityOf(tags: string[]): [number, string] {
+  if (tags.includes('severity.critical')) return [21, 'critical']
+  if (tags.includes('severity.high')) return [17, 'error']
+  if (tags.includes('severity.medium')) return [13, 'warn']
+  if (tags.includes('severity.low')) return [10, 'info']
+  return [9, 'info']
+}
+
+function argumentsOf([first, second]: Argument[]): string | undefined {
+  const socket = first?.sock_arg
+  if (socket?.saddr && socket.daddr && socket.dport) return `${socket.saddr} -> ${socket.daddr}:${socket.dport}`
+  return (
+    first?.file_arg?.path ??
+    first?.linux_binprm_arg?.path ??
+    second?.file_arg?.path ??
+    first?.string_arg ??
+    second?.string_arg
+  )
+}
+
+const wasBlocked = ({ signal, action, policy_name = '' }: Event): boolean =>
+  signal === 'SIGKILL' || (action === 'KPROBE_ACTION_OVERRIDE' && !policy_name.endsWith('-monitor'))
+
+const known = (values: Record<string, string | number | undefined>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(values)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, String(value)]),
+  )
