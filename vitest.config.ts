@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/{unit,plan}/**/*.test.ts'],
+    // Most files wait for programs that they start: leaving a processor free would only make it longer.
+    maxWorkers: '150%',
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
