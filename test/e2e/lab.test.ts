@@ -15,19 +15,20 @@ const lab = (...args: string[]) => $`./lab ${args}`
 const userKubeconfig = join(homedir(), '.kube', 'config')
 const contentOf = (file: string): string | undefined => (existsSync(file) ? readFileSync(file, 'utf8') : undefined)
 let kubeconfigBefore: string | undefined
-let containersBefore: string
-let networksBefore: string
+let networkBefore: boolean
+let volumes: string[] = []
 let settingsBefore: string | undefined
 
-const containers = async () => (await $`docker ps -a --format {{.Names}}`).stdout
-const networks = async () => (await $`docker network ls --format {{.Name}}`).stdout
+// Other containers of this machine come and go; only the lab's own are of interest.
+const containers = async () =>
+  (await $`docker ps -a --filter label=io.x-k8s.kind.cluster=lab --format {{.Names}}`).stdout
+const hasNetwork = async () => (await $`docker network ls --format {{.Name}}`).stdout.split('\n').includes('kind')
 
 beforeAll(async () => {
   const { stdout } = await lab('status', '--json')
   expect(JSON.parse(stdout), 'no lab may be up').toMatchObject({ state: 'down' })
   kubeconfigBefore = contentOf(userKubeconfig)
-  containersBefore = await containers()
-  networksBefore = await networks()
+  networkBefore = await hasNetwork()
   settingsBefore = contentOf(join(projectDir, 'Pulumi.dev.yaml'))
 })
 // Whatever failed in between: nothing stays.
@@ -87,10 +88,15 @@ it('is the same stack for plain pulumi', async () => {
 })
 
 it('goes without a trace', async () => {
+  const mounts = await $`docker inspect lab-control-plane --format {{json .Mounts}}`
+  volumes = (JSON.parse(mounts.stdout) as { Type: string; Name?: string }[]).flatMap(mount => mount.Name ?? [])
+  expect(volumes.length).toBeGreaterThan(0)
   const { exitCode, stderr } = await lab('down', '--yes')
   expect(exitCode, stderr).toBe(0)
-  expect(await containers()).toBe(containersBefore)
-  expect(await networks()).toBe(networksBefore)
+  expect(await containers()).toBe('')
+  expect(await hasNetwork()).toBe(networkBefore)
+  const left = (await $`docker volume ls -q`).stdout.split('\n')
+  expect(volumes.filter(volume => left.includes(volume))).toEqual([])
   await within(async () => {
     const { stdout, stderr } = await $`eval "$(./lab env)" && kind get clusters`
     expect(stdout + stderr).not.toContain('lab\n')
