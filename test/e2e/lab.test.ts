@@ -16,7 +16,6 @@ const userKubeconfig = join(homedir(), '.kube', 'config')
 const contentOf = (file: string): string | undefined => (existsSync(file) ? readFileSync(file, 'utf8') : undefined)
 let kubeconfigBefore: string | undefined
 let networkBefore: boolean
-let volumes: string[] = []
 let settingsBefore: string | undefined
 
 // Other containers of this machine come and go; only the lab's own are of interest.
@@ -88,8 +87,8 @@ it('is the same stack for plain pulumi', async () => {
 })
 
 it('goes without a trace', async () => {
-  const mounts = await $`docker inspect lab-control-plane --format {{json .Mounts}}`
-  volumes = (JSON.parse(mounts.stdout) as { Type: string; Name?: string }[]).flatMap(mount => mount.Name ?? [])
+  const mounts = await $`docker inspect lab-control-plane --format ${'{{json .Mounts}}'}`
+  const volumes = (JSON.parse(mounts.stdout) as { Type: string; Name?: string }[]).flatMap(mount => mount.Name ?? [])
   expect(volumes.length).toBeGreaterThan(0)
   const { exitCode, stderr } = await lab('down', '--yes')
   expect(exitCode, stderr).toBe(0)
