@@ -47,13 +47,22 @@ const tetragon = z.strictObject({
       'Where events come from: `live` runs Tetragon, `replay` plays a recording of it, `auto` asks the kernel which of the two can work.',
     ),
   replay: replay.prefault({}),
-  enableProcessCred: z.boolean().default(true).describe('Put user and group ids and capabilities into every event.'),
-  enableProcessNs: z.boolean().default(true).describe('Put the Linux namespaces into every event.'),
+  enableProcessCred: z
+    .boolean()
+    .default(true)
+    .describe('Put user and group ids and capabilities into every event.')
+    .meta({ examples: [false] }),
+  enableProcessNs: z
+    .boolean()
+    .default(true)
+    .describe('Put the Linux namespaces into every event.')
+    .meta({ examples: [false] }),
   exportRateLimit: z
     .int()
     .min(-1)
     .default(-1)
-    .describe('Most events a minute that Tetragon writes to its file; -1 sets no limit.'),
+    .describe('Most events a minute that Tetragon writes to its file; -1 sets no limit.')
+    .meta({ examples: [6000] }),
   exportAllowList: z
     .array(z.record(z.string(), z.unknown()))
     .default([
@@ -68,25 +77,41 @@ const tetragon = z.strictObject({
         ],
       },
     ])
-    .describe('Events that are written to the file: any of these filters matches.'),
+    .describe('Events that are written to the file: any of these filters matches.')
+    .meta({
+      examples: [[{ event_set: ['PROCESS_EXEC', 'PROCESS_EXIT', 'PROCESS_KPROBE'], namespace: ['application'] }]],
+    }),
   exportDenyList: z
     .array(z.record(z.string(), z.unknown()))
     .default([{ health_check: true }, { namespace: ['', 'cilium', 'kube-system'] }])
-    .describe('Events that are kept out of the file; wins over the allow list. The empty namespace is the host.'),
+    .describe('Events that are kept out of the file; wins over the allow list. The empty namespace is the host.')
+    .meta({
+      examples: [[{ health_check: true }, { namespace: ['', 'cilium', 'kube-system', 'monitoring'] }]],
+    }),
   redactionFilters: z
     .array(z.record(z.string(), z.unknown()))
     .default([{ redact: ['--password(?:\\s+|=)(\\S*)', '--token(?:\\s+|=)(\\S*)'] }])
     .describe(
       'What is replaced by `*****` in arguments before an event leaves the agent: the groups of each expression.',
-    ),
+    )
+    .meta({
+      examples: [
+        [
+          { redact: ['--password(?:\\s+|=)(\\S*)', '--token(?:\\s+|=)(\\S*)'] },
+          { binary_regex: ['(?:^|/)redis-cli$'], redact: ['-a\\s+(\\S+)'] },
+        ],
+      ],
+    }),
   keepSensorsOnExit: z
     .boolean()
     .default(false)
-    .describe('Keep enforcing while the agent is away (persistent enforcement); what it leaves goes with the cluster.'),
+    .describe('Keep enforcing while the agent is away (persistent enforcement); what it leaves goes with the cluster.')
+    .meta({ examples: [true] }),
   runtimeHooks: z
     .boolean()
     .default(false)
-    .describe("Apply policies from a container's first instruction, by a hook in the container runtime."),
+    .describe("Apply policies from a container's first instruction, by a hook in the container runtime.")
+    .meta({ examples: [true] }),
 })
 
 const policies = z.strictObject({
@@ -116,14 +141,23 @@ const traffic = z.strictObject({
 })
 
 const pipeline = z.strictObject({
-  shipper: z.enum(['otel', 'fluent-bit']).default('otel').describe('What carries the events from the file to Loki.'),
+  shipper: z
+    .enum(['otel', 'fluent-bit'])
+    .default('otel')
+    .describe('What carries the events from the file to Loki; labels, severities and queries are the same with either.')
+    .meta({ examples: ['fluent-bit'] }),
   siem: z
     .strictObject({
-      protocol: z.enum(['none', 'otlp', 'syslog']).default('none').describe('How a second copy of the stream is sent.'),
+      protocol: z
+        .enum(['none', 'otlp', 'syslog'])
+        .default('none')
+        .describe('How a second copy of the stream is sent: `otlp` with either shipper, `syslog` with `fluent-bit`.')
+        .meta({ examples: ['otlp'] }),
       endpoint: z
         .string()
         .default('')
-        .describe('Where to: `http://host:4318` for otlp, `host:514` for syslog (RFC 5424 over TCP).'),
+        .describe('Where to: `http://host:4318` for otlp, `host:514` for syslog (RFC 5424 over TCP).')
+        .meta({ examples: ['http://192.168.1.20:4318'] }),
     })
     .prefault({}),
 })
@@ -207,8 +241,9 @@ export const setCommand = (path: string, value: unknown): string =>
  * @throws LabError for the first wrong value or unknown key: what was found, what is allowed, the command that mends it.
  */
 export function parseSettings(given: unknown): Settings {
-  const parsed = settingsSchema.safeParse(given ?? {})
-  if (!parsed.success) throw explain(parsed.error.issues[0]!, given)
+  const whole = withLists(given ?? {})
+  const parsed = settingsSchema.safeParse(whole)
+  if (!parsed.success) throw explain(parsed.error.issues[0]!, whole)
   const settings = parsed.data
   const taken = new Map<number, string>()
   for (const [name, number] of Object.entries(settings.ports)) {
@@ -227,16 +262,51 @@ export function parseSettings(given: unknown): Settings {
       expected: 'the name of a context of your kubeconfig',
       next: setCommand('cluster.context', '$(kubectl config current-context)'),
     })
-  if (settings.pipeline.siem.protocol !== 'none' && settings.pipeline.siem.endpoint === '')
-    throw new LabError({
-      found: `pipeline.siem.protocol is ${settings.pipeline.siem.protocol}, but pipeline.siem.endpoint is empty`,
-      expected: 'where the stream is sent',
-      next: setCommand(
-        'pipeline.siem.endpoint',
-        settings.pipeline.siem.protocol === 'otlp' ? 'http://host:4318' : 'host:514',
-      ),
-    })
+  checkSiem(settings.pipeline)
   return settings
+}
+
+/** `pulumi config set --path` knows no lists and keeps the text of one: here it becomes a list again. */
+function withLists(given: unknown): unknown {
+  const whole = structuredClone(given)
+  for (const { path } of settingRows().filter(row => row.allowed === 'a list')) {
+    const keys = path.split('.')
+    const last = keys.pop()!
+    const holder = keys.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], whole)
+    if (typeof holder !== 'object' || holder === null) continue
+    const section = holder as Record<string, unknown>
+    if (typeof section[last] !== 'string') continue
+    try {
+      section[last] = JSON.parse(section[last])
+    } catch {
+      // As it is, it will be refused in the words for all other settings.
+    }
+  }
+  return whole
+}
+
+function checkSiem({ shipper, siem: { protocol, endpoint } }: Settings['pipeline']): void {
+  if (protocol === 'none') return
+  const example = protocol === 'otlp' ? 'http://host:4318' : 'host:514'
+  const next = setCommand('pipeline.siem.endpoint', example)
+  if (endpoint === '')
+    throw new LabError({
+      found: `pipeline.siem.protocol is ${protocol}, but pipeline.siem.endpoint is empty`,
+      expected: 'where the stream is sent',
+      next,
+    })
+  if (!(protocol === 'otlp' ? /^https?:\/\/[^/\s]+(\/\S*)?$/ : /^[^\s:/]+:\d{1,5}$/).test(endpoint))
+    throw new LabError({
+      found: `pipeline.siem.endpoint is ${endpoint}`,
+      expected: `an address like ${example}, because pipeline.siem.protocol is ${protocol}`,
+      next,
+    })
+  if (protocol === 'syslog' && shipper !== 'fluent-bit')
+    throw new LabError({
+      found: `pipeline.siem.protocol is syslog, but pipeline.shipper is ${shipper}`,
+      expected: 'fluent-bit, which speaks syslog; the collector for Kubernetes does not',
+      next: setCommand('pipeline.shipper', 'fluent-bit'),
+    })
 }
 
 /**
@@ -294,6 +364,8 @@ export interface SettingRow {
   /** What is allowed, in words. */
   allowed: string
   default: unknown
+  /** Another value that makes sense, where one is worth showing. */
+  example?: unknown
 }
 
 interface JsonSchema {
@@ -301,6 +373,7 @@ interface JsonSchema {
   properties?: Record<string, JsonSchema>
   description?: string
   default?: unknown
+  examples?: unknown[]
   enum?: string[]
   minimum?: number
   maximum?: number
@@ -314,7 +387,13 @@ export function settingRows(): SettingRow[] {
     if (schema.properties) {
       for (const [key, child] of Object.entries(schema.properties)) walk(child, path ? `${path}.${key}` : key)
     } else {
-      rows.push({ path, description: schema.description ?? '', allowed: allowed(schema), default: schema.default })
+      rows.push({
+        path,
+        description: schema.description ?? '',
+        allowed: allowed(schema),
+        default: schema.default,
+        ...(schema.examples && { example: schema.examples[0] }),
+      })
     }
   }
   walk(z.toJSONSchema(settingsSchema, { io: 'input' }) as JsonSchema, '')

@@ -5,6 +5,10 @@ import { projectDir } from '../../stacks/paths.ts'
 
 const suites: Record<string, { config: string; what: string }> = {
   unit: { config: 'vitest.config.ts', what: 'what needs nothing but Node: units, and the program under a fake engine' },
+  pipeline: {
+    config: 'test/pipeline/vitest.config.ts',
+    what: 'the way of the events, with the real Loki and both shippers in containers of their own (Docker; a lab that is up is left alone)',
+  },
   faults: {
     config: 'test/faults/vitest.config.ts',
     what: 'the same with something broken in the middle: interrupted, killed, deleted (Docker; no lab may be up)',

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectDir } from '../../stacks/paths.ts'
-import { configNamespace, settingRows } from '../../stacks/settings.ts'
+import { configNamespace, type SettingRow, setCommand, settingRows } from '../../stacks/settings.ts'
 
 /** docs/settings.md, made from the schema: so that it cannot say anything else. */
 export function settingsPage(): string {
@@ -18,6 +18,7 @@ export function settingsPage(): string {
         row =>
           `| \`${row.path}\` | ${cell(row.default)} | ${row.allowed.replaceAll('|', '\\|')} | ${row.description.replaceAll('|', '\\|')} |`,
       ),
+      ...examples(list),
     ].join('\n'),
   )
   return `# Settings
@@ -43,6 +44,13 @@ A wrong value or an unknown name is refused with what is allowed and the command
 
 ${tables.join('\n\n')}
 `
+}
+
+/** The commands that set what is worth an example. */
+function examples(rows: SettingRow[]): string[] {
+  const worth = rows.filter(row => row.example !== undefined)
+  if (worth.length === 0) return []
+  return ['', 'For example:', '', '```bash', ...worth.map(({ path, example }) => setCommand(path, example)), '```']
 }
 
 export const settingsFile = join(projectDir, 'docs', 'settings.md')

@@ -143,6 +143,8 @@ function siemOutput({ settings }: Lab): string[] {
         Syslog_Hostname_Key: 'host',
         Syslog_Severity_Key: 'severity',
         Syslog_Maxsize: '1048576',
+        // Nobody confirms a message of syslog: on a connection of its own it is at least noticed that nobody is there.
+        'net.keepalive': 'Off',
       }),
     ]
   return [

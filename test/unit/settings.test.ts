@@ -60,12 +60,54 @@ describe('settings', () => {
     [{ cluster: { name: 'My Lab' } }, 'cluster.name is "My Lab"', /text like/, /cluster\.name lab/],
     [{ traffic: 5 }, /traffic is 5/, /./, /traffic/],
     [{ pipeline: { siem: { protocol: 'otlp' } } }, /endpoint is empty/, /sent/, /siem\.endpoint/],
+    [
+      { pipeline: { siem: { protocol: 'otlp', endpoint: 'host:4318' } } },
+      'pipeline.siem.endpoint is host:4318',
+      /like http:\/\/host:4318/,
+      /siem\.endpoint http:\/\/host:4318/,
+    ],
+    [
+      { pipeline: { shipper: 'fluent-bit', siem: { protocol: 'syslog', endpoint: 'tcp://host:514' } } },
+      'pipeline.siem.endpoint is tcp://host:514',
+      /like host:514/,
+      /siem\.endpoint host:514/,
+    ],
+    [
+      { pipeline: { siem: { protocol: 'syslog', endpoint: 'host:514' } } },
+      /protocol is syslog, but pipeline\.shipper is otel/,
+      /fluent-bit/,
+      /pipeline\.shipper fluent-bit/,
+    ],
+    [{ policies: { apply: 'tcp-connect' } }, 'policies.apply is "tcp-connect"', /a list/, /policies\.apply '\["/],
   ])('refuse %j in three lines', (given, found, expected, next) => {
     const error = refusal(given)
     expect(error.found).toMatch(found)
     expect(error.expected).toMatch(expected)
     expect(error.next).toMatch(next)
     expect(error.lines().join('')).not.toContain('\n')
+  })
+
+  it('take a list from its text, which is what `pulumi config set --path` keeps', () => {
+    const { tetragon } = parseSettings({ tetragon: { exportDenyList: '[{"namespace":["kube-system"]}]' } })
+    expect(tetragon.exportDenyList).toEqual([{ namespace: ['kube-system'] }])
+  })
+
+  it('have examples that are allowed', () => {
+    const examples = settingRows().filter(row => row.example !== undefined)
+    expect(examples.map(row => row.path)).toEqual(
+      expect.arrayContaining(['tetragon.redactionFilters', 'tetragon.exportRateLimit', 'pipeline.siem.endpoint']),
+    )
+    const given: Record<string, Record<string, unknown>> = {}
+    for (const { path, example } of examples) {
+      const keys = path.split('.')
+      const last = keys.pop()!
+      const holder = keys.reduce<Record<string, unknown>>((at, key) => {
+        at[key] ??= {}
+        return at[key] as Record<string, unknown>
+      }, given)
+      holder[last] = example
+    }
+    expect(parseSettings(given)).toMatchObject(given)
   })
 
   it('are described by the page that was made from them', () => {

@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { imageRef } from '../../stacks/lock.ts'
+import { severities } from '../../stacks/monitoring/fields.ts'
+import { allOf, arrived } from './support/arrived.ts'
+import { awkwardLines } from './support/awkward.ts'
+import { recordedLines } from './support/feed.ts'
+import { Pipeline, shippers } from './support/pipeline.ts'
+import { lifted } from './support/reference.ts'
+
+// A second copy of the stream goes to an address of the user's choice: here to a small receiver.
+
+interface Received {
+  requests: number
+  held: { time: string; line: string; severity: number; severityText: string; attributes: Record<string, string> }[]
+}
+
+const receiver = readFileSync(join(import.meta.dirname, 'receiver', 'receiver.mjs'), 'utf8')
+let pipeline: Pipeline
+
+afterEach(() => pipeline.remove())
+
+const startReceiver = (): Promise<void> =>
+  pipeline.run('siem', {
+    image: imageRef(pipeline.lab.lock.images.node),
+    args: ['node', '/receiver/receiver.mjs'],
+    memory: '256Mi',
+    files: { '/receiver/receiver.mjs': receiver },
+    port: 8080,
+  })
+
+const received = async (): Promise<Received> =>
+  (await (await fetch(`http://${pipeline.address('siem')}/held`)).json()) as Received
+
+async function receivedAll(count: number): Promise<Received> {
+  await expect.poll(async () => (await received()).held.length, { timeout: 90_000, interval: 1000 }).toBe(count)
+  return received()
+}
+
+const byLine = <T extends { line: string }>(list: T[]): T[] =>
+  list.toSorted((a, b) => (a.line < b.line ? -1 : a.line > b.line ? 1 : 0))
+
+it.each(shippers)('%s: every event reaches an OTLP address once, with all that is known of it', async shipper => {
+  pipeline = await new Pipeline(shipper, { protocol: 'otlp', endpoint: 'http://siem:4318' }).start({ shipper: false })
+  await startReceiver()
+  await pipeline.startShipper()
+  const lines = [...awkwardLines(), ...recordedLines()]
+  pipeline.exportFile().append(lines)
+  const { requests, held } = await receivedAll(lines.length)
+  console.log(`${shipper}: ${held.length} of ${lines.length} events by OTLP in ${requests} requests`)
+  expect(await arrived(pipeline, lines)).toMatchObject(allOf(lines))
+
+  const should = lines.map(lifted).map(({ time, line, labels, metadata }) => {
+    const { severity_number, severity_text, ...others } = metadata
+    return {
+      time: String(time),
+      line,
+      severity: Number(severity_number),
+      severityText: severity_text,
+      attributes: { ...labels, ...others },
+    }
+  })
+  const is = held.map(({ attributes, ...rest }) => ({
+    ...rest,
+    // By OpenTelemetry's names there, by Loki's here.
+    attributes: Object.fromEntries(
+      Object.entries(attributes)
+        .filter(([, value]) => value !== '')
+        .map(([name, value]) => [name.replaceAll('.', '_'), value]),
+    ),
+  }))
+  expect(byLine(is)).toEqual(byLine(should))
+})
+
+it('fluent-bit: every event reaches a syslog address once, with its severity', async () => {
+  pipeline = await new Pipeline('fluent-bit', { protocol: 'syslog', endpoint: 'siem:5514' }).start({ shipper: false })
+  await startReceiver()
+  await pipeline.startShipper()
+  const lines = recordedLines()
+  pipeline.exportFile().append(lines)
+  const { held } = await receivedAll(lines.length)
+  console.log(`fluent-bit: ${held.length} of ${lines.length} events by syslog`)
+  expect(await arrived(pipeline, lines)).toMatchObject(allOf(lines))
+  const should = lines.map(lifted).map(({ time, line, metadata }) => ({
+    // Syslog has microseconds.
+    time: `${new Date(Number(time / 1_000_000n)).toISOString().slice(0, 20)}${String(time % 1_000_000_000n)
+      .padStart(9, '0')
+      .slice(0, 6)}Z`,
+    line,
+    severity: severities.find(({ number }) => String(number) === metadata.severity_number)!.syslog,
+    severityText: '',
+    attributes: { host: 'lab-control-plane', app: 'tetragon' },
+  }))
+  expect(byLine(held)).toEqual(byLine(should))
+})
+
+it.each(shippers)('%s: an address that is away holds up nobody, and gets everything when it is back', async shipper => {
+  pipeline = await new Pipeline(shipper, { protocol: 'otlp', endpoint: 'http://siem:4318' }).start()
+  const lines = recordedLines(500)
+  pipeline.exportFile().append(lines)
+  expect(await arrived(pipeline, lines)).toMatchObject(allOf(lines))
+  await startReceiver()
+  const { held } = await receivedAll(lines.length)
+  expect(held.map(({ line }) => line).sort()).toEqual([...lines].sort())
+})
