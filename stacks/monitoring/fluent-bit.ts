@@ -130,7 +130,7 @@ function siemOutput({ settings }: Lab): string[] {
   const { hostname, port, pathname, protocol } = new URL(
     siem.protocol === 'syslog' ? `tcp://${siem.endpoint}` : siem.endpoint,
   )
-  const common = { ...anyTime, Host: hostname, Port: port }
+  const common = { ...anyTime, Host: hostname, Port: port || (protocol === 'https:' ? '443' : '80') }
   if (siem.protocol === 'syslog')
     return [
       section('OUTPUT', {
@@ -198,7 +198,7 @@ end
 
 -- A whole number is written without a point.
 local function plain(value)
-  if type(value) == "number" and value == math.floor(value) then return string.format("%d", value) end
+  if type(value) == "number" and value == math.floor(value) then return string.format("%.0f", value) end
   return tostring(value)
 end
 

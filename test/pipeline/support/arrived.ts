@@ -12,7 +12,7 @@ export interface Arrival {
   unknown: string[]
   /** Events whose time, labels or metadata are not what they should be: as they are, and as they should be. */
   different: { is: Omit<Lifted, 'line'>; should: Omit<Lifted, 'line'> }[]
-  /** How many were sent again after Loki had them: it knew them for what they were. */
+  /** How many were sent more than once: Loki had not taken them, or had not said so, or had them already and knew them for what they were. */
   again: number
 }
 
@@ -58,4 +58,4 @@ const asInLoki = (event: Lifted): Lifted => ({
 
 /** One line for who reads along. */
 export const told = (what: string, lines: readonly string[], { counted, again }: Arrival): string =>
-  `${what}: ${lines.length} written, ${counted} in Loki${again > 0 ? `, ${again} of them sent again and known for what they were` : ''}`
+  `${what}: ${lines.length} written, ${counted} in Loki${again > 0 ? `, ${again} of them sent more than once` : ''}`
