@@ -114,6 +114,12 @@ export async function runPulumi(
       expected: 'nothing: what is half-made is mended by the next',
       next: './lab up, or ./lab down',
     })
+  if (finished.signal)
+    throw new LabError({
+      found: `pulumi ${action} was killed (${finished.signal})`,
+      expected: 'that it may end by itself',
+      next: './lab up, or ./lab down: either mends what is half-made',
+    })
   if (finished.failed) throw explainFailure(action, errors, String(finished.all ?? ''), log)
   return result
 }
