@@ -27,7 +27,7 @@ const anyOf = (names: string[], ...matchers: string[]): string =>
 
 // What goes to a SIEM as well must not count twice, and what Fluent Bit reads back from its own queue neither.
 const toLoki = ['exporter!~".+/siem"', 'name!~"syslog.+|opentelemetry.+"']
-const fromFile = ['name!~"storage_backlog.+"']
+const fromFile = ['receiver!~".+/siem"', 'name!~"storage_backlog.+"']
 
 /** In the order that an event meets them. */
 export const stages = {

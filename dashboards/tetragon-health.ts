@@ -208,12 +208,15 @@ export const tetragonHealth = (): Dashboard =>
             {
               title: 'Queue of the shipper',
               description:
-                'Batches that wait for Loki. A queue that grows while Loki is away and drains when it is back is what it is for; nothing is lost until it is full.',
-              unit: 'short',
+                'What waits on the node’s disk for Loki. A queue that grows while Loki is away and drains when it is back is what it is for; when it is full, the shipper stops reading, and Tetragon’s files keep the rest. Fluent Bit’s has no limit, so it shows no room.',
+              unit: 'bytes',
               empty: 'The shipper’s metrics are not read by Prometheus.',
               height: 7,
             },
-            promql(orZero('sum(otelcol_exporter_queue_size)'), 'waiting'),
+            promql(
+              orZero('sum({__name__=~"otelcol_exporter_queue_size|fluentbit_input_storage_chunks_busy_bytes"})'),
+              'waiting',
+            ),
             promql(orZero('sum(otelcol_exporter_queue_capacity)'), 'room'),
           ),
         ],
