@@ -4,6 +4,7 @@ import { loadContext } from '../context.ts'
 import { Grafana } from '../grafana.ts'
 import { kubeArgs } from '../kube.ts'
 import { type Check, fail, patiently } from './check.ts'
+import { verifyGotchas } from './gotchas.ts'
 import { verifyPanels } from './panels.ts'
 import {
   verifyAddresses,
@@ -21,7 +22,7 @@ import {
  * @throws LabError when no lab is running.
  */
 export async function verify(): Promise<Check[]> {
-  const { settings } = await loadContext()
+  const { settings, lock } = await loadContext()
   kubeArgs(settings)
   if (settings.cluster.mode === 'create' && (await nodeState(settings.cluster.name)) !== 'running')
     throw new LabError({ found: 'the node of the lab does not run', expected: 'a lab that is up', next: './lab up' })
@@ -35,6 +36,7 @@ export async function verify(): Promise<Check[]> {
     ['grafana', () => verifyDataSources(grafana)],
     ['panels', () => verifyPanels(settings, grafana)],
     ['addresses', () => verifyAddresses(settings)],
+    ['gotchas', () => verifyGotchas(grafana, lock)],
     ['files', () => verifyFiles(settings)],
   ]
   const checks = await Promise.all(

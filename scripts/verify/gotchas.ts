@@ -1,0 +1,99 @@
+import semver from 'semver'
+import type { Lock } from '../../stacks/lock.ts'
+import type { Grafana } from '../grafana.ts'
+import { kubectlJson } from '../kube.ts'
+import { findTool } from '../tools/tools.ts'
+import { type Check, fail, ok, skip } from './check.ts'
+
+// What an engineer learnt the hard way on a real cluster (docs/documents.md, "From Falco to Tetragon"), as checks. Each names the command
+// that proves it.
+
+interface Node {
+  metadata: { name: string }
+  status: { nodeInfo: { architecture: string; kernelVersion: string } }
+}
+
+/** A TracingPolicy, as far as it matters which calls it acts on. */
+export interface ActingPolicy {
+  metadata: { name: string; namespace?: string }
+  spec: {
+    options?: { name: string; value: string }[]
+    kprobes?: { call: string; selectors?: { matchActions?: { action: string }[] }[] }[]
+  }
+}
+
+/** 1. Tetragon's programs do not pass the verifier of older kernels on arm64. */
+export function judgeKernel({ metadata, status: { nodeInfo } }: Node): Check {
+  const title = `kernel of ${metadata.name}`
+  const { architecture, kernelVersion } = nodeInfo
+  const found = `${architecture}, ${kernelVersion}`
+  const version = semver.coerce(kernelVersion)
+  return architecture !== 'arm64' || (version && semver.gte(version, '5.15.0'))
+    ? ok('gotchas', title, found)
+    : fail('gotchas', title, found, '5.15 or newer on arm64', './lab kubectl get nodes -o wide')
+}
+
+/** 2. Where one policy refuses a call and another kills for it, the kill wins, whatever their order. */
+export function judgeOrder(policies: ActingPolicy[]): Check {
+  const title = 'no policy kills for what another refuses'
+  const actions = new Map<string, Map<string, Set<string>>>()
+  for (const { metadata, spec } of policies) {
+    if (spec.options?.some(option => option.name === 'policy-mode' && option.value === 'monitor')) continue
+    for (const { call, selectors = [] } of spec.kprobes ?? [])
+      for (const { action } of selectors.flatMap(selector => selector.matchActions ?? [])) {
+        const byAction = actions.get(call) ?? new Map<string, Set<string>>()
+        actions.set(call, byAction.set(action, (byAction.get(action) ?? new Set()).add(metadata.name)))
+      }
+  }
+  for (const [call, byAction] of actions) {
+    const kills = byAction.get('Sigkill')
+    const refuses = byAction.get('Override')
+    if (kills && refuses)
+      return fail(
+        'gotchas',
+        title,
+        `on ${call}, ${[...kills].join(', ')} kills and ${[...refuses].join(', ')} refuses: the kill wins`,
+        'one of the two, or different pods for them',
+        './lab policy list',
+      )
+  }
+  return ok('gotchas', title, `${policies.length} policies`)
+}
+
+/** Looks for all five. @param lock to find the tetra that it pins */
+export async function verifyGotchas(grafana: Grafana, lock: Lock): Promise<Check[]> {
+  const [nodes, policies, dropped, fromSystem, tetra] = await Promise.all([
+    kubectlJson<{ items: Node[] }>(['get', 'nodes']),
+    kubectlJson<{ items: ActingPolicy[] }>(['get', 'tracingpolicies,tracingpoliciesnamespaced', '-A']),
+    grafana.prometheus('sum(increase(tetragon_export_ratelimit_events_dropped_total[15m]))'),
+    grafana.loki('sum(count_over_time({service_name="tetragon", k8s_namespace_name="kube-system"}[15m]))'),
+    findTool(lock, 'tetra'),
+  ])
+  const lost = dropped[0]?.value ?? 0
+  const noise = fromSystem[0]?.value ?? 0
+  return [
+    ...nodes.items.map(judgeKernel),
+    judgeOrder(policies.items),
+    lost === 0
+      ? ok('gotchas', 'the export rate limit drops nothing', '0 events in 15 min')
+      : fail(
+          'gotchas',
+          'the export rate limit drops nothing',
+          `${Math.round(lost)} events in 15 min`,
+          '0, or a higher tetragon.exportRateLimit',
+          'docs/runbooks.md',
+        ),
+    tetra
+      ? ok('gotchas', 'tetra, to debug policies with', tetra)
+      : skip('gotchas', 'tetra, to debug policies with', 'not fetched yet: `./lab tetra version` does'),
+    noise === 0
+      ? ok('gotchas', 'kube-system is left out', 'none of its events in 15 min')
+      : fail(
+          'gotchas',
+          'kube-system is left out',
+          `${noise} events in 15 min`,
+          'none: tetragon.exportDenyList names it',
+          './lab query logql \'{k8s_namespace_name="kube-system"}\'',
+        ),
+  ]
+}
