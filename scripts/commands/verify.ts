@@ -31,10 +31,11 @@ function show(checks: Check[], verbose: boolean): void {
     print(
       `${good === list.length ? marks.ok : list.some(check => check.result === 'fail') ? marks.fail : marks.skip} ${colors.bold(area)} ${good}/${list.length}`,
     )
-    for (const { result, title, found, expected, next } of list) {
+    for (const { result, title, found, expected, next, proof } of list) {
       if (result === 'ok' && !verbose) continue
       print(`  ${marks[result]} ${title}: ${found}`)
       if (expected) print(colors.dim(`      expected ${expected}; next: ${next}`))
+      if (proof) print(colors.dim(`      see for yourself: ${proof}`))
     }
   }
   const failed = checks.filter(check => check.result === 'fail').length

@@ -11,6 +11,8 @@ export interface Check {
   /** What else it should have been, and the command that shows more; for failures. */
   expected?: string
   next?: string
+  /** A command that shows the same by hand, where it teaches something. */
+  proof?: string
 }
 
 export const ok = (area: string, title: string, found: string): Check => ({ area, title, result: 'ok', found })
@@ -23,6 +25,9 @@ export const fail = (area: string, title: string, found: string, expected: strin
   expected,
   next,
 })
+
+/** The same with the command that shows it by hand. */
+export const proven = (proof: string, check: Check): Check => ({ ...check, proof })
 
 /** How long a promise is given to come true, in milliseconds: a rate takes two readings, and the lab may have come up this moment. */
 const patience = 40_000

@@ -3,7 +3,7 @@ import type { Lock } from '../../stacks/lock.ts'
 import type { Grafana } from '../grafana.ts'
 import { kubectlJson } from '../kube.ts'
 import { findTool } from '../tools/tools.ts'
-import { type Check, fail, ok, skip } from './check.ts'
+import { type Check, fail, ok, proven, skip } from './check.ts'
 
 // What an engineer learnt the hard way on a real cluster (docs/documents.md, "From Falco to Tetragon"), as checks. Each names the command
 // that proves it.
@@ -18,8 +18,12 @@ export interface ActingPolicy {
   metadata: { name: string; namespace?: string }
   spec: {
     options?: { name: string; value: string }[]
-    kprobes?: { call: string; selectors?: { matchActions?: { action: string }[] }[] }[]
+    kprobes?: (Hook & { call: string })[]
+    lsmhooks?: (Hook & { hook: string })[]
   }
+}
+interface Hook {
+  selectors?: { matchActions?: { action: string }[] }[]
 }
 
 /** 1. Tetragon's programs do not pass the verifier of older kernels on arm64. */
@@ -36,64 +40,85 @@ export function judgeKernel({ metadata, status: { nodeInfo } }: Node): Check {
 /** 2. Where one policy refuses a call and another kills for it, the kill wins, whatever their order. */
 export function judgeOrder(policies: ActingPolicy[]): Check {
   const title = 'no policy kills for what another refuses'
-  const actions = new Map<string, Map<string, Set<string>>>()
-  for (const { metadata, spec } of policies) {
-    if (spec.options?.some(option => option.name === 'policy-mode' && option.value === 'monitor')) continue
-    for (const { call, selectors = [] } of spec.kprobes ?? [])
-      for (const { action } of selectors.flatMap(selector => selector.matchActions ?? [])) {
-        const byAction = actions.get(call) ?? new Map<string, Set<string>>()
-        actions.set(call, byAction.set(action, (byAction.get(action) ?? new Set()).add(metadata.name)))
-      }
-  }
-  for (const [call, byAction] of actions) {
-    const kills = byAction.get('Sigkill')
-    const refuses = byAction.get('Override')
-    if (kills && refuses)
+  const acting = policies
+    .filter(({ spec }) => !spec.options?.some(({ name, value }) => name === 'policy-mode' && value === 'monitor'))
+    .flatMap(({ metadata, spec }) =>
+      [
+        ...(spec.kprobes ?? []).map(({ call, selectors }) => ({ place: call, selectors })),
+        ...(spec.lsmhooks ?? []).map(({ hook, selectors }) => ({ place: hook, selectors })),
+      ].flatMap(({ place, selectors = [] }) =>
+        selectors.flatMap(({ matchActions = [] }) =>
+          matchActions.map(({ action }) => ({ ...metadata, place, action })),
+        ),
+      ),
+    )
+  for (const kill of acting.filter(({ action }) => action === 'Sigkill')) {
+    const refusal = acting.find(
+      other =>
+        other.action === 'Override' &&
+        other.place === kill.place &&
+        other.name !== kill.name &&
+        // Two policies of different namespaces never meet; one without a namespace meets all.
+        (!other.namespace || !kill.namespace || other.namespace === kill.namespace),
+    )
+    if (refusal)
       return fail(
         'gotchas',
         title,
-        `on ${call}, ${[...kills].join(', ')} kills and ${[...refuses].join(', ')} refuses: the kill wins`,
+        `on ${kill.place}, ${kill.name} kills and ${refusal.name} refuses: the kill wins`,
         'one of the two, or different pods for them',
-        './lab policy list',
+        `./lab policy remove ${kill.name}`,
       )
   }
   return ok('gotchas', title, `${policies.length} policies`)
 }
+
+const rateLimited = 'sum(increase(tetragon_export_ratelimit_events_dropped_total[15m]))'
+const ofSystem = 'sum(count_over_time({service_name="tetragon", k8s_namespace_name="kube-system"}[15m]))'
 
 /** Looks for all five. @param lock to find the tetra that it pins */
 export async function verifyGotchas(grafana: Grafana, lock: Lock): Promise<Check[]> {
   const [nodes, policies, dropped, fromSystem, tetra] = await Promise.all([
     kubectlJson<{ items: Node[] }>(['get', 'nodes']),
     kubectlJson<{ items: ActingPolicy[] }>(['get', 'tracingpolicies,tracingpoliciesnamespaced', '-A']),
-    grafana.prometheus('sum(increase(tetragon_export_ratelimit_events_dropped_total[15m]))'),
-    grafana.loki('sum(count_over_time({service_name="tetragon", k8s_namespace_name="kube-system"}[15m]))'),
+    grafana.prometheus(rateLimited),
+    grafana.loki(ofSystem),
     findTool(lock, 'tetra'),
   ])
   const lost = dropped[0]?.value ?? 0
   const noise = fromSystem[0]?.value ?? 0
   return [
-    ...nodes.items.map(judgeKernel),
-    judgeOrder(policies.items),
-    lost === 0
-      ? ok('gotchas', 'the export rate limit drops nothing', '0 events in 15 min')
-      : fail(
-          'gotchas',
-          'the export rate limit drops nothing',
-          `${Math.round(lost)} events in 15 min`,
-          '0, or a higher tetragon.exportRateLimit',
-          'docs/runbooks.md',
-        ),
-    tetra
-      ? ok('gotchas', 'tetra, to debug policies with', tetra)
-      : skip('gotchas', 'tetra, to debug policies with', 'not fetched yet: `./lab tetra version` does'),
-    noise === 0
-      ? ok('gotchas', 'kube-system is left out', 'none of its events in 15 min')
-      : fail(
-          'gotchas',
-          'kube-system is left out',
-          `${noise} events in 15 min`,
-          'none: tetragon.exportDenyList names it',
-          './lab query logql \'{k8s_namespace_name="kube-system"}\'',
-        ),
+    ...nodes.items.map(node => proven('./lab kubectl get nodes -o wide', judgeKernel(node))),
+    proven('./lab policy list', judgeOrder(policies.items)),
+    proven(
+      `./lab query promql '${rateLimited}'`,
+      lost === 0
+        ? ok('gotchas', 'the export rate limit drops nothing', '0 events in 15 min')
+        : fail(
+            'gotchas',
+            'the export rate limit drops nothing',
+            `${Math.round(lost)} events in 15 min`,
+            '0, or a higher tetragon.exportRateLimit',
+            'docs/runbooks.md',
+          ),
+    ),
+    proven(
+      './lab tetra version',
+      tetra
+        ? ok('gotchas', 'tetra, to debug policies with', tetra)
+        : skip('gotchas', 'tetra, to debug policies with', 'not fetched yet: `./lab tetra version` does'),
+    ),
+    proven(
+      `./lab query logql '${ofSystem}'`,
+      noise === 0
+        ? ok('gotchas', 'kube-system is left out', 'none of its events in 15 min')
+        : fail(
+            'gotchas',
+            'kube-system is left out',
+            `${noise} events in 15 min`,
+            'none: tetragon.exportDenyList names it',
+            './lab query logql \'{k8s_namespace_name="kube-system"}\'',
+          ),
+    ),
   ]
 }

@@ -30,6 +30,13 @@ describe('gotchas', () => {
       found: expect.stringContaining('kill kills and deny refuses'),
     })
     expect(judgeOrder([both[0]!, policy('kill', 'tcp_connect', 'Sigkill')]).result).toBe('ok')
+    // In namespaces of their own they never meet; one without a namespace meets all.
+    const within = (namespace: string, one: ActingPolicy): ActingPolicy => ({
+      ...one,
+      metadata: { ...one.metadata, namespace },
+    })
+    expect(judgeOrder([within('a', both[0]!), within('b', both[1]!)]).result).toBe('ok')
+    expect(judgeOrder([within('a', both[0]!), both[1]!]).result).toBe('fail')
     // One that only watches does not kill.
     expect(judgeOrder([both[0]!, policy('kill', 'security_file_open', 'Sigkill', 'monitor')]).result).toBe('ok')
   })
