@@ -3,6 +3,7 @@ import { nodeState } from '../cluster/kind.ts'
 import { loadContext } from '../context.ts'
 import { Grafana } from '../grafana.ts'
 import { kubeArgs } from '../kube.ts'
+import { verifyAgent } from './agent.ts'
 import { type Check, fail, patiently } from './check.ts'
 import { verifyGotchas } from './gotchas.ts'
 import { verifyPanels } from './panels.ts'
@@ -30,6 +31,7 @@ export async function verify(): Promise<Check[]> {
   const areas: [string, () => Check[] | Promise<Check[]>][] = [
     ['pods', verifyPods],
     ['source', () => verifySource(settings)],
+    ['agent', () => verifyAgent(settings, grafana)],
     ['policies', () => verifyPolicies(settings)],
     ['targets', () => verifyTargets(settings, grafana)],
     ['events', () => verifyLogs(grafana)],
