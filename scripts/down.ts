@@ -4,7 +4,7 @@ import { LabError } from '../stacks/error.ts'
 import { labPath } from '../stacks/paths.ts'
 import { deleteCluster, isOurs, nodeState } from './cluster/kind.ts'
 import { loadContext } from './context.ts'
-import { mend } from './pulumi/mend.ts'
+import { mend, requireNoOtherUpdate } from './pulumi/mend.ts'
 import { runPulumi } from './pulumi/run.ts'
 import { removeState, stackExists, stateResources } from './pulumi/state.ts'
 import { alone } from './running.ts'
@@ -20,7 +20,7 @@ export interface DownResult {
 export async function whatIsThere(): Promise<string[]> {
   const { settings } = await loadContext()
   const there: string[] = []
-  if (isOurs(settings.cluster.name) && (await nodeState(settings.cluster.name)))
+  if ((await nodeState(settings.cluster.name)) && (await isOurs(settings.cluster.name)))
     there.push(`KinD cluster ${settings.cluster.name} with all that is in it`)
   if (stackExists()) there.push(`Pulumi's state (${stateResources().length} resources)`)
   return there
@@ -37,8 +37,9 @@ export async function takeDown(): Promise<DownResult> {
     const { settings, env } = await loadContext()
     const removed = (await whatIsThere()).length > 0
     const name = settings.cluster.name
+    await requireNoOtherUpdate()
     if (settings.cluster.mode === 'existing') {
-      await mend(settings, env)
+      await mend(settings, env, () => {})
       if (stateResources().length > 0) await runPulumi('destroy', { env })
     } else {
       // All that the state holds lives in the node and is `deletedWith` it: with the node gone, `pulumi destroy` would only write that down,
@@ -59,7 +60,7 @@ export async function takeDown(): Promise<DownResult> {
   })
 }
 
-const leftovers = async (name: string): Promise<boolean> => isOurs(name) && (await nodeState(name)) !== undefined
+const leftovers = async (name: string): Promise<boolean> => (await nodeState(name)) !== undefined && isOurs(name)
 
 /** kind makes a network for its clusters and leaves it; it goes when no cluster uses it any more. */
 async function removeNetwork(): Promise<void> {

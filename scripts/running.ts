@@ -1,11 +1,14 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { LabError } from '../stacks/error.ts'
 import { labPath } from '../stacks/paths.ts'
+import { endGroup, isPulumi } from './programs.ts'
 
 interface Running {
   pid: number
   action: string
   since: string
+  /** The Pulumi that it has started, in a group of its own. */
+  pulumi?: number
 }
 
 const file = (): string => labPath('running.json')
@@ -42,7 +45,8 @@ export async function alone<T>(action: string, work: () => Promise<T>): Promise<
           expected: 'one at a time',
           next: other ? `wait for it, or stop it: kill -INT ${other.pid}` : `./lab ${action}`,
         })
-      // Its process is gone: it was killed.
+      // Its process is gone: it was killed, and what it had started may go on.
+      await endWhatItStarted()
       rmSync(file(), { force: true })
     }
   }
@@ -51,4 +55,15 @@ export async function alone<T>(action: string, work: () => Promise<T>): Promise<
   } finally {
     rmSync(file(), { force: true })
   }
+}
+
+/** Notes the Pulumi that this process has started: should this process be killed, whoever is next ends it. */
+export function notePulumi(pid: number): void {
+  const running = JSON.parse(readFileSync(file(), 'utf8')) as Running
+  writeFileSync(file(), JSON.stringify({ ...running, pulumi: pid }), { mode: 0o600 })
+}
+
+async function endWhatItStarted(): Promise<void> {
+  const { pulumi } = JSON.parse(readFileSync(file(), 'utf8')) as Running
+  if (pulumi && (await isPulumi(pulumi))) await endGroup(pulumi)
 }

@@ -75,7 +75,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
       .map(chart => `chart ${chart.name} ${chart.version}: no digest was known; this one is remembered`)
     source = await decideSource(settings, async () => decision)
     why = settings.tetragon.source === 'auto' ? decision.why : 'as set by tetragon.source'
-    mended = await mend(settings, env)
+    mended = await mend(settings, env, () => {})
     await ensureStack(env)
     inputs = inputsDigest(settings, lock, source)
     since = exists ? await sinceLastUp(inputs) : { is: 'changed', broken: [] }

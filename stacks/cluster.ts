@@ -7,7 +7,7 @@ import { imagesOf } from './images.ts'
 import type { Lab } from './lab.ts'
 import { imageRef, type LockedImage } from './lock.ts'
 import { dockerLabel, nodePorts } from './names.ts'
-import { labDir, labPath, projectDir } from './paths.ts'
+import { labDir, labId, labPath, projectDir } from './paths.ts'
 import type { Settings } from './settings.ts'
 
 /** What `scripts/cluster.ts` is told on its standard input; kept in the state, so that destroy knows it too. */
@@ -109,7 +109,7 @@ export function kindConfig(settings: Settings) {
     nodes: [
       {
         role: 'control-plane',
-        labels: { [dockerLabel]: 'node' },
+        labels: { [dockerLabel]: 'node', [`${dockerLabel}/made-by`]: labId() },
         // Tetragon needs the processes of the machine, not of the container that plays the node.
         extraMounts: [{ hostPath: '/proc', containerPath: '/procHost', readOnly: true }],
         extraPortMappings: [

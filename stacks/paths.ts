@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +11,9 @@ export const projectDir = resolve(dirname(fileURLToPath(import.meta.url)), '..')
  * Read at each call, so that a test can point it elsewhere.
  */
 export const labDir = (): string => resolve(process.env.LAB_DIR ?? join(projectDir, '.lab'))
+
+/** Tells this lab from others on the machine, also where its folder is lost: it stands in the node that the lab has made. */
+export const labId = (): string => createHash('sha256').update(labDir()).digest('hex').slice(0, 16)
 
 /** A path inside the lab's folder, whose parent folder exists (mode 0700) when this returns. */
 export function labPath(...parts: string[]): string {

@@ -4,7 +4,7 @@ import { execa } from 'execa'
 import type { ClusterSpec } from '../../stacks/cluster.ts'
 import { LabError } from '../../stacks/error.ts'
 import { imageRef } from '../../stacks/lock.ts'
-import { labPath } from '../../stacks/paths.ts'
+import { labId, labPath } from '../../stacks/paths.ts'
 import { setCommand } from '../../stacks/settings.ts'
 import { type ImageStep, loadImages, pullAll } from '../tools/images.ts'
 
@@ -17,11 +17,21 @@ export const nodeOf = (cluster: string): string => `${cluster}-control-plane`
 const recordFile = (): string => labPath('cluster.json')
 const kubeconfig = (): string => labPath('kubeconfig')
 
-/** Whether this checkout made the cluster of that name. */
-export function isOurs(cluster: string): boolean {
-  return (
-    existsSync(recordFile()) && (JSON.parse(readFileSync(recordFile(), 'utf8')) as { name: string }).name === cluster
-  )
+const isRecorded = (cluster: string): boolean =>
+  existsSync(recordFile()) && (JSON.parse(readFileSync(recordFile(), 'utf8')) as { name: string }).name === cluster
+
+/** Whether this lab made the cluster of that name: by what it remembers, or where that is lost, by what it wrote into the node. */
+export const isOurs = async (cluster: string): Promise<boolean> =>
+  isRecorded(cluster) || (await nodeConfig(cluster)).includes(labId())
+
+/** Whether this lab made the cluster, but remembers nothing of it: its folder was deleted. */
+export const isForgotten = async (cluster: string): Promise<boolean> =>
+  !isRecorded(cluster) && (await nodeConfig(cluster)).includes(labId())
+
+/** What kind has started the node with, also of one that does not run. Empty when there is none. */
+async function nodeConfig(cluster: string): Promise<string> {
+  const { stdout } = await execa('docker', ['cp', `${nodeOf(cluster)}:/kind/kubeadm.conf`, '-'], { reject: false })
+  return stdout
 }
 
 /** State of the node's container, as Docker says: `running`, `exited`, …, or undefined when there is none. */
@@ -41,7 +51,7 @@ export async function nodeState(cluster: string): Promise<string | undefined> {
 export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string> {
   const node = nodeOf(spec.name)
   const state = await nodeState(spec.name)
-  if (state && !isOurs(spec.name))
+  if (state && !(await isOurs(spec.name)))
     throw new LabError({
       found: `a KinD cluster named ${spec.name} that this lab did not make`,
       expected: 'a name that is free',
@@ -67,7 +77,7 @@ export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string
 /** Deletes a cluster that this lab made. One that is not there is no error. */
 export async function deleteCluster(name: string, say: Say): Promise<void> {
   if (await nodeState(name)) {
-    if (!isOurs(name)) {
+    if (!(await isOurs(name))) {
       say(`cluster ${name} was not made by this lab: left alone`)
       return
     }
@@ -106,11 +116,14 @@ async function create(spec: ClusterSpec, say: Say): Promise<void> {
   say('the node has booted')
 }
 
-/** Starts a stopped node and says whether the cluster answers. */
-async function revive(name: string, state: string, say: Say): Promise<boolean> {
+/** Starts a node that is stopped or paused, and says whether its cluster answers. */
+export async function revive(name: string, state: string, say: Say): Promise<boolean> {
   if (state !== 'running') {
     say(`starting the node, which was ${state}`)
-    await execa('docker', ['start', nodeOf(name)], { reject: false })
+    const { failed, stderr } = await execa('docker', [state === 'paused' ? 'unpause' : 'start', nodeOf(name)], {
+      reject: false,
+    })
+    if (failed) throw kindProblem(stderr)
   }
   const { failed } = await execa('kind', ['export', 'kubeconfig', '--name', name, '--kubeconfig', kubeconfig(), '-q'], {
     reject: false,

@@ -60,7 +60,7 @@ export async function gatherFacts(
     findChangedCharts(lock, charts),
   ])
   const { name } = settings.cluster
-  const ours = isOurs(name)
+  const ours = await isOurs(name)
   const mine = containers.some(container => container.cluster === name)
   const running = ours && mine
   const missing = [...supplies.tools, ...supplies.charts, ...supplies.images].filter(supply => !supply.here)

@@ -1,23 +1,52 @@
 import { execa } from 'execa'
+import { LabError } from '../../stacks/error.ts'
 import { namespaces } from '../../stacks/names.ts'
 import type { Settings } from '../../stacks/settings.ts'
-import { nodeState } from '../cluster/kind.ts'
+import { deleteCluster, isForgotten, nodeState, revive } from '../cluster/kind.ts'
 import { kubectlJson } from '../kube.ts'
-import { breakLock, forgetState, hasPendingOperations, isLocked, stateHasNode, stateResources } from './state.ts'
+import { isPulumi } from '../programs.ts'
+import {
+  breakLock,
+  forgetState,
+  hasPendingOperations,
+  isLocked,
+  lockHolders,
+  stateHasNode,
+  stateResources,
+} from './state.ts'
+
+type Say = (line: string) => void
+
+/**
+ * Makes sure that no Pulumi works on the stack which this lab did not start.
+ * @throws LabError when one does.
+ */
+export async function requireNoOtherUpdate(): Promise<void> {
+  for (const pid of lockHolders())
+    if (await isPulumi(pid))
+      throw new LabError({
+        found: `a pulumi that was started by hand is working on the lab (process ${pid})`,
+        expected: 'one at a time',
+        next: `wait for it, or stop it: kill -INT ${pid}`,
+      })
+}
 
 /**
  * Puts right what an interrupted or vanished lab left behind, so that `up` and `down` can go on from there. The caller holds the lab's
  * lock: no other update runs.
  * @returns what was mended, a line each.
+ * @throws LabError when a Pulumi that was started by hand is at work.
  */
-export async function mend(settings: Settings, env: Record<string, string>): Promise<string[]> {
+export async function mend(settings: Settings, env: Record<string, string>, say: Say): Promise<string[]> {
   const done: string[] = []
+  await requireNoOtherUpdate()
   if (isLocked()) {
     breakLock()
     done.push('broke the lock of an update that was killed')
   }
   if (settings.cluster.mode === 'existing') return done
-  const state = await nodeState(settings.cluster.name)
+  const { name } = settings.cluster
+  const state = await nodeState(name)
   if (state === undefined) {
     // All that the state describes lived in the node.
     if (stateHasNode() || hasPendingOperations()) {
@@ -26,8 +55,20 @@ export async function mend(settings: Settings, env: Record<string, string>): Pro
     }
     return done
   }
-  if (state === 'running') done.push(...(await dropUnknownReleases(env)))
-  return done
+  if (await isForgotten(name)) {
+    await deleteCluster(name, say)
+    forgetState()
+    return [...done, 'removed a cluster of this lab, of which nothing was known any more']
+  }
+  // One that Pulumi does not know yet was cut off while it was made: making it goes on from there by itself.
+  if (!stateHasNode()) return done
+  if (state !== 'running') done.push(`started the node, which was ${state}`)
+  const stray = state === 'running' ? await dropUnknownReleases(env) : undefined
+  if (stray) return [...done, ...stray]
+  if (await revive(name, state, say)) return [...done, ...((await dropUnknownReleases(env)) ?? [])]
+  await deleteCluster(name, say)
+  forgetState()
+  return [...done, 'removed a cluster that did not answer any more']
 }
 
 interface Secrets {
@@ -37,8 +78,9 @@ interface Secrets {
 /**
  * Helm remembers a release from the moment it begins. One that Pulumi does not know of was cut off in between, and would be refused as
  * "cannot re-use a name": its record is dropped, and the next install takes over the objects that it made.
+ * @returns what was dropped; undefined when the cluster does not answer.
  */
-async function dropUnknownReleases(env: Record<string, string>): Promise<string[]> {
+async function dropUnknownReleases(env: Record<string, string>): Promise<string[] | undefined> {
   const known = new Set(
     stateResources()
       .filter(resource => resource.type === 'kubernetes:helm.sh/v3:Release')
@@ -55,9 +97,9 @@ async function dropUnknownReleases(env: Record<string, string>): Promise<string[
       'owner=helm',
       '--request-timeout=5s',
     ])
-  } catch {
-    // A cluster that does not answer is mended by its own command, which makes it anew.
-    return []
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error
+    return undefined
   }
   const stray = secrets.items.filter(
     ({ metadata: { labels } }) => !known.has(labels.name) || labels.status.startsWith('pending'),

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { LabError } from '../../stacks/error.ts'
 import { labPath, projectDir } from '../../stacks/paths.ts'
+import { notePulumi } from '../running.ts'
 
 /** What one resource is about, in an engine event. */
 interface Metadata {
@@ -77,6 +78,7 @@ export async function runPulumi(
       buffer: true,
     },
   )
+  if (running.pid) notePulumi(running.pid)
   running.all?.pipe(createWriteStream(log, { mode: 0o600 }))
   const stop = () => void running.kill('SIGINT')
   signal?.addEventListener('abort', stop, { once: true })

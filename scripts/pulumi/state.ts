@@ -42,9 +42,26 @@ export const stateHasNode = (): boolean => stateResources().some(resource => res
 /** Whether an update was cut off in the middle of an operation. */
 export const hasPendingOperations = (): boolean => (read()?.pending_operations?.length ?? 0) > 0
 
+const lockFiles = (): string[] =>
+  existsSync(lockDir())
+    ? readdirSync(lockDir(), { recursive: true, encoding: 'utf8' })
+        .filter(file => file.endsWith('.json'))
+        .map(file => join(lockDir(), file))
+    : []
+
 /** Whether an update holds the state, or was killed while it did. */
-export const isLocked = (): boolean =>
-  existsSync(lockDir()) && readdirSync(lockDir(), { recursive: true }).some(file => String(file).endsWith('.json'))
+export const isLocked = (): boolean => lockFiles().length > 0
+
+/** Numbers of the processes that have locked the state, those included that were killed since. */
+export const lockHolders = (): number[] =>
+  lockFiles().flatMap(file => {
+    try {
+      return (JSON.parse(readFileSync(file, 'utf8')) as { pid?: number }).pid ?? []
+    } catch {
+      // Cut off while it was written: whoever wrote it is gone.
+      return []
+    }
+  })
 
 /** Takes away a lock that nobody holds any more. The caller has made sure that no update runs. */
 export const breakLock = (): void => rmSync(lockDir(), { recursive: true, force: true })

@@ -1,20 +1,24 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { partOf, UpProgress } from '../../scripts/progress.ts'
+import { requireNoOtherUpdate } from '../../scripts/pulumi/mend.ts'
 import { explainFailure } from '../../scripts/pulumi/run.ts'
 import {
   breakLock,
   forgetState,
   hasPendingOperations,
   isLocked,
+  lockHolders,
   stackExists,
   stateDigest,
   stateHasNode,
   stateResources,
 } from '../../scripts/pulumi/state.ts'
-import { alone } from '../../scripts/running.ts'
+import { alone, notePulumi } from '../../scripts/running.ts'
 import { inputsDigest, sinceLastUp } from '../../scripts/unchanged.ts'
 import { LabError } from '../../stacks/error.ts'
 import { readLock } from '../../stacks/lock.ts'
@@ -50,6 +54,40 @@ describe('alone', () => {
       JSON.stringify({ pid: 2 ** 30, action: 'up', since: new Date().toISOString() }),
     )
     expect(await alone('up', async () => 'in')).toBe('in')
+  })
+
+  /** A program that is called as Pulumi is, and does nothing for a minute. A fake. */
+  const fakePulumi = (action: string) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lab-fake-pulumi-'))
+    symlinkSync(process.execPath, join(folder, 'pulumi'))
+    writeFileSync(join(folder, action), 'setTimeout(() => {}, 60_000)')
+    const fake = spawn(join(folder, 'pulumi'), [action], { cwd: folder, detached: true, stdio: 'ignore' })
+    return { pid: fake.pid!, ended: once(fake, 'exit').then(([, signal]) => signal), end: () => fake.kill() }
+  }
+
+  it('ends the Pulumi of one that was killed, and no other program that has its number by now', async () => {
+    const killed = { pid: 2 ** 30, action: 'up', since: new Date().toISOString() }
+    const [pulumi, other] = [fakePulumi('up'), fakePulumi('about')]
+    writeFileSync(labPath('running.json'), JSON.stringify({ ...killed, pulumi: other.pid }))
+    await alone('up', async () => notePulumi(pulumi.pid))
+    process.kill(other.pid, 0)
+    writeFileSync(labPath('running.json'), JSON.stringify({ ...killed, pulumi: pulumi.pid }))
+    await alone('down', async () => {})
+    expect(await pulumi.ended).toBe('SIGINT')
+    other.end()
+  })
+
+  it('refuses to work beside a Pulumi that was started by hand', async () => {
+    const pulumi = fakePulumi('up')
+    const lock = labPath('state', '.pulumi', 'locks', 'organization', 'tetragon-lab', 'dev', 'x.json')
+    writeFileSync(lock, JSON.stringify({ pid: pulumi.pid }))
+    await expect(requireNoOtherUpdate()).rejects.toThrow(`process ${pulumi.pid}`)
+    pulumi.end()
+    await pulumi.ended
+    await requireNoOtherUpdate()
+    writeFileSync(lock, '{"pid": 12')
+    expect(lockHolders()).toEqual([])
+    await requireNoOtherUpdate()
   })
 
   it('opens again after a failure', async () => {
