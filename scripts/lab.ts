@@ -64,6 +64,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await program.parseAsync()
 } catch (error) {
-  // commander has printed its own message; 0 is help or version, all else is wrong usage.
-  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : report(error)
+  // commander has printed its own message; 0 is help or version, all else is wrong usage. At once: what was under way when it failed, a
+  // download beside it, is of no use any more.
+  process.exit(error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : report(error))
 }

@@ -7,7 +7,7 @@ import { requireHealthy } from './doctor/preflight.ts'
 import { firstData } from './first-data.ts'
 import { listr, UpProgress } from './progress.ts'
 import { mend } from './pulumi/mend.ts'
-import { type RunResult, runPulumi } from './pulumi/run.ts'
+import { interruption, type RunResult, runPulumi } from './pulumi/run.ts'
 import { ensureStack } from './pulumi/stack.ts'
 import { stateResources } from './pulumi/state.ts'
 import { alone } from './running.ts'
@@ -36,7 +36,7 @@ export async function standUp({ silent }: { silent: boolean }): Promise<UpResult
   const began = performance.now()
   return alone('up', async () => {
     const interrupt = new AbortController()
-    // The first Ctrl-C asks Pulumi to stop in order; the second does not wait for it.
+    // The first Ctrl-C asks Pulumi to stop in order, and ends at once whatever else is under way; the second does not wait for it.
     const onSignal = () => (interrupt.signal.aborted ? process.exit(130) : interrupt.abort())
     process.on('SIGINT', onSignal)
     process.on('SIGTERM', onSignal)
@@ -104,6 +104,17 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
     }
   }
 
+  /** Of a step that makes nothing: an interruption does not wait for its end. */
+  const interruptible = <T>(step: Promise<T>): Promise<T> =>
+    Promise.race([
+      step,
+      new Promise<never>((_, reject) => {
+        const stop = () => reject(interruption('up'))
+        if (signal.aborted) stop()
+        else signal.addEventListener('abort', stop, { once: true })
+      }),
+    ])
+
   let failure: unknown
   const keep = (error: unknown) => {
     failure ??= error
@@ -111,7 +122,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
   }
   await listr(
     [
-      { title: 'Look at the machine, fetch what is missing', task: () => prepare().catch(keep) },
+      { title: 'Look at the machine, fetch what is missing', task: () => interruptible(prepare()).catch(keep) },
       {
         title: 'Stand up the lab',
         skip: () => since.is === 'same' && 'Nothing to do: everything is as it was stood up',
@@ -124,7 +135,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
       {
         title: 'Wait for the first data',
         skip: () => failure !== undefined,
-        task: (_, task) => firstData(context.settings, line => (task.output = line)).catch(keep),
+        task: (_, task) => interruptible(firstData(context.settings, line => (task.output = line))).catch(keep),
       },
     ],
     { silent },

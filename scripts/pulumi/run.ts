@@ -54,6 +54,7 @@ export async function runPulumi(
     replace?: string[]
   },
 ): Promise<RunResult> {
+  if (signal?.aborted) throw interruption(action)
   const events = labPath('logs', `${action}.events`)
   const log = labPath('logs', `${action}.log`)
   rmSync(events, { force: true })
@@ -110,12 +111,7 @@ export async function runPulumi(
   await following
   signal?.removeEventListener('abort', stop)
   process.off('exit', killAll)
-  if (signal?.aborted)
-    throw new LabError({
-      found: `${action} was interrupted`,
-      expected: 'nothing: what is half-made is mended by the next',
-      next: './lab up, or ./lab down',
-    })
+  if (signal?.aborted) throw interruption(action)
   if (finished.signal)
     throw new LabError({
       found: `pulumi ${action} was killed (${finished.signal})`,
@@ -125,6 +121,14 @@ export async function runPulumi(
   if (finished.failed) throw explainFailure(action, errors, String(finished.all ?? ''), log)
   return result
 }
+
+/** What is said after Ctrl-C. */
+export const interruption = (action: string): LabError =>
+  new LabError({
+    found: `${action} was interrupted`,
+    expected: 'nothing: what is half-made is mended by the next',
+    next: './lab up, or ./lab down',
+  })
 
 /** The error that says most: one that the lab's own programs printed, else the engine's first. */
 export function explainFailure(action: string, errors: string[], output: string, log: string): LabError {
