@@ -1,0 +1,193 @@
+import { existsSync, globSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { expect } from 'vitest'
+import {
+  checkout,
+  docker,
+  downMends,
+  fault,
+  kubectl,
+  lab,
+  losing,
+  node,
+  refusal,
+  standing,
+  until,
+  upMends,
+} from './support/world.ts'
+
+// A lab that stands, and something under it goes: the node, the engine, the state, a part.
+
+/** What `lab status` says, in one line. */
+async function status(): Promise<string> {
+  const { stdout } = await lab('status')
+  return stdout.trim().split('\n')[0]!
+}
+
+export function standingFaults(): void {
+  fault('the node is killed', async notes => {
+    await standing()
+    await docker('kill', node)
+    notes.saw = await status()
+    notes.next = await upMends()
+  })
+
+  fault('the node is paused, as by a laptop that sleeps', async notes => {
+    await standing()
+    notes.lost = await losing(async () => {
+      await docker('pause', node)
+      await sleep(45_000)
+      notes.saw = await status()
+      notes.next = await upMends()
+    })
+  })
+
+  fault('the node is restarted', async notes => {
+    await standing()
+    notes.lost = await losing(async () => {
+      await docker('restart', node)
+      notes.saw = await status()
+      notes.next = await upMends()
+    })
+  })
+
+  fault('a port is taken while the node is stopped', async notes => {
+    await standing()
+    await docker('stop', node)
+    const server = createServer().listen(3000, '127.0.0.1')
+    notes.saw = refusal(await lab('up', '--json'))
+    expect(notes.saw).toMatch(/3000/)
+    server.close()
+    notes.next = await upMends()
+  })
+
+  fault('the cluster is deleted behind the state', async notes => {
+    await standing()
+    await execa('kind', ['delete', 'cluster', '--name', 'lab', '--kubeconfig', checkout().path('.lab', 'kubeconfig')])
+    notes.saw = await status()
+    notes.next = await upMends()
+  })
+
+  fault('.lab is deleted under a lab that stands: up', async notes => {
+    await standing()
+    for (const part of globSync(checkout().path('.lab', '*')))
+      if (!/tools|charts$/.test(part)) rmSync(part, { recursive: true })
+    notes.saw = await status()
+    notes.next = await upMends()
+  })
+
+  fault('.lab is deleted under a lab that stands: down', async notes => {
+    await standing()
+    for (const part of globSync(checkout().path('.lab', '*')))
+      if (!/tools|charts$/.test(part)) rmSync(part, { recursive: true })
+    notes.saw = await status()
+    notes.next = await downMends()
+  })
+
+  fault('the state file is cut off', async notes => {
+    await standing()
+    truncateSync(checkout().path('.lab', 'state', '.pulumi', 'stacks', 'tetragon-lab', 'dev.json'), 5000)
+    notes.saw = await status()
+    notes.next = await upMends()
+  })
+
+  fault('a release is left pending-install', async notes => {
+    await standing()
+    const secret = await kubectl('-n', 'monitoring', 'get', 'secrets', '-l', 'owner=helm,name=loki', '-o', 'name')
+    await kubectl('-n', 'monitoring', 'label', '--overwrite', secret, 'status=pending-install')
+    await kubectl('-n', 'monitoring', 'delete', 'statefulset', 'loki')
+    notes.saw = await status()
+    notes.next = await upMends()
+  })
+
+  fault('parts are deleted from the cluster', async notes => {
+    await standing()
+    await kubectl('-n', 'monitoring', 'delete', 'statefulset', 'loki')
+    await kubectl('-n', 'application', 'delete', 'deployment', 'visitor')
+    notes.saw = await status()
+    notes.next = await upMends()
+  })
+
+  fault('a policy that would kill everything in application', async notes => {
+    await standing()
+    const file = checkout().path('kill-all.yaml')
+    const policy = {
+      apiVersion: 'cilium.io/v1alpha1',
+      kind: 'TracingPolicyNamespaced',
+      metadata: { name: 'kill-all', namespace: 'application' },
+      spec: {
+        kprobes: [{ call: 'sys_openat', syscall: true, selectors: [{ matchActions: [{ action: 'Sigkill' }] }] }],
+      },
+    }
+    await import('node:fs').then(({ writeFileSync }) => writeFileSync(file, JSON.stringify(policy)))
+    const applied = await lab('policy', 'apply', file)
+    expect(applied.exitCode).not.toBe(0)
+    notes.saw = (applied.stderr || applied.stdout).trim().split('\n')[0]!.replace(checkout().folder, '.')
+    // By the back door, and out again. That it really kills takes a kernel that can trace.
+    await kubectl('apply', '-f', file)
+    expect((await lab('policy', 'list')).stdout).toContain('kill-all')
+    expect((await lab('policy', 'remove', 'kill-all')).exitCode).toBe(0)
+    rmSync(file)
+    notes.next = `lab policy remove; ${await upMends()}`
+  })
+
+  fault('Prometheus runs out of memory', async notes => {
+    await standing()
+    const pod = 'prometheus-kube-prometheus-stack-prometheus-0'
+    const restarts = () =>
+      kubectl(
+        '-n',
+        'monitoring',
+        'get',
+        'pod',
+        pod,
+        '-o',
+        'jsonpath={.status.containerStatuses[?(@.name=="prometheus")].restartCount}',
+      )
+    const before = Number(await restarts())
+    const id = (
+      await kubectl(
+        '-n',
+        'monitoring',
+        'get',
+        'pod',
+        pod,
+        '-o',
+        'jsonpath={.status.containerStatuses[?(@.name=="prometheus")].containerID}',
+      )
+    ).replace('containerd://', '')
+    // Less than it uses: the kernel does to it what it does where the limit is reached.
+    const limit = `for file in $(find /sys/fs/cgroup -path '*${id}*' \\( -name memory.max -o -name memory.limit_in_bytes \\)); do echo 20M > $file; done; pid=$(crictl inspect ${id} | jq .info.pid); kill -0 $pid && dd if=/dev/zero of=/dev/null bs=1 count=1 2>/dev/null`
+    await docker('exec', node, 'sh', '-c', limit)
+    await until('Prometheus is started anew', async () => Number(await restarts()) > before, 180)
+    notes.saw = `${await kubectl('-n', 'monitoring', 'get', 'pod', pod, '-o', 'jsonpath={.status.containerStatuses[?(@.name=="prometheus")].lastState.terminated.reason}')} in lab kubectl describe; its panels have a gap`
+    notes.next = `Kubernetes starts it again; ${await upMends()}`
+  })
+
+  fault('the clock of the node jumps', async notes => {
+    await standing()
+    // The clock is the machine's: where it may not be set, nothing is shown.
+    const { failed } = await execa('date', ['--set', '+0 sec'], { reject: false })
+    if (failed) {
+      notes.saw = 'not tried: the clock of this machine may not be set'
+      return
+    }
+    notes.lost = await losing(async () => {
+      await execa('date', ['--set', '+300 sec'])
+      await sleep(20_000)
+      await execa('date', ['--set', '-300 sec'])
+      notes.saw = 'a gap of five minutes in the panels'
+      await sleep(10_000)
+    })
+    notes.next = await upMends()
+  })
+
+  fault('the whole folder is gone, and the lab is made anew', async notes => {
+    notes.saw = await status()
+    notes.next = await downMends()
+    expect(existsSync(checkout().path('.lab', 'kubeconfig'))).toBe(false)
+    expect(readFileSync(checkout().path('Pulumi.dev.yaml'), 'utf8')).not.toContain('encryptionsalt')
+  })
+}

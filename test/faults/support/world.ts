@@ -1,0 +1,155 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { expect, it } from 'vitest'
+import { Checkout, type Ran } from './checkout.ts'
+import { now, tally } from './events.ts'
+import { rows } from './table.ts'
+
+// What the faults are tried on: one copy of the checkout, one lab in it at a time.
+
+/** The container that plays the node. */
+export const node = 'lab-control-plane'
+
+/** Made at the first use, so that listing the tests costs nothing. */
+let made: Checkout | undefined
+export const checkout = (): Checkout => (made ??= new Checkout())
+export const removeCheckout = (): void => made?.remove()
+
+export const lab = (...args: string[]): Promise<Ran> => checkout().lab(args)
+export const docker = (...args: string[]) => execa('docker', args, { reject: false })
+export const kubectl = async (...args: string[]): Promise<string> => (await lab('kubectl', ...args)).stdout.trim()
+
+/** Notes about one fault, for the table. */
+export interface Notes {
+  saw?: string
+  next?: string
+  lost?: string
+}
+
+/** A test of one fault, which ends as a row of the table. A step without a note is no row: it only gets things ready. */
+export function fault(name: string, run: (notes: Notes) => Promise<void>): void {
+  it(name, async () => {
+    const notes: Notes = {}
+    try {
+      await run(notes)
+      rows.push({ fault: name, saw: notes.saw ?? '', next: notes.next ?? '', lost: notes.lost ?? '' })
+    } catch (error) {
+      const why = (error instanceof Error ? error.message : String(error)).split('\n')[0]
+      rows.push({ fault: name, saw: notes.saw ?? '', next: `FAILED: ${why}`, lost: notes.lost ?? '' })
+      throw error
+    }
+  })
+}
+
+/** What the user saw of a command that could not do its work: three lines, and no stack. @returns the first, without its head. */
+export function refusal({ exitCode, stderr }: Pick<Ran, 'exitCode' | 'stderr'>): string {
+  const lines = stderr.trim().split('\n')
+  expect(exitCode, stderr).not.toBe(0)
+  expect(
+    lines.map(line => line.split(' ')[0]),
+    stderr,
+  ).toEqual(['found', 'expected', 'next'])
+  expect(lines.filter(line => line.length > 400)).toEqual([])
+  return lines[0]!.replace(/^found +/, '')
+}
+
+/** `lab up` mends it: the lab stands and keeps each of its promises, and a further `up` has nothing to do. */
+export async function upMends(): Promise<string> {
+  const up = await lab('up', '--json')
+  expect(up.exitCode, up.stderr).toBe(0)
+  const verify = await lab('verify', '--json')
+  const checks = JSON.parse(verify.stdout) as { result: string }[]
+  expect(checks.filter(check => check.result === 'fail')).toEqual([])
+  const { mended } = JSON.parse(up.stdout) as { mended: string[] }
+  return [`lab up: sound after ${up.seconds.toFixed(0)} s`, ...mended].join('; ')
+}
+
+/** `lab down` mends it: nothing is left, neither in Docker nor in `.lab`. */
+export async function downMends(): Promise<string> {
+  const down = await lab('down', '--yes')
+  expect(down.exitCode, down.stderr).toBe(0)
+  expect((await docker('ps', '-a', '--format', '{{.Names}}')).stdout.split('\n')).not.toContain(node)
+  expect((await docker('volume', 'ls', '-q', '--filter', 'label=io.x-k8s.kind.cluster=lab')).stdout).toBe('')
+  expect(existsSync(checkout().path('.lab', 'state'))).toBe(false)
+  expect(JSON.parse((await lab('status', '--json')).stdout)).toMatchObject({ state: 'down' })
+  expect(await leftRunning()).toEqual([])
+  return `lab down: nothing left after ${down.seconds.toFixed(0)} s`
+}
+
+/** Programs of the lab that still run. */
+async function leftRunning(): Promise<string[]> {
+  const { stdout } = await execa('ps', ['-eo', 'args='])
+  return stdout.split('\n').filter(line => /pulumi (up|destroy)|scripts\/cluster\.ts|kind create/.test(line))
+}
+
+/** A lab that stands, for a fault that needs one. */
+export async function standing(): Promise<void> {
+  const { exitCode, stderr } = await lab('up', '--json')
+  expect(exitCode, stderr).toBe(0)
+}
+
+/** Stages of `lab up` or `lab down`, by what shows that it is reached. */
+const reached = {
+  'looks at the machine': () => existsSync(checkout().path('.lab', 'running.json')),
+  'starts Pulumi': () => existsSync(checkout().path('.lab', 'logs', 'up.events')),
+  'boots the node': async () => (await docker('inspect', node)).exitCode === 0,
+  'loads images': () => logged('loading '),
+  'installs releases': async () =>
+    logged('the cluster is ready') &&
+    (await kubectl('get', 'secrets', '-A', '-l', 'owner=helm', '-o', 'name')).includes('sh.helm.release'),
+  'waits for data': () => existsSync(checkout().path('.lab', 'stood-up.json')),
+  'removes the node': () => existsSync(checkout().path('.lab', 'running.json')),
+} satisfies Record<string, () => boolean | Promise<boolean>>
+export type Stage = keyof typeof reached
+
+function logged(text: string): boolean {
+  const events = checkout().path('.lab', 'logs', 'up.events')
+  return existsSync(events) && readFileSync(events, 'utf8').includes(text)
+}
+
+/** Number of the process of the `lab` that is at work. */
+export const workingLab = (): number =>
+  (JSON.parse(readFileSync(checkout().path('.lab', 'running.json'), 'utf8')) as { pid: number }).pid
+
+/**
+ * Runs `lab up` or `lab down` and does something to it at a stage.
+ * @throws when it ended before that stage.
+ */
+export async function during(
+  action: 'up' | 'down',
+  stage: Stage,
+  interfere: () => void | Promise<void>,
+): Promise<Pick<Ran, 'exitCode' | 'stderr'>> {
+  // What an earlier run has left would pass for this one's.
+  await execa('rm', ['-f', checkout().path('.lab', 'logs', 'up.events'), checkout().path('.lab', 'stood-up.json')])
+  let ended = false
+  const run = checkout().start([action, '--json', ...(action === 'down' ? ['--yes'] : [])])
+  void run.then(() => {
+    ended = true
+  })
+  while (!(await reached[stage]())) {
+    if (ended) throw new Error(`lab ${action} ended before this: ${(await run).stderr}`)
+    await sleep(50)
+  }
+  await interfere()
+  const { exitCode, stderr } = await run
+  return { exitCode, stderr }
+}
+
+/** Events from now on, until what is given is over: how many were lost on the way. */
+export async function losing(work: () => Promise<unknown>, patience?: number): Promise<string> {
+  const from = now()
+  await work()
+  await sleep(2000)
+  const { written, missing, twice } = await tally(from, now() - 1, patience)
+  expect(written).toBeGreaterThan(0)
+  expect({ missing, twice }).toEqual({ missing: 0, twice: 0 })
+  return `${missing} of ${written}`
+}
+
+/** Asks until it is so. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 120): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; !(await holds()); await sleep(500))
+    if (Date.now() > end) throw new Error(`not so after ${seconds} s: ${what}`)
+}
