@@ -20,5 +20,6 @@ export async function loadContext(): Promise<Context> {
   const lock = readLock()
   const env = await labEnvironment(lock)
   process.env.PATH = env.PATH
+  process.env.KUBECACHEDIR = env.KUBECACHEDIR
   return { settings, lock, env }
 }

@@ -49,6 +49,8 @@ export async function labEnvironment(
     PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: 'true',
     NODE_COMPILE_CACHE: join(labDir(), 'cache', 'compile'),
     KUBECONFIG: labPath('kubeconfig'),
+    // It would remember each lab's API in the user's own folder.
+    KUBECACHEDIR: labPath('cache', 'kubectl'),
     LAB_DIR: labDir(),
     ...(process.env.LAB_LOCK ? { LAB_LOCK: lock.file } : {}),
   }

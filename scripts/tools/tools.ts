@@ -95,7 +95,9 @@ async function versionOf(name: ToolName, file: string): Promise<string | undefin
   const kept = readVersions()
   if (key in kept) return kept[key]
   const { execa } = await import('execa')
-  const { stdout } = await execa(file, args, { reject: false, timeout: 10_000 })
+  // Pulumi keeps a log of each run, of this one too.
+  const env = { PULUMI_HOME: labPath('pulumi') }
+  const { stdout } = await execa(file, args, { env, reject: false, timeout: 10_000 })
   const version = /\bv?(\d+\.\d+\.\d+)\b/.exec(stdout ?? '')?.[1]
   // One that failed may have failed for the moment
   if (version) writeVersions({ ...readVersions(), [key]: version })

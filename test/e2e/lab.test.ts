@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -13,8 +13,15 @@ $.nothrow = true
 const lab = (...args: string[]) => $`./lab ${args}`
 
 const userKubeconfig = join(homedir(), '.kube', 'config')
+/** All that the programs of the lab keep in a user's own folder, unless they are told otherwise. */
+const kept = () =>
+  ['.kube', '.pulumi', '.config/helm', '.cache/helm', '.local/share/helm']
+    .map(folder => join(homedir(), folder))
+    .flatMap(folder => (existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : []))
+    .sort()
 const contentOf = (file: string): string | undefined => (existsSync(file) ? readFileSync(file, 'utf8') : undefined)
 let kubeconfigBefore: string | undefined
+let keptBefore: string[]
 let networkBefore: boolean
 let settingsBefore: string | undefined
 
@@ -27,6 +34,7 @@ beforeAll(async () => {
   const { stdout } = await lab('status', '--json')
   expect(JSON.parse(stdout), 'no lab may be up').toMatchObject({ state: 'down' })
   kubeconfigBefore = contentOf(userKubeconfig)
+  keptBefore = kept()
   networkBefore = await hasNetwork()
   settingsBefore = contentOf(join(projectDir, 'Pulumi.dev.yaml'))
 })
@@ -101,6 +109,7 @@ it('goes without a trace', async () => {
     expect(stdout + stderr).not.toContain('lab\n')
   })
   expect(contentOf(userKubeconfig)).toBe(kubeconfigBefore)
+  expect(kept()).toEqual(keptBefore)
   await lab('down', '--yes')
   expect(contentOf(join(projectDir, 'Pulumi.dev.yaml'))).toBe(settingsBefore)
 })
