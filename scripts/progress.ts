@@ -72,7 +72,11 @@ export class UpProgress {
       part.begun = true
     }
     if (said?.severity.startsWith('info') && part.task) part.task.output = lastLine(said.message)
-    if (failed) part.fail?.(new Error(`${name} failed`))
+    // A resource that its provider refuses to look at fails without having begun.
+    if (failed || said?.severity === 'error') {
+      clearTimeout(part.settled)
+      part.fail?.(new Error(`${name} failed`))
+    }
     if (ended) {
       part.open.delete(name)
       clearTimeout(part.settled)
@@ -83,11 +87,14 @@ export class UpProgress {
       part.task.output = [...part.open].join(', ')
   }
 
-  /** Ends all that is still open: the run is over. What never began is not part of this lab, or was not reached. */
-  close(): void {
+  /**
+   * Ends all that is still open: the run is over. What never began is not part of this lab, or was not reached.
+   * @param failed whether it ended before all was made
+   */
+  close(failed: boolean): void {
     for (const part of this.#parts.values()) {
       clearTimeout(part.settled)
-      if (!part.begun || part.open.size > 0) part.task?.skip()
+      if (failed || !part.begun || part.open.size > 0) part.task?.skip()
       part.finish?.()
     }
   }

@@ -1,3 +1,4 @@
+import { LabError } from '../stacks/error.ts'
 import { decideSource } from '../stacks/lab.ts'
 import type { Settings } from '../stacks/settings.ts'
 import { nodeState } from './cluster/kind.ts'
@@ -90,6 +91,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
         ({ type, urn }) => type === 'kubernetes:helm.sh/v3:Release' && since.broken.includes(urn.split('::').at(-1)!),
       )
       .map(({ urn }) => urn)
+    let failed = true
     try {
       result = await runPulumi('up', {
         env: context.env,
@@ -99,8 +101,9 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
         replace,
       })
       await rememberUp(inputs)
+      failed = false
     } finally {
-      progress.close()
+      progress.close(failed)
     }
   }
 
@@ -116,9 +119,10 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
     ])
 
   let failure: unknown
+  // The whole error comes at the end, once.
   const keep = (error: unknown) => {
     failure ??= error
-    throw error
+    throw error instanceof LabError ? new Error(error.found) : error
   }
   await listr(
     [

@@ -192,10 +192,38 @@ describe('progress', () => {
     expect(loki.wrapper.output).toBe('for pods')
     progress.on({ resOutputsEvent: { metadata } })
     await loki.done
-    progress.close()
+    progress.close(false)
     await Promise.all(shown.map(part => part.done))
     expect(loki.wrapper.skipped).toBe(false)
     expect(shown.find(part => part.title === 'Prometheus')!.wrapper.skipped).toBe(true)
+  })
+})
+
+describe('progress of a run that fails', () => {
+  it('marks the part that was refused, and calls nothing done that was not', async () => {
+    const progress = new UpProgress()
+    const skipped: string[] = []
+    const parts = new Map(
+      progress.tasks().map(({ title, task }) => {
+        const wrapper = { output: '', skip: () => void skipped.push(title) }
+        return [
+          title,
+          task({}, wrapper as never).then(
+            () => 'done',
+            () => 'failed',
+          ),
+        ] as const
+      }),
+    )
+    const urn = (part: string, name: string) => `urn:pulumi:dev::tetragon-lab::lab:monitoring:${part}$x:y:Z::${name}`
+    const begin = (part: string) => ({ metadata: { op: 'create', type: 'x:y:Z', urn: urn(part, 'thing') } })
+    for (const part of ['Loki', 'Grafana']) progress.on({ resourcePreEvent: begin(part) })
+    progress.on({ resOutputsEvent: begin('Grafana') })
+    progress.on({ diagnosticEvent: { urn: urn('Loki', 'loki'), severity: 'error', message: 'no such chart' } })
+    progress.close(true)
+    expect(await parts.get('Loki')).toBe('failed')
+    expect(await parts.get('Grafana and dashboards')).toBe('done')
+    expect(skipped).toContain('Grafana and dashboards')
   })
 })
 
