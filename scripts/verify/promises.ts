@@ -187,7 +187,7 @@ export async function verifySource(settings: Settings): Promise<Check[]> {
           ? skip(
               'source',
               "the machine's /proc at /procHost",
-              `${stdout.trim() || stderr}: not the machine's own, which a replay does not need`,
+              `${stdout.trim() || stderr.trim() || 'not readable'}: not the machine's own, which a replay does not need`,
             )
           : fail(
               'source',
