@@ -1,23 +1,13 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
+import { LabError } from '../stacks/error.ts'
 import { report } from './output.ts'
+import { LabCommand } from './usage.ts'
 
 // The `lab` command: finds its subcommands in scripts/commands, one file each, and turns what they throw into lines and an exit code.
 
 const folder = join(import.meta.dirname, 'commands')
-
-const program = new Command('lab')
-  .description('An eBPF security-observability lab on this machine: one command stands it up, one removes it.')
-  .option('--lock <file>', 'pins to lay over lab.lock.yaml (or LAB_LOCK)')
-  .showHelpAfterError('(add --help for what is possible)')
-  .exitOverride()
-  .configureHelp({ sortSubcommands: false })
-  .addHelpText('after', '\nExample:\n  ./lab up && ./lab verify')
-  .hook('preAction', command => {
-    const { lock } = command.opts<{ lock?: string }>()
-    if (lock) process.env.LAB_LOCK = lock
-  })
 
 const order = [
   'up',
@@ -37,34 +27,62 @@ const order = [
   'class',
   'report',
 ]
-// Only the one that is asked for is loaded; all of them for help, and to say what a wrong name might have meant.
-const asked = process.argv
-  .slice(2)
-  .find((argument, index, all) => !argument.startsWith('-') && all[index - 1] !== '--lock')
-const all = readdirSync(folder).filter(file => file.endsWith('.ts'))
-const files = all.includes(`${asked}.ts`)
-  ? [`${asked}.ts`]
-  : all.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
-for (const file of files) {
-  const { register } = (await import(join(folder, file))) as { register: (program: Command) => void }
-  register(program)
-}
-
 function rank(file: string): number {
   const at = order.indexOf(file.replace(/\.ts$/, ''))
   return at < 0 ? order.length : at
 }
 
-// `./lab … | head` closes the pipe when it has seen enough.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit()
-  throw error
-})
+/**
+ * Does what was asked for. What is thrown is printed.
+ * @param typed the words after `./lab`
+ * @returns the exit code of what was thrown: 0 for help, 1 for a state of the machine or the lab, 2 for wrong usage. Undefined where nothing was;
+ * a command may then have set `process.exitCode`.
+ */
+export async function run(typed: string[]): Promise<number | undefined> {
+  try {
+    const program = new LabCommand('lab')
+      .description('An eBPF security-observability lab on this machine: one command stands it up, one removes it.')
+      .option('--lock <file>', 'pins to lay over lab.lock.yaml (or LAB_LOCK)')
+      .exitOverride()
+      .configureHelp({ sortSubcommands: false })
+      .addHelpText('after', '\nExample:\n  ./lab up && ./lab verify')
+      .hook('preAction', command => {
+        const { lock } = command.opts<{ lock?: string }>()
+        if (lock === '')
+          throw new LabError({
+            found: '--lock with an empty name',
+            expected: 'a file of pins',
+            next: './lab --lock FILE …, or without --lock',
+            exitCode: 2,
+          })
+        if (lock !== undefined) process.env.LAB_LOCK = lock
+      })
+    program.typed = typed
+    // Only the one that is asked for is loaded; all of them for help, and to say what a wrong name might have meant.
+    const asked = typed.find((word, index) => !word.startsWith('-') && typed[index - 1] !== '--lock')
+    const all = readdirSync(folder).filter(file => file.endsWith('.ts'))
+    const files = all.includes(`${asked}.ts`)
+      ? [`${asked}.ts`]
+      : all.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    for (const file of files) {
+      const { register } = (await import(join(folder, file))) as { register: (program: LabCommand) => void }
+      register(program)
+    }
+    await program.parseAsync(typed, { from: 'user' })
+    return undefined
+  } catch (error) {
+    // commander has printed help or version, which is 0, or help because a subcommand is missing.
+    return error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : report(error)
+  }
+}
 
-try {
-  await program.parseAsync()
-} catch (error) {
-  // commander has printed its own message; 0 is help or version, all else is wrong usage. At once: what was under way when it failed, a
-  // download beside it, is of no use any more.
-  process.exit(error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : report(error))
+if (import.meta.main) {
+  // `./lab … | head` closes the pipe when it has seen enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit()
+    throw error
+  })
+  const failed = await run(process.argv.slice(2))
+  // At once: what was under way when it failed, a download beside it, is of no use any more.
+  if (failed !== undefined) process.exit(failed)
 }

@@ -1,36 +1,49 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { parse } from 'yaml'
+import { basename, join } from 'node:path'
+import { brief, nearest } from '../stacks/complaint.ts'
 import { LabError } from '../stacks/error.ts'
 import { projectDir } from '../stacks/paths.ts'
 import { configNamespace, parseSettings, type Settings } from '../stacks/settings.ts'
+import { readSingle } from '../stacks/source.ts'
 import { stackName } from './environment.ts'
+
+/** Where the stack's settings stand. */
+const settingsFile = (): string => join(projectDir, `Pulumi.${stackName}.yaml`)
+
+/** What Pulumi keeps in that file beside the settings. */
+const pulumisOwn = ['encryptionsalt', 'secretsprovider', 'encryptedkey', 'environment']
 
 /**
  * Sections of the stack's settings as its file has them, unchecked.
- * @throws LabError for a file that is not YAML.
+ * @throws LabError for a file that is not YAML, or holds settings where Pulumi does not look for them.
  */
-export function readSections(): Record<string, unknown> {
-  const file = join(projectDir, `Pulumi.${stackName}.yaml`)
+export function readSections(file = settingsFile()): Record<string, unknown> {
   if (!existsSync(file)) return {}
-  let config: Record<string, unknown>
-  try {
-    config = (parse(readFileSync(file, 'utf8')) as { config?: Record<string, unknown> } | null)?.config ?? {}
-  } catch (cause) {
-    throw new LabError({
-      found: `Pulumi.${stackName}.yaml is not YAML`,
-      expected: '`config:` with settings below it (docs/settings.md)',
-      next: `mend Pulumi.${stackName}.yaml`,
-      cause,
-    })
-  }
+  const name = basename(file)
+  const document = readSingle(readFileSync(file, 'utf8'))
+  const wrong = (found: string, expected = '`config:` with settings below it (docs/settings.md)'): LabError =>
+    new LabError({ found, expected, next: `mend ${name}, or go back to the defaults: git checkout ${name}` })
+  const [broken] = document.errors
+  if (broken) throw wrong(`${name}, line ${broken.line}: ${broken.message}`)
+  const whole = document.value ?? {}
+  if (!isMap(whole)) throw wrong(`${name} is ${brief(whole)}`)
+  const stray = Object.keys(whole).find(key => key !== 'config' && !pulumisOwn.includes(key))
+  if (stray !== undefined)
+    throw wrong(
+      `${name}, line ${document.line([stray])}: ${stray} stands beside config`,
+      nearest(stray, ['config']) ? 'config' : 'settings below `config:`, two spaces further in (docs/settings.md)',
+    )
+  const config = whole.config ?? {}
+  if (!isMap(config)) throw wrong(`${name}, line ${document.line(['config'])}: config is ${brief(config)}`)
   const prefix = `${configNamespace}:`
-  return Object.fromEntries(
-    Object.entries(config)
-      .filter(([key]) => key.startsWith(prefix))
-      .map(([key, value]) => [key.slice(prefix.length), value]),
-  )
+  const named = Object.entries(config).filter(([key]) => key.startsWith(prefix))
+  // Pulumi takes a key without a namespace for one of the project; the full name wins.
+  const bare = Object.entries(config).filter(([key]) => !key.includes(':'))
+  return Object.fromEntries([...bare, ...named.map(([key, value]) => [key.slice(prefix.length), value])])
 }
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
  * Settings as the program gets them from Pulumi, without starting it.

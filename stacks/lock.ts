@@ -1,30 +1,36 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
+import { at, complain, type JsonSchema } from './complaint.ts'
 import { LabError } from './error.ts'
 import { labPath, projectDir } from './paths.ts'
+import { readSingle, type SourceDocument } from './source.ts'
 
 // What is pinned: every version, address and digest that the lab uses. Nothing floats.
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 digest of 64 hexadecimal digits')
 
+const text = z.string().min(1)
+
 const image = z.strictObject({
-  repository: z.string().describe('Full name with its registry, as in docker.io/grafana/loki.'),
-  tag: z.string(),
+  repository: z
+    .string()
+    .regex(/^[^/\s]+(\/[^/\s]+)+$/, 'a full name with its registry, as in docker.io/grafana/loki')
+    .describe('Full name with its registry, as in docker.io/grafana/loki.'),
+  tag: text,
   /** Absent: taken from the registry at the first pull, then remembered in .lab and required. */
   digest: z
     .string()
-    .regex(/^sha256:[0-9a-f]{64}$/)
+    .regex(/^sha256:[0-9a-f]{64}$/, 'sha256: and 64 hexadecimal digits')
     .optional(),
   /** Absent: published for linux/amd64 and linux/arm64. */
   platforms: z.array(z.enum(['linux/amd64', 'linux/arm64'])).optional(),
 })
 
 const chart = z.strictObject({
-  version: z.string(),
+  version: text,
   /** An http(s) or file address, or a path relative to the lock file. `${NAME}` is replaced by that environment variable. */
-  url: z.string(),
+  url: text,
   /** Absent: the digest that the publisher's own index gives for this version, checked and remembered at the first fetch. */
   sha256: sha256.optional(),
   /** The publisher's index.yaml. */
@@ -32,7 +38,7 @@ const chart = z.strictObject({
 })
 
 const tool = z.strictObject({
-  version: z.string(),
+  version: text,
   /** Address with {version}, {os} (linux, darwin), {arch} (amd64, arm64) and, for publishers that say so, {cpu} (x64, arm64). */
   url: z.string().optional(),
   /** The publisher's checksum file, with the same places. */
@@ -110,54 +116,60 @@ export type LockedTool = z.infer<typeof tool>
  *
  * A file given by `LAB_LOCK` (or `--lock`) is laid over the lab's own: what it names replaces, the rest stays. An entry is replaced
  * whole, so a digest never outlives the version it belongs to.
- * @throws LabError for a file that is missing, not YAML or not a lock.
+ * @param own the lab's own, for tests.
+ * @throws LabError for a file that is missing, not YAML or not a lock: its line, what is wrong there, what would be right.
  */
-export function readLock(override = process.env.LAB_LOCK): Lock {
-  const own = join(projectDir, 'lab.lock.yaml')
-  const base = load(own)
-  if (!override) return { ...check(base, own), file: own }
+export function readLock(override = process.env.LAB_LOCK, own = join(projectDir, 'lab.lock.yaml')): Lock {
+  const base = load(own, `git checkout ${own}`)
+  if (!override) return { ...check(base.value, own, base, `git checkout ${own}`), file: own }
   const file = resolve(override)
-  const over = load(file)
-  const merged: Record<string, unknown> = { ...base, ...over }
+  const over = load(file, instead)
+  const merged: Record<string, unknown> = { ...base.value, ...over.value }
   for (const section of ['charts', 'images', 'tools'])
-    merged[section] = { ...(base[section] as object), ...(over[section] as object | undefined) }
-  return { ...check(merged, file), file }
+    merged[section] = { ...(base.value[section] as object), ...(over.value[section] as object | undefined) }
+  return { ...check(merged, file, over, instead), file }
 }
 
-function load(file: string): Record<string, unknown> {
+const instead = 'mend that line, or do without the file: unset LAB_LOCK, no --lock'
+
+interface LockSource extends SourceDocument {
+  value: Record<string, unknown>
+}
+
+function load(file: string, next: string): LockSource {
+  const wrong = (found: string, cause?: unknown): LabError =>
+    new LabError({ found, expected: 'a file like lab.lock.yaml', next, cause })
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new LabError({
-      found: `no lock file at ${file}`,
-      expected: 'a file like lab.lock.yaml',
-      next: 'unset LAB_LOCK, or name another with --lock FILE',
-      cause,
-    })
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'EISDIR') throw wrong(`the lock ${file} is a folder`, cause)
+    if (code === 'EACCES') throw wrong(`the lock ${file} may not be read`, cause)
+    throw wrong(`no lock file at ${file}`, cause)
   }
-  try {
-    return (parse(text) as Record<string, unknown> | null) ?? {}
-  } catch (cause) {
-    const where = cause instanceof YAMLParseError ? `line ${cause.linePos?.[0].line}` : 'it'
-    throw new LabError({
-      found: `${file} is not YAML (${where})`,
-      expected: 'a file like lab.lock.yaml',
-      next: `mend ${file}, or unset LAB_LOCK`,
-      cause,
-    })
-  }
+  const document = readSingle(text)
+  const [broken] = document.errors
+  if (broken) throw wrong(`${file}, line ${broken.line}: ${broken.message}`)
+  const value = document.value ?? {}
+  if (!isMap(value)) throw wrong(`${file} is ${Array.isArray(value) ? 'a list' : 'a text'} as YAML`)
+  for (const section of ['charts', 'images', 'tools'])
+    if (value[section] !== undefined && value[section] !== null && !isMap(value[section]))
+      throw wrong(`${file}, line ${document.line([section])}: ${section} has no names below it`)
+  return { ...document, value }
 }
 
-function check(value: unknown, file: string): z.infer<typeof lockSchema> {
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function check(value: unknown, file: string, source: LockSource, next: string): z.infer<typeof lockSchema> {
   const parsed = lockSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]!
-  throw new LabError({
-    found: `${file}: ${issue.path.join('.') || 'the file'}: ${issue.message}`,
-    expected: 'a lock of the form of lab.lock.yaml',
-    next: `mend ${file}, or unset LAB_LOCK`,
-  })
+  const known = z.toJSONSchema(lockSchema, { io: 'input' }) as JsonSchema
+  const { path, found, expected } = complain(parsed.error, value, known)
+  // What comes from the file below has no line in this one.
+  const here = at(source.value, path.slice(0, 2)) !== undefined
+  throw new LabError({ found: `${file}${here ? `, line ${source.line(path)}` : ''}: ${found}`, expected, next })
 }
 
 /** The name by which Docker and Kubernetes know an image: repository and tag. */

@@ -1,11 +1,15 @@
-import leven from 'leven'
 import { z } from 'zod'
+import { at, brief, dotted, nearest } from './complaint.ts'
 import { LabError } from './error.ts'
+import type { Path } from './source.ts'
 
 // The one truth about what can be set: validation, defaults, types, and the table in docs/settings.md come from here.
 
 const port = (what: string, standard: number) =>
   z.int().min(1).max(65535).default(standard).describe(`Port on 127.0.0.1 for ${what}.`)
+
+/** A text of a form that a pattern tells and a person does not read: `allowed` says it in words. */
+const formed = (pattern: RegExp, allowed: string) => z.string().regex(pattern).meta({ allowed })
 
 const replay = z.strictObject({
   eventsPerSecond: z
@@ -23,9 +27,7 @@ const cluster = z.strictObject({
     .describe(
       '`create` makes a KinD cluster; `existing` uses `cluster.context` of your kubeconfig and leaves the machine alone.',
     ),
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes, at most 31')
+  name: formed(/^[a-z0-9][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes, at most 31, as in lab-2')
     .default('lab')
     .describe('Name of the KinD cluster; its node is called `<name>-control-plane`.'),
   context: z.string().default('').describe('Context of your kubeconfig, with `cluster.mode: existing`.'),
@@ -163,33 +165,26 @@ const pipeline = z.strictObject({
 })
 
 const prometheus = z.strictObject({
-  retention: z
-    .string()
-    .regex(/^\d+[smhd]$/)
+  retention: formed(/^[1-9]\d*[smhd]$/, 'a number with s, m, h or d, as in 6h')
     .default('6h')
     .describe('How long metrics are kept.'),
-  scrapeInterval: z
-    .string()
-    .regex(/^\d+s$/)
+  scrapeInterval: formed(/^[1-9]\d*s$/, 'whole seconds, as in 15s')
     .default('15s')
     .describe('How often metrics are read.'),
 })
 
 const loki = z.strictObject({
-  retention: z
-    .string()
-    .regex(/^\d+h$/)
+  // Less than a day Loki refuses, and does not start.
+  retention: formed(/^(2[4-9]|[3-9]\d|[1-9]\d{2,})h$/, 'whole hours, at least 24h')
     .default('24h')
     .describe('How long events are kept, in whole hours (at least 24).'),
-  storage: z
-    .string()
-    .regex(/^\d+Gi$/)
+  storage: formed(/^[1-9]\d*Gi$/, 'whole gibibytes, as in 2Gi')
     .default('2Gi')
     .describe("Size of Loki's volume."),
 })
 
 const grafana = z.strictObject({
-  user: z.string().min(1).default('admin').describe('Who signs in.'),
+  user: z.string().min(1).meta({ allowed: 'text that is not empty' }).default('admin').describe('Who signs in.'),
   password: z
     .string()
     .default('')
@@ -198,9 +193,7 @@ const grafana = z.strictObject({
 })
 
 const classroom = z.strictObject({
-  pushTo: z
-    .string()
-    .regex(/^(https?:\/\/\S+)?$/)
+  pushTo: formed(/^(https?:\/\/\S+)?$/, 'an address that begins with http:// or https://')
     .default('')
     .describe(
       'Where the progress of exercises is sent: the address that the teacher’s `lab class open` shows. Left empty, nothing is sent to anyone.',
@@ -236,6 +229,16 @@ export const configNamespace = 'tetragon-lab'
 export const setCommand = (path: string, value: unknown): string =>
   `./lab pulumi config set --path ${configNamespace}:${path} ${typeof value === 'object' ? `'${JSON.stringify(value)}'` : value}`
 
+/** The command that takes a setting away, so that its default counts. */
+const removeCommand = (path: Path): string => {
+  // As Pulumi writes a path: a key that is no plain word stands in brackets.
+  const text = path.map((key, index) => (/^[\w-]+$/.test(String(key)) ? `${index > 0 ? '.' : ''}${key}` : `["${key}"]`))
+  return `./lab pulumi config rm --path ${quoted(`${configNamespace}:${text.join('')}`)}`
+}
+
+/** A word for a shell. */
+const quoted = (word: string): string => (/^[\w.:/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+
 /**
  * Checks what a user has set and fills in the rest.
  * @throws LabError for the first wrong value or unknown key: what was found, what is allowed, the command that mends it.
@@ -245,17 +248,14 @@ export function parseSettings(given: unknown): Settings {
   const parsed = settingsSchema.safeParse(whole)
   if (!parsed.success) throw explain(parsed.error.issues[0]!, whole)
   const settings = parsed.data
-  const taken = new Map<number, string>()
-  for (const [name, number] of Object.entries(settings.ports)) {
-    const other = taken.get(number)
-    if (other)
-      throw new LabError({
-        found: `ports.${name} and ports.${other} are both ${number}`,
-        expected: 'a port of its own for each',
-        next: setCommand(`ports.${name}`, number + 1),
-      })
-    taken.set(number, name)
-  }
+  checkPorts(settings.ports)
+  const twice = settings.policies.apply.find((name, index, all) => all.indexOf(name) !== index)
+  if (twice !== undefined)
+    throw new LabError({
+      found: `policies.apply names ${twice} twice`,
+      expected: 'each policy once',
+      next: setCommand('policies.apply', [...new Set(settings.policies.apply)]),
+    })
   if (settings.cluster.mode === 'existing' && settings.cluster.context === '')
     throw new LabError({
       found: 'cluster.mode is existing, but cluster.context is empty',
@@ -264,6 +264,25 @@ export function parseSettings(given: unknown): Settings {
     })
   checkSiem(settings.pipeline)
   return settings
+}
+
+function checkPorts(ports: Settings['ports']): void {
+  const taken = new Map<number, string>()
+  for (const [name, number] of Object.entries(ports)) {
+    const other = taken.get(number)
+    if (other) {
+      const free = Array.from({ length: 65535 }, (_, after) => ((number + after) % 65535) + 1)
+      throw new LabError({
+        found: `ports.${name} and ports.${other} are both ${number}`,
+        expected: 'a port of its own for each',
+        next: setCommand(
+          `ports.${name}`,
+          free.find(port => port > 1023 && !Object.values(ports).includes(port)),
+        ),
+      })
+    }
+    taken.set(number, name)
+  }
 }
 
 /** `pulumi config set --path` knows no lists and keeps the text of one: here it becomes a list again. */
@@ -334,27 +353,78 @@ const splitOnce = (text: string, by: string): [string, string | undefined] => {
 }
 
 function explain(issue: z.core.$ZodIssue, given: unknown): LabError {
-  const path = issue.path.join('.')
-  if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0]!
-    const full = path ? `${path}.${key}` : key
-    const near = nearest(full, settingPaths())
+  const path = issue.path as Path
+  if (issue.code === 'unrecognized_keys') return unknownSetting([...path, issue.keys[0]!], given)
+  const name = dotted(path)
+  const value = at(given, path)
+  const found = `${name || 'all of the settings'} is ${shown(name, value)}`
+  // What is wrong inside of a list is a matter of the whole list.
+  const row = settingRows().find(({ path: known }) => `${name}[`.startsWith(`${known}[`))
+  if (!row)
     return new LabError({
-      found: `unknown setting ${full}`,
-      expected: near ? `a known setting; the nearest is ${near}` : 'a known setting (see docs/settings.md)',
-      next: `./lab pulumi config rm --path ${configNamespace}:${full}`,
+      found,
+      expected: `settings below it: ${namesBelow(path).join(', ')}`,
+      next: path.length > 0 ? removeCommand(path) : 'mend Pulumi.dev.yaml (docs/settings.md)',
     })
+  if (row.path !== name)
+    return new LabError({ found, expected: row.entries!, next: removeCommand(row.path.split('.')) })
+  return new LabError({ found, expected: row.allowed, next: mendingCommand(row, value) })
+}
+
+/** A value as it is shown: a password is not, and what `config set --secret` keeps cannot be. */
+function shown(name: string, value: unknown): string {
+  if (typeof value === 'object' && value !== null && 'secure' in value) return 'encrypted (config set --secret)'
+  if (name === 'grafana.password')
+    return Array.isArray(value) ? 'a list' : value === null ? 'null' : `a ${typeof value}`
+  return brief(value)
+}
+
+/** The command that sets what was probably meant, else the default. */
+function mendingCommand({ path, allowed, values, default: standard }: SettingRow, given: unknown): string {
+  if (typeof given === 'string') {
+    const word = values && nearest(given, values)
+    if (word) return setCommand(path, word)
+    // In quotes, YAML takes a number for text.
+    if (/^a (whole )?number/.test(allowed) && /^[1-9]\d{0,4}$/.test(given)) return setCommand(path, given)
+    if (allowed === 'a list' && /^[\w-]+$/.test(given)) return setCommand(path, [given])
   }
-  const field = describeSetting(path)
-  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], given)
+  // And without quotes text for a number: a password, a name.
+  if (allowed === 'text' && typeof given === 'number')
+    return `${setCommand(path, path === 'grafana.password' ? '…' : given)} --type string`
+  // Nothing at all, or a minus sign, a shell or Pulumi would take for something else.
+  const plain = typeof standard === 'object' || /^\w[\w.:/-]*$/.test(String(standard))
+  return plain ? setCommand(path, standard) : removeCommand(path.split('.'))
+}
+
+function unknownSetting(path: Path, given: unknown): LabError {
+  const near = nearestSetting(path)
+  const remove = removeCommand(path)
+  const value = at(given, path)
+  const moves = near !== undefined && settingPaths().includes(near) && typeof value !== 'object' && value !== ''
   return new LabError({
-    found: `${path || 'settings'} is ${JSON.stringify(value)}`,
-    expected: field?.allowed ?? issue.message,
-    next: field
-      ? setCommand(path, field.default)
-      : `./lab pulumi config rm --path ${configNamespace}:${path} (see docs/settings.md)`,
+    found: `unknown setting ${dotted(path)}`,
+    expected: near ? `a known setting; the nearest is ${near}` : 'a known setting (see docs/settings.md)',
+    next: moves ? `${remove} && ${setCommand(near, quoted(String(value)))}` : remove,
   })
 }
+
+/** Of all settings the one that was probably meant: one beside it, else one of the same name in another section. */
+function nearestSetting(path: Path): string | undefined {
+  const last = String(path.at(-1))
+  const section = path.slice(0, -1)
+  const beside = nearest(last, namesBelow(section))
+  return beside ? [...section, beside].join('.') : settingPaths().find(known => known.split('.').at(-1) === last)
+}
+
+/** Names of the settings and sections below a path. */
+const namesBelow = (path: Path): string[] => [
+  ...new Set(
+    settingPaths()
+      .map(known => known.split('.'))
+      .filter(known => known.length > path.length && path.every((key, index) => known[index] === key))
+      .map(known => known[path.length]!),
+  ),
+]
 
 /** One row of the settings table. */
 export interface SettingRow {
@@ -364,6 +434,10 @@ export interface SettingRow {
   /** What is allowed, in words. */
   allowed: string
   default: unknown
+  /** All that is allowed, where that is a few words. */
+  values?: string[]
+  /** Of a list: what it is a list of. */
+  entries?: string
   /** Another value that makes sense, where one is worth showing. */
   example?: unknown
 }
@@ -377,7 +451,9 @@ interface JsonSchema {
   enum?: string[]
   minimum?: number
   maximum?: number
-  pattern?: string
+  /** From `meta`: what `pattern` says, in words. */
+  allowed?: string
+  items?: JsonSchema
 }
 
 /** Every setting with its meaning, what is allowed and its default: what docs/settings.md shows. */
@@ -392,6 +468,13 @@ export function settingRows(): SettingRow[] {
         description: schema.description ?? '',
         allowed: allowed(schema),
         default: schema.default,
+        ...(schema.enum && { values: schema.enum }),
+        ...(schema.items && {
+          entries:
+            schema.items.type === 'string'
+              ? 'a list of names'
+              : 'a list of filters, as in [{"namespace":["application"]}]',
+        }),
         ...(schema.examples && { example: schema.examples[0] }),
       })
     }
@@ -401,7 +484,6 @@ export function settingRows(): SettingRow[] {
 }
 
 const settingPaths = (): string[] => settingRows().map(row => row.path)
-const describeSetting = (path: string): SettingRow | undefined => settingRows().find(row => row.path === path)
 
 function allowed(schema: JsonSchema): string {
   if (schema.enum) return `one of ${schema.enum.join(', ')}`
@@ -414,17 +496,5 @@ function allowed(schema: JsonSchema): string {
     return upper === undefined ? `${kind} from ${minimum}` : `${kind} from ${minimum} to ${upper}`
   }
   if (schema.type === 'array') return 'a list'
-  return schema.pattern ? `text like ${schema.pattern}` : 'text'
-}
-
-function nearest(name: string, known: string[]): string | undefined {
-  const last = name.split('.').at(-1)!
-  const ranked = known
-    .map(candidate => ({
-      candidate,
-      distance: Math.min(leven(name, candidate), leven(last, candidate.split('.').at(-1)!) + 1),
-    }))
-    .sort((a, b) => a.distance - b.distance)
-  const best = ranked[0]
-  return best && best.distance <= Math.max(3, name.length / 3) ? best.candidate : undefined
+  return schema.allowed ?? 'text'
 }

@@ -15,6 +15,7 @@ import { kubeArgs, kubectl } from '../kube.ts'
 import { note, print, printJson } from '../output.ts'
 import { ensureStack } from '../pulumi/stack.ts'
 import { readSettings } from '../settings.ts'
+import { wholeNumber } from '../usage.ts'
 
 export function register(program: Command): void {
   const group = program
@@ -33,9 +34,9 @@ How, and what it opens: docs/teaching.md`,
     .command('open')
     .description('let students’ labs reach this lab’s Prometheus, until Ctrl-C')
     .option('--address <ip>', 'of this machine, where students reach it; by default its only one')
-    .option('--port <number>', 'there', '9099')
+    .option('--port <number>', 'there', wholeNumber('--port', 9099, { to: 65535 }), 9099)
     .addHelpText('after', '\nExample:\n  ./lab class open --address 192.168.1.20')
-    .action(async ({ address, port }: { address?: string; port: string }) => open(chosen(address), port))
+    .action(async ({ address, port }: { address?: string; port: number }) => open(chosen(address), port))
 
   group
     .command('join')
@@ -113,7 +114,7 @@ function chosen(address: string | undefined): string {
 }
 
 /** Keeps a port of this machine open to Prometheus: that is all, so what students need is no account and the lab no server. */
-async function open(address: string, port: string): Promise<void> {
+async function open(address: string, port: number): Promise<void> {
   const { settings } = await loadContext()
   const service = `svc/${releases.prometheus}-prometheus`
   await kubectl(['-n', namespaces.monitoring, 'get', service])
@@ -151,7 +152,7 @@ async function open(address: string, port: string): Promise<void> {
       throw new LabError({
         found: `port ${port} of ${address} cannot be opened: ${stderr.trim().split('\n').at(-1)}`,
         expected: 'an address of this machine and a port that is free',
-        next: `./lab class open --address ${address} --port ${Number(port) + 1}`,
+        next: `./lab class open --address ${address} --port ${port + 1}`,
       })
     await sleep(1000)
   }

@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
 import { execa } from 'execa'
+import { nearest } from '../../stacks/complaint.ts'
 import { LabError } from '../../stacks/error.ts'
 import { namespaces, releases } from '../../stacks/names.ts'
 import { loadContext } from '../context.ts'
 import { kubeArgs } from '../kube.ts'
 import { runningSource } from '../tetra.ts'
+import { wholeNumber } from '../usage.ts'
 
 const { application, monitoring } = namespaces
 
@@ -28,19 +30,21 @@ export function register(program: Command): void {
     .description('show what a part of the lab writes')
     .argument('<part>', `one of ${Object.keys(parts).join(', ')}`)
     .option('-f, --follow', 'go on as more comes')
-    .option('-n, --lines <count>', 'how many lines of each pod', '50')
+    .option('-n, --lines <count>', 'how many lines of each pod', wholeNumber('--lines', 50), 50)
     .addHelpText('after', '\nExample:\n  ./lab logs shipper --follow')
-    .action(async (name: string, { follow = false, lines }: { follow?: boolean; lines: string }) => {
-      const { settings } = await loadContext()
-      const asked = name === 'tetragon' && (await runningSource()) === 'replay' ? 'replay' : name
-      const part = parts[asked]
-      if (!part)
+    .action(async (name: string, { follow = false, lines }: { follow?: boolean; lines: number }) => {
+      if (!parts[name]) {
+        const near = nearest(name, Object.keys(parts))
         throw new LabError({
           found: `no part named ${name}`,
           expected: `one of ${Object.keys(parts).join(', ')}`,
-          next: './lab logs --help',
+          next: `./lab logs ${near ?? '--help'}`,
           exitCode: 2,
         })
+      }
+      const { settings } = await loadContext()
+      const asked = name === 'tetragon' && (await runningSource()) === 'replay' ? 'replay' : name
+      const part = parts[asked]!
       const container = part.container ? ['-c', part.container] : ['--all-containers']
       const { exitCode } = await execa(
         'kubectl',
@@ -54,7 +58,7 @@ export function register(program: Command): void {
           ...container,
           '--prefix',
           '--tail',
-          lines,
+          String(lines),
           ...(follow ? ['-f'] : []),
         ],
         { stdio: ['ignore', 'inherit', 'inherit'], reject: false },

@@ -14,6 +14,7 @@ import { kernelHere, lintFiles } from '../policy/files.ts'
 import { type Finding, lintPolicy } from '../policy/lint.ts'
 import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/state.ts'
 import { readSettings } from '../settings.ts'
+import { wholeNumber } from '../usage.ts'
 
 interface Json {
   json?: boolean
@@ -62,18 +63,10 @@ export function register(program: Command): void {
     .command('apply')
     .argument('<name>', 'a policy of the lab, or a file')
     .description('lint it, hand it to the cluster, and wait until the agent has loaded it')
-    .option('--timeout <seconds>', 'most time to wait for the agent', '60')
+    .option('--timeout <seconds>', 'most time to wait for the agent', wholeNumber('--timeout', 60, { to: 3600 }), 60)
     .option('--json', 'print it as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy apply block-service-account-token')
-    .action(async (name: string, { json, timeout }: Json & { timeout: string }) => {
-      const seconds = Number(timeout)
-      if (!(seconds > 0))
-        throw new LabError({
-          found: `--timeout ${timeout}`,
-          expected: 'a number of seconds',
-          next: `./lab policy apply ${name} --timeout 60`,
-          exitCode: 2,
-        })
+    .action(async (name: string, { json, timeout: seconds }: Json & { timeout: number }) => {
       await loadContext()
       const applied = await applyPolicy(name, { limit: seconds * 1000, warn: finding => note(oneLine(finding)) })
       if (json) printJson(applied)

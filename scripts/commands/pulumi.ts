@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { readLock } from '../../stacks/lock.ts'
 import { projectDir } from '../../stacks/paths.ts'
-import { loadContext } from '../context.ts'
+import { labEnvironment } from '../environment.ts'
 import { ensureStack } from '../pulumi/stack.ts'
 import { onTerminal, through } from '../through.ts'
 
@@ -10,7 +11,9 @@ export const register = (program: Command): void =>
     description: "run Pulumi on the lab's stack",
     example: './lab pulumi config set --path tetragon-lab:traffic.rate 20',
     run: async args => {
-      const { env } = await loadContext()
+      // Settings are not looked at: it is by this command that a wrong one is mended.
+      const env = await labEnvironment(readLock())
+      process.env.PATH = env.PATH
       await ensureStack(env)
       return onTerminal('pulumi', args, { env, cwd: projectDir })
     },

@@ -1,18 +1,20 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
+import { nearest } from '../../stacks/complaint.ts'
 import { LabError } from '../../stacks/error.ts'
 import { milliseconds } from '../exercise/grammar.ts'
 import { plainTable } from '../exercise/table.ts'
 import { isLogQuery, realWorld, type Sample } from '../exercise/world.ts'
 import { readLines } from '../lines.ts'
 import { note, print, printJson } from '../output.ts'
+import { wholeNumber } from '../usage.ts'
 
 interface Options {
   since: string
   label?: string
   value?: boolean
   pretty?: boolean
-  limit: string
+  limit: number
   json?: boolean
 }
 
@@ -23,7 +25,7 @@ export function register(program: Command): void {
     .argument('<language>', 'promql or logql')
     .argument('<query>', 'in quotes')
     .option('--since <duration>', 'of a log query: how far back', '15m')
-    .option('--limit <lines>', 'of a log query: how many lines, the newest first', '20')
+    .option('--limit <lines>', 'of a log query: how many lines, the newest first', wholeNumber('--limit', 20), 20)
     .option('--label <name>', 'print only this label of each series, one a line')
     .option('--value', 'print only the values, one a line')
     .option('--pretty', 'of a log query: print each event over many lines, to be read')
@@ -40,14 +42,14 @@ Examples:
         throw new LabError({
           found: `a query in ${language}`,
           expected: 'promql or logql',
-          next: './lab query --help',
+          next: `./lab query ${nearest(language, ['promql', 'logql']) ?? 'promql'} '…'`,
           exitCode: 2,
         })
-      if (!/^\d+[smh]$/.test(options.since))
+      if (!/^\d{1,5}[smh]$/.test(options.since))
         throw new LabError({
           found: `--since ${options.since}`,
-          expected: '30s, 15m or 1h',
-          next: 'repeat it so',
+          expected: 'a duration such as 30s, 15m or 1h',
+          next: 'repeat it with --since 15m',
           exitCode: 2,
         })
       const from = new Date(Date.now() - milliseconds(options.since))
@@ -84,7 +86,7 @@ function table(found: Sample[]): string {
 }
 
 async function lines(query: string, from: Date, { limit, json, pretty }: Options): Promise<void> {
-  const found = await readLines(query, from, new Date(), Number(limit))
+  const found = await readLines(query, from, new Date(), limit)
   if (json) return printJson(found)
   if (found.length === 0) note('Nothing: no line fits.')
   for (const { time, line } of found)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { execa } from 'execa'
+import { nearest } from '../../stacks/complaint.ts'
 import { LabError } from '../../stacks/error.ts'
 import { projectDir } from '../../stacks/paths.ts'
 
@@ -41,7 +42,7 @@ export function register(program: Command): void {
         throw new LabError({
           found: `no test suite named ${name}`,
           expected: Object.keys(suites).join(' or '),
-          next: './lab test --help',
+          next: `./lab test ${nearest(name, Object.keys(suites)) ?? '--help'}`,
           exitCode: 2,
         })
       const reporter = json ? ['--reporter', 'json'] : []

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { readSource } from '../../stacks/source.ts'
 import { lintPolicy } from '../policy/lint.ts'
 import {
   type Argument,
@@ -13,7 +14,6 @@ import {
   type Selector,
 } from '../policy/model.ts'
 import { type PolicyKind, policyKinds } from '../policy/schema.ts'
-import { readSource } from '../policy/source.ts'
 import { holds, inWords } from './condition.ts'
 import type { PodSample, PolicyCheck, Sample } from './grammar.ts'
 

@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv'
+import { type Path, readSource, type SourceDocument } from '../../stacks/source.ts'
 import { readPolicyModel } from './model.ts'
 import { actionRules } from './rules/actions.ts'
 import { argumentRules } from './rules/arguments.ts'
@@ -9,7 +10,6 @@ import { scopeRules } from './rules/scope.ts'
 import { selectorRules } from './rules/selectors.ts'
 import { wordRules } from './rules/words.ts'
 import { type PolicyKind, policyApiVersion, policyKinds, schemaErrors } from './schema.ts'
-import { type Path, readSource, type SourceDocument } from './source.ts'
 
 /** Something that is wrong with a policy, or looks so. */
 export interface Finding {

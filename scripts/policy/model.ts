@@ -1,6 +1,6 @@
+import type { Path } from '../../stacks/source.ts'
 import type { Feature } from '../doctor/decision.ts'
 import type { PolicyKind } from './schema.ts'
-import type { Path } from './source.ts'
 
 // A TracingPolicy as the lint and the catalog look at it: the hooks with their arguments, selectors and actions, each with its
 // place in the document. Built from anything, sound or not: what has the wrong type is left out, for the schema to complain about.

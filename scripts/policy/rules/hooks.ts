@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import leven from 'leven'
 import { projectDir } from '../../../stacks/paths.ts'
+import type { Path } from '../../../stacks/source.ts'
 import { type Hook, isSyscallName, items, type Policy, sections } from '../model.ts'
-import type { Path } from '../source.ts'
 import type { Rule } from './rule.ts'
 
 // What a policy attaches to.

@@ -1,6 +1,6 @@
+import type { Path } from '../../../stacks/source.ts'
 import type { Features } from '../../doctor/decision.ts'
 import type { Policy } from '../model.ts'
-import type { Path } from '../source.ts'
 
 export type Level = 'error' | 'warn'
 

@@ -1,4 +1,4 @@
-import type { Path } from '../source.ts'
+import type { Path } from '../../../stacks/source.ts'
 import type { Rule } from './rule.ts'
 
 // Names, messages and tags.
