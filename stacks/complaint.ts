@@ -9,8 +9,8 @@ export interface Complaint {
   path: Path
   /** As in `charts.loki.version is 1.1`. */
   found: string
-  /** As in `text, in quotes`. */
-  expected: string
+  /** As in `text, in quotes`; undefined where what was found says it all. */
+  expected?: string
 }
 
 /** The parts of a JSON Schema that say which keys there are. */
@@ -29,7 +29,7 @@ export interface JsonSchema {
  * @param known the same schema as JSON Schema: which keys there are, to name the nearest.
  */
 export function complain(error: z.ZodError, value: unknown, known: JsonSchema): Complaint {
-  const issue = deepest(error.issues[0]!)
+  const issue = telling(error.issues.map(deepest))
   const path = issue.path as Path
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!
@@ -41,13 +41,12 @@ export function complain(error: z.ZodError, value: unknown, known: JsonSchema): 
       expected: near ? `a known key; the nearest is ${near}` : `one of ${keys.join(', ')}`,
     }
   }
+  const where = dotted(path)
+  if (issue.code === 'custom') return { path, found: where ? `${where}: ${issue.message}` : issue.message }
   const given = at(value, path)
-  const where = dotted(path) || 'it'
-  return {
-    path,
-    found: given === undefined ? `${where} is missing` : `${where} is ${brief(given)}`,
-    expected: expectation(issue, given),
-  }
+  const is = given === undefined ? 'is missing' : `is ${brief(given)}`
+  const found = where ? `${where} ${is}` : (given ?? null) === null ? 'it is empty' : `all of it ${is}`
+  return { path, found, expected: expectation(issue, given) }
 }
 
 /** `tasks[0].check`, as a person would write it. */
@@ -71,14 +70,19 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 export const at = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>((holder, key) => (holder as Record<string, unknown> | null | undefined)?.[key], value)
 
+/** Of all that is wrong, what says most: a misspelt key tells more than that the right one is missing. */
+const telling = (issues: z.core.$ZodIssue[]): z.core.$ZodIssue =>
+  issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!
+
 /** Of a choice that nothing fits, what was wrong with the alternative that came nearest. */
 function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue
-  const inner = issue.errors
-    .flat()
-    .map(deepest)
-    .sort((a, b) => b.path.length - a.path.length)[0]
-  return inner && inner.path.length > 0 ? { ...inner, path: [...issue.path, ...inner.path] } : issue
+  const depth = ({ code, path }: z.core.$ZodIssue): number => path.length + (code === 'unrecognized_keys' ? 1 : 0)
+  const all = issue.errors.flat().map(deepest)
+  const most = Math.max(0, ...all.map(depth))
+  if (most === 0) return issue
+  const inner = telling(all.filter(one => depth(one) === most))
+  return { ...inner, path: [...issue.path, ...inner.path] }
 }
 
 const types: Record<string, string> = {
@@ -99,18 +103,22 @@ function expectation(issue: z.core.$ZodIssue, given: unknown): string {
       return wanted === 'text' && (typeof given === 'number' || typeof given === 'boolean') ? 'text, in quotes' : wanted
     }
     case 'invalid_value':
-      return issue.values.length === 1 ? String(issue.values[0]) : `one of ${issue.values.join(', ')}`
+      return issue.values.length === 1 ? String(issue.values[0]) : choice(issue.values.map(String), given)
     case 'invalid_union':
       return unionWords(issue)
     case 'too_small':
-      return issue.origin === 'string'
-        ? 'text that is not empty'
-        : `${issue.origin === 'array' ? 'a list of at least' : 'at least'} ${issue.minimum}`
+      if (issue.origin === 'string') return 'text that is not empty'
+      return issue.origin === 'array' ? 'a list that is not empty' : `at least ${issue.minimum}`
     case 'too_big':
       return `at most ${issue.maximum}`
     default:
       return issue.message
   }
+}
+
+function choice(words: string[], given: unknown): string {
+  const near = typeof given === 'string' ? nearest(given, words) : undefined
+  return `one of ${words.join(', ')}${near ? `; the nearest is ${near}` : ''}`
 }
 
 const unionWords = (issue: z.core.$ZodIssueInvalidUnion): string =>

@@ -166,7 +166,7 @@ function check(value: unknown, file: string, source: LockSource, next: string): 
   const parsed = lockSchema.safeParse(value)
   if (parsed.success) return parsed.data
   const known = z.toJSONSchema(lockSchema, { io: 'input' }) as JsonSchema
-  const { path, found, expected } = complain(parsed.error, value, known)
+  const { path, found, expected = 'a file like lab.lock.yaml' } = complain(parsed.error, value, known)
   // What comes from the file below has no line in this one.
   const here = at(source.value, path.slice(0, 2)) !== undefined
   throw new LabError({ found: `${file}${here ? `, line ${source.line(path)}` : ''}: ${found}`, expected, next })

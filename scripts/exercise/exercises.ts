@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import leven from 'leven'
-import { parseDocument } from 'yaml'
-import type { z } from 'zod'
+import { z } from 'zod'
+import { at, complain, type JsonSchema } from '../../stacks/complaint.ts'
 import { LabError } from '../../stacks/error.ts'
 import { projectDir } from '../../stacks/paths.ts'
+import { readSingle } from '../../stacks/source.ts'
 import { type ExerciseFile, exerciseSchema } from './grammar.ts'
 import { parseText, type Text } from './text.ts'
 
@@ -64,43 +65,53 @@ export function findExercise(asked: string, folder = labsFolder()): Exercise {
 
 /**
  * Reads and checks one exercise.
- * @throws LabError for what its lab.yaml or its text may not say: file and line, what was found.
+ * @throws LabError for what its lab.yaml or its text may not say: file and line, what was found, what would be right.
  */
 export function readExercise(name: string, folder = labsFolder()): Exercise {
-  const file = join(folder, name, 'lab.yaml')
-  const document = parseDocument(readFileSync(file, 'utf8'), { prettyErrors: true })
-  const broken = document.errors[0]
-  if (broken) throw wrong(name, 'lab.yaml', broken.message.split('\n')[0]!)
-  const parsed = exerciseSchema.safeParse(document.toJS())
-  if (!parsed.success) {
-    const issue = deepest(parsed.error.issues[0]!)
-    const at = issue.path.join('.')
-    throw wrong(name, 'lab.yaml', `${at ? `${at}: ` : ''}${issue.message}`)
-  }
+  const parsed = parseExercise(readFileSync(join(folder, name, 'lab.yaml'), 'utf8'), name)
   const readme = join(folder, name, 'README.md')
   if (!existsSync(readme)) throw wrong(name, 'README.md', 'no such file')
-  const exercise = { ...parsed.data, name, folder: join(folder, name), text: parseText(readFileSync(readme, 'utf8')) }
+  const exercise = { ...parsed, name, folder: join(folder, name), text: parseText(readFileSync(readme, 'utf8')) }
   const problem = textProblem(exercise)
   if (problem) throw wrong(name, 'README.md', problem)
   return exercise
 }
 
-const wrong = (name: string, file: string, found: string): LabError =>
-  new LabError({
-    found: `labs/${name}/${file}: ${found}`,
-    expected: 'an exercise as docs/writing-exercises.md describes it',
-    next: `mend labs/${name}/${file}, then ./lab exercise test ${name}`,
-  })
-
-/** Of a choice that nothing fits, what was wrong with the alternative that came nearest. */
-function deepest(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string } {
-  if (issue.code !== 'invalid_union') return issue
-  const inner = issue.errors
-    .flat()
-    .map(deepest)
-    .sort((a, b) => b.path.length - a.path.length)[0]
-  return inner && inner.path.length > 0 ? { path: [...issue.path, ...inner.path], message: inner.message } : issue
+/**
+ * Reads the text of a lab.yaml.
+ * @param name of its exercise, for the errors.
+ * @throws LabError as `readExercise`.
+ */
+export function parseExercise(text: string, name: string): ExerciseFile {
+  const document = readSingle(text)
+  const [broken] = document.errors
+  if (broken) throw wrong(name, `lab.yaml, line ${broken.line}`, broken.message)
+  const parsed = exerciseSchema.safeParse(document.value)
+  if (parsed.success) return parsed.data
+  const known = z.toJSONSchema(exerciseSchema, { io: 'input' }) as JsonSchema
+  const { path, found, expected } = complain(parsed.error, document.value, known)
+  throw wrong(name, `lab.yaml, line ${document.line(path)}`, byTaskId(found, document.value), expected)
 }
+
+/** `tasks[2].check` as `task pod: check`: who writes an exercise counts no tasks. */
+function byTaskId(found: string, value: unknown): string {
+  const [, index, rest] = /^(?:unknown key )?tasks\[(\d+)\]\.?(.*)$/s.exec(found) ?? []
+  const id = index === undefined ? undefined : at(value, ['tasks', Number(index), 'id'])
+  if (typeof id !== 'string' || !/^[\w-]+$/.test(id)) return found
+  return `task ${id}: ${found.startsWith('unknown key ') ? 'unknown key ' : ''}${rest}`
+}
+
+const wrong = (
+  name: string,
+  where: string,
+  found: string,
+  expected = 'an exercise as docs/writing-exercises.md describes it',
+): LabError =>
+  new LabError({
+    found: `labs/${name}/${where}: ${found}`,
+    expected,
+    next: `mend labs/${name}/${where.split(',')[0]}, then ./lab exercise test ${name}`,
+  })
 
 /** What is wrong between a text and its tasks. */
 function textProblem({ text, tasks }: Exercise): string | undefined {

@@ -52,15 +52,15 @@ describe('a lab.yaml', () => {
   })
 
   it.each([
-    [yaml(task, 'tilte: x\n'), /lab\.yaml: Unrecognized key: "tilte"/],
-    ['title: [', /lab\.yaml: /],
-    [yaml('\n  []'), /tasks: /],
-    [yaml(task.replace('up }', 'up, is: "/(/" }')), /tasks\.0\.check.*: .*(unterminated|group|Invalid)/i],
+    [yaml(task, 'tilte: x\n'), /lab\.yaml, line \d+: unknown key tilte/],
+    ['title: [', /lab\.yaml, line 1: /],
+    [yaml('\n  []'), /tasks is \[\]/],
+    [yaml(task.replace('up }', 'up, is: "/(/" }')), /task one: check.*: .*(unterminated|group|Invalid)/i],
     [yaml(task.replace('{ promql: { query: up } }', '{}')), /nothing is checked/],
     [yaml(task.replace('{ promql: { query: up } }', '{ promql: { query: up }, given: x }')), /not all at once/],
-    [yaml(task.replace('query: up', 'qeury: up')), /tasks\.0\.check\.promql/],
+    [yaml(task.replace('query: up', 'qeury: up')), /task one: unknown key check\.promql\.qeury/],
     [yaml(task + task), /another task one/],
-    [yaml(task, 'needs: { features: [sigkil] }\n'), /needs\.features\.0/],
+    [yaml(task, 'needs: { features: [sigkil] }\n'), /needs\.features\[0\]/],
   ])('is refused with the place and the reason: %#', (text, why) => {
     expect(refusal(text)).toMatch(why)
   })

@@ -57,7 +57,12 @@ describe('settings', () => {
     [{ ports: { grafana: 'x' } }, 'ports.grafana is "x"', /whole number/, /ports\.grafana 3000/],
     [{ ports: { grafana: 8080 } }, 'ports.grafana and ports.guestbook are both 8080', /its own/, /ports\.grafana 8081/],
     [{ cluster: { mode: 'existing' } }, /cluster\.context is empty/, /context of your kubeconfig/, /cluster\.context/],
-    [{ cluster: { name: 'My Lab' } }, 'cluster.name is "My Lab"', /lower-case letters, digits and dashes/, /cluster\.name lab/],
+    [
+      { cluster: { name: 'My Lab' } },
+      'cluster.name is "My Lab"',
+      /lower-case letters, digits and dashes/,
+      /cluster\.name lab/,
+    ],
     [{ traffic: 5 }, /traffic is 5/, /./, /traffic/],
     [{ pipeline: { siem: { protocol: 'otlp' } } }, /endpoint is empty/, /sent/, /siem\.endpoint/],
     [
