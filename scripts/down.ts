@@ -6,7 +6,7 @@ import { deleteCluster, isOurs, nodeState } from './cluster/kind.ts'
 import { loadContext } from './context.ts'
 import { mend, requireNoOtherUpdate } from './pulumi/mend.ts'
 import { runPulumi } from './pulumi/run.ts'
-import { removeState, stackExists, stateResources } from './pulumi/state.ts'
+import { removeState, stackExists, stateProblem, stateResources } from './pulumi/state.ts'
 import { alone } from './running.ts'
 
 /** What `lab down` has done. */
@@ -22,7 +22,7 @@ export async function whatIsThere(): Promise<string[]> {
   const there: string[] = []
   if ((await nodeState(settings.cluster.name)) && (await isOurs(settings.cluster.name)))
     there.push(`KinD cluster ${settings.cluster.name} with all that is in it`)
-  if (stackExists()) there.push(`Pulumi's state (${stateResources().length} resources)`)
+  if (stackExists()) there.push(`Pulumi's state (${stateProblem() ?? `${stateResources().length} resources`})`)
   return there
 }
 

@@ -1,28 +1,42 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import { LabError } from '../stacks/error.ts'
 import { labPath } from '../stacks/paths.ts'
+import { bootId } from './doctor/kernel.ts'
+import { keep, readKept } from './kept.ts'
 import { endGroup, isPulumi } from './programs.ts'
 
-interface Running {
-  pid: number
-  action: string
-  since: string
+const runningSchema = z.object({
+  // 0 and less would mean whole groups of processes.
+  pid: z.int().min(1),
+  action: z.enum(['up', 'down']),
+  since: z.iso.datetime(),
+  /** After a reboot another process has its number. Empty where the system does not say. */
+  boot: z.string().default(''),
   /** The Pulumi that it has started, in a group of its own. */
-  pulumi?: number
-}
+  pulumi: z.int().min(1).optional(),
+})
+
+type Running = z.infer<typeof runningSchema>
 
 const file = (): string => labPath('running.json')
 
-function holder(): Running | undefined {
+/** Who holds the lab; undefined where its process is gone, or the file says nothing. */
+async function holder(): Promise<Running | undefined> {
+  let running = readKept(file(), runningSchema)
+  if (!running) {
+    // It is made and then written: somebody may be in between.
+    await sleep(200)
+    running = readKept(file(), runningSchema)
+  }
+  if (!running || (running.boot && running.boot !== bootId())) return undefined
   try {
-    const running = JSON.parse(readFileSync(file(), 'utf8')) as Running
     // Signal 0 asks only whether the process is there.
     process.kill(running.pid, 0)
     return running
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-      ? (JSON.parse(readFileSync(file(), 'utf8')) as Running)
-      : undefined
+    return (error as NodeJS.ErrnoException).code === 'EPERM' ? running : undefined
   }
 }
 
@@ -30,15 +44,15 @@ function holder(): Running | undefined {
  * Does something that changes the lab, while nobody else does.
  * @throws LabError when another `lab up` or `lab down` of this checkout is under way.
  */
-export async function alone<T>(action: string, work: () => Promise<T>): Promise<T> {
-  const running: Running = { pid: process.pid, action, since: new Date().toISOString() }
+export async function alone<T>(action: Running['action'], work: () => Promise<T>): Promise<T> {
+  const running: Running = { pid: process.pid, action, since: new Date().toISOString(), boot: bootId() }
   for (let attempt = 0; ; attempt++) {
     try {
       writeFileSync(file(), JSON.stringify(running), { flag: 'wx', mode: 0o600 })
       break
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const other = holder()
+      const other = await holder()
       if (other || attempt > 0)
         throw new LabError({
           found: `\`lab ${other?.action ?? 'up'}\` is under way${other ? ` since ${other.since.slice(11, 19)} UTC (process ${other.pid})` : ''}`,
@@ -59,11 +73,11 @@ export async function alone<T>(action: string, work: () => Promise<T>): Promise<
 
 /** Notes the Pulumi that this process has started: should this process be killed, whoever is next ends it. */
 export function notePulumi(pid: number): void {
-  const running = JSON.parse(readFileSync(file(), 'utf8')) as Running
-  writeFileSync(file(), JSON.stringify({ ...running, pulumi: pid }), { mode: 0o600 })
+  const running = readKept(file(), runningSchema)
+  if (running) keep(file(), { ...running, pulumi: pid })
 }
 
 async function endWhatItStarted(): Promise<void> {
-  const { pulumi } = JSON.parse(readFileSync(file(), 'utf8')) as Running
+  const pulumi = readKept(file(), runningSchema)?.pulumi
   if (pulumi && (await isPulumi(pulumi))) await endGroup(pulumi)
 }

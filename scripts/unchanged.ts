@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
-import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { LabError } from '../stacks/error.ts'
 import type { Lock } from '../stacks/lock.ts'
 import { labDir, labPath, projectDir } from '../stacks/paths.ts'
 import type { Settings } from '../stacks/settings.ts'
+import { keep, readKept } from './kept.ts'
 import { stateDigest } from './pulumi/state.ts'
 import { readWorkloads, type Workload } from './status.ts'
 
@@ -12,13 +14,13 @@ import { readWorkloads, type Workload } from './status.ts'
 // the program is made from is the same to the byte, the state is the one that the last `up` left, and all that it stood up is there and ready.
 // That is more than Pulumi would look at: without a refresh it does not see what somebody has deleted from the cluster.
 
-interface Record {
+const recordSchema = z.object({
   /** Of everything that decides what the program makes. */
-  inputs: string
+  inputs: z.string(),
   /** Of Pulumi's state. */
-  state: string
-  workloads: { key: string; release?: string }[]
-}
+  state: z.string(),
+  workloads: z.array(z.object({ key: z.string(), release: z.string().optional() })),
+})
 
 const file = (): string => labPath('stood-up.json')
 const key = ({ namespace, kind, name }: Workload): string => `${namespace}/${kind}/${name}`
@@ -53,13 +55,8 @@ export interface Since {
 
 /** Compares inputs, state and cluster with those of the last `up`. */
 export async function sinceLastUp(inputs: string): Promise<Since> {
-  let record: Record
-  try {
-    record = JSON.parse(readFileSync(file(), 'utf8')) as Record
-  } catch {
-    return { is: 'changed', broken: [] }
-  }
-  if (record.inputs !== inputs || record.state !== stateDigest()) return { is: 'changed', broken: [] }
+  const record = readKept(file(), recordSchema)
+  if (!record || record.inputs !== inputs || record.state !== stateDigest()) return { is: 'changed', broken: [] }
   try {
     const there = new Map((await readWorkloads()).map(workload => [key(workload), workload]))
     const missing = record.workloads.filter(workload => !there.has(workload.key))
@@ -75,7 +72,7 @@ export async function sinceLastUp(inputs: string): Promise<Since> {
 /** Writes down what this `up` was made from and stood up. */
 export async function rememberUp(inputs: string): Promise<void> {
   const workloads = (await readWorkloads()).map(workload => ({ key: key(workload), release: workload.release }))
-  writeFileSync(file(), JSON.stringify({ inputs, state: stateDigest(), workloads } satisfies Record))
+  keep(file(), { inputs, state: stateDigest(), workloads } satisfies z.infer<typeof recordSchema>)
 }
 
 /** Forgets it: something has begun that may leave things otherwise. */

@@ -1,5 +1,6 @@
 import { LabError } from '../stacks/error.ts'
 import { decideSource } from '../stacks/lab.ts'
+import { readPolicy } from '../stacks/policy-file.ts'
 import type { Settings } from '../stacks/settings.ts'
 import { nodeState } from './cluster/kind.ts'
 import { type Context, loadContext } from './context.ts'
@@ -64,6 +65,8 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
   const prepare = async () => {
     context = await loadContext()
     const { settings, lock, env } = context
+    // The program reads them too, but by then a node is being made.
+    for (const name of settings.policies.apply) readPolicy(name, settings.policies.apply)
     const exists = settings.cluster.mode === 'existing' || (await nodeState(settings.cluster.name)) === 'running'
     const [charts, decision] = await Promise.all([
       ensureCharts(lock, chartsOf(settings)),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { labPath } from './paths.ts'
 import type { Settings } from './settings.ts'
 
@@ -9,15 +9,26 @@ import type { Settings } from './settings.ts'
  */
 export function rememberedSecret(name: string): string {
   const file = labPath(name)
-  if (!existsSync(file)) {
-    try {
-      writeFileSync(file, `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
-    } catch (error) {
-      // Somebody else was first: theirs counts.
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
+  const kept = read(file)
+  if (kept) return kept
+  // Whole or not at all, and of two at once the first counts.
+  const part = `${file}.${process.pid}.part`
+  writeFileSync(part, `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 })
+  rmSync(file, { force: true })
+  try {
+    linkSync(part, file)
+  } catch (error) {
+    // Some file systems know no links.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') renameSync(part, file)
+  } finally {
+    rmSync(part, { force: true })
   }
-  return readFileSync(file, 'utf8').trim()
+  return read(file)
+}
+
+/** What a file holds, without its end; empty where there is none, or a full disk left nothing in it. */
+function read(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
 }
 
 /** The password that signs in to Grafana: the one set, or the lab's own. */

@@ -1,4 +1,13 @@
-import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml'
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  type YAMLParseError,
+} from 'yaml'
 
 /** Steps from the top of a document to a value, as in ['spec', 'kprobes', 0, 'call']. */
 export type Path = readonly (string | number)[]
@@ -55,7 +64,7 @@ const plainWords: Record<string, string> = {
 
 function describe(document: Document, counter: LineCounter, text: string): SourceDocument {
   const lineAt = (offset: number): number => counter.linePos(offset).line || 1
-  const errors = document.errors.map(({ code, message, pos }) => ({
+  const errors = tellingErrors(document).map(({ code, message, pos }) => ({
     line: lineAt(pos[0]),
     message:
       code === 'DUPLICATE_KEY'
@@ -93,6 +102,13 @@ function describe(document: Document, counter: LineCounter, text: string): Sourc
       return lineAt(offset)
     },
   }
+}
+
+/** What is not a consequence of another: after the first mistake the parser takes the rest for something else, and a tab it notices late. */
+function tellingErrors({ errors }: Document): YAMLParseError[] {
+  const tab = errors.find(({ code }) => code === 'TAB_AS_INDENT')
+  if (tab) return [tab]
+  return errors.every(({ code }) => code === 'DUPLICATE_KEY') ? errors : errors.slice(0, 1)
 }
 
 const aliasProblem = ({ message }: Error): string =>

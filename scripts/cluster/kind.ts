@@ -1,11 +1,14 @@
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
+import { z } from 'zod'
 import type { ClusterSpec } from '../../stacks/cluster.ts'
 import { LabError } from '../../stacks/error.ts'
 import { imageRef } from '../../stacks/lock.ts'
 import { labId, labPath } from '../../stacks/paths.ts'
 import { setCommand } from '../../stacks/settings.ts'
+import { readSingle } from '../../stacks/source.ts'
+import { keep, readKept } from '../kept.ts'
 import { type ImageStep, loadImages, pullAll } from '../tools/images.ts'
 
 type Say = (line: string) => void
@@ -17,8 +20,9 @@ export const nodeOf = (cluster: string): string => `${cluster}-control-plane`
 const recordFile = (): string => labPath('cluster.json')
 const kubeconfig = (): string => labPath('kubeconfig')
 
-const isRecorded = (cluster: string): boolean =>
-  existsSync(recordFile()) && (JSON.parse(readFileSync(recordFile(), 'utf8')) as { name: string }).name === cluster
+/** A record that is damaged says nothing; then the node is asked. */
+export const isRecorded = (cluster: string): boolean =>
+  readKept(recordFile(), z.object({ name: z.string() }))?.name === cluster
 
 /** Whether this lab made the cluster of that name: by what it remembers, or where that is lost, by what it wrote into the node. */
 export const isOurs = async (cluster: string): Promise<boolean> =>
@@ -27,6 +31,44 @@ export const isOurs = async (cluster: string): Promise<boolean> =>
 /** Whether this lab made the cluster, but remembers nothing of it: its folder was deleted. */
 export const isForgotten = async (cluster: string): Promise<boolean> =>
   !isRecorded(cluster) && (await nodeConfig(cluster)).includes(labId())
+
+/**
+ * Writes anew what is kept of a cluster of this lab, where it is gone or damaged.
+ * @returns what was, a line each.
+ */
+export async function mendRecords(cluster: string): Promise<string[]> {
+  const done: string[] = []
+  if (await isForgotten(cluster)) {
+    keep(recordFile(), { name: cluster })
+    done.push('wrote .lab/cluster.json anew, which was damaged')
+  }
+  if (isRecorded(cluster) && contextOf(kubeconfig()) !== `kind-${cluster}` && (await exportKubeconfig(cluster)))
+    done.push('wrote .lab/kubeconfig anew, which was damaged')
+  return done
+}
+
+const kubeconfigSchema = z.object({
+  'current-context': z.string(),
+  clusters: z.array(z.object({ cluster: z.object({ server: z.string() }) })).min(1),
+  users: z.array(z.object({ user: z.object({ 'client-key-data': z.string() }) })).min(1),
+})
+
+/** The context that a kubeconfig leads to, undefined where it is not there or damaged. */
+export const contextOf = (file: string): string | undefined =>
+  existsSync(file)
+    ? kubeconfigSchema.safeParse(readSingle(readFileSync(file, 'utf8')).value).data?.['current-context']
+    : undefined
+
+/** kind takes it from the node, where an interrupted creation may not have put it yet. @returns whether it did. */
+async function exportKubeconfig(name: string): Promise<boolean> {
+  // kind would add to a damaged one, and fail.
+  if (contextOf(kubeconfig()) === undefined) rmSync(kubeconfig(), { force: true })
+  const { failed } = await execa('kind', ['export', 'kubeconfig', '--name', name, '--kubeconfig', kubeconfig(), '-q'], {
+    reject: false,
+  })
+  if (!failed) chmodSync(kubeconfig(), 0o600)
+  return !failed
+}
 
 /** What kind has started the node with, also of one that does not run. Empty when there is none. */
 async function nodeConfig(cluster: string): Promise<string> {
@@ -68,7 +110,7 @@ export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string
     return node
   }
   if (state) await deleteCluster(spec.name, say)
-  writeFileSync(recordFile(), JSON.stringify({ name: spec.name }))
+  keep(recordFile(), { name: spec.name })
   await pullAll([spec.nodeImage], tell(say))
   await Promise.all([create(spec, say).then(() => ready(120, say)), load()])
   return node
@@ -125,12 +167,7 @@ export async function revive(name: string, state: string, say: Say): Promise<boo
     })
     if (failed) throw kindProblem(stderr)
   }
-  const { failed } = await execa('kind', ['export', 'kubeconfig', '--name', name, '--kubeconfig', kubeconfig(), '-q'], {
-    reject: false,
-  })
-  // kind takes it from the node: without it, an interrupted creation did not get that far.
-  if (failed) return false
-  chmodSync(kubeconfig(), 0o600)
+  if (!(await exportKubeconfig(name))) return false
   try {
     await ready(60, say)
     return true

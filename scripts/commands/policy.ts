@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { parse } from 'yaml'
 import { LabError } from '../../stacks/error.ts'
 import { labPath } from '../../stacks/paths.ts'
+import { readSource } from '../../stacks/source.ts'
 import { loadContext } from '../context.ts'
 import { note, print, printJson } from '../output.ts'
 import { type Applied, applyPolicy, findInCluster, removePolicy, sameKey } from '../policy/apply.ts'
@@ -53,7 +53,7 @@ export function register(program: Command): void {
       const file = policyFile(name)
       const text = readFileSync(file, 'utf8')
       const entry = readCatalog().find(one => one.name === name)
-      if (json) return printJson({ ...entry, document: parse(text), findings: lintPolicy(text, file) })
+      if (json) return printJson({ ...entry, document: readSource(text)[0]?.value, findings: lintPolicy(text, file) })
       print(text.trimEnd())
       if (entry?.twin)
         note(`${entry.monitor ? 'the one that acts' : 'in monitor mode'}: ./lab policy show ${entry.twin}`)

@@ -1,7 +1,9 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { labPath } from '../../stacks/paths.ts'
+import { keep, readKept } from '../kept.ts'
 import { dockerEndpoint, engineVersion } from '../tools/engine.ts'
 import { decideSource, noFeatures, parseProbe, type Verdict } from './decision.ts'
 
@@ -14,12 +16,14 @@ export interface Decision extends Verdict {
   asked: 'this machine' | 'engine' | 'no engine' | 'nobody'
 }
 
-interface Cached {
-  key: string
-  asked: Decision['asked']
-  rootless: boolean
-  probe: string
-}
+const cachedSchema = z.object({
+  key: z.string(),
+  asked: z.enum(['this machine', 'engine', 'no engine']),
+  rootless: z.boolean(),
+  probe: z.string(),
+})
+
+type Cached = z.infer<typeof cachedSchema>
 
 const script = join(import.meta.dirname, 'kernel-probe.sh')
 const cacheFile = (): string => labPath('kernel.json')
@@ -41,16 +45,16 @@ export async function kernelDecision(options: { pull?: boolean } = {}): Promise<
   const key = [endpoint, engine?.KernelVersion ?? release(), engine?.Arch ?? process.arch, local ? bootId() : ''].join(
     ' ',
   )
-  const asked: Decision['asked'] = local ? (engine ? 'this machine' : 'no engine') : 'engine'
+  const asked: Cached['asked'] = local ? (engine ? 'this machine' : 'no engine') : 'engine'
 
-  const kept = readCache()
+  const kept = readKept(cacheFile(), cachedSchema)
   if (kept?.key === key && kept.asked === asked) return decide(kept)
 
   const rootless = engine ? await isRootless() : false
   const probe = local ? await askHere() : await askContainer(options.pull ?? true)
   if (probe === undefined) return unasked('the node image, from which the kernel is asked, is not here yet')
   const found: Cached = { key, asked, rootless, probe }
-  writeCache(found)
+  keep(cacheFile(), found)
   return decide(found)
 }
 
@@ -66,27 +70,13 @@ const unasked = (why: string): Decision => ({
   asked: 'nobody',
 })
 
-/** Lockdown and Linux security modules are chosen at boot. */
-function bootId(): string {
+/** Which boot of this machine it is: lockdown and Linux security modules are chosen then. Empty where the system does not say. */
+export function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   } catch {
     return ''
   }
-}
-
-function readCache(): Cached | undefined {
-  try {
-    return JSON.parse(readFileSync(cacheFile(), 'utf8')) as Cached
-  } catch {
-    return undefined
-  }
-}
-
-function writeCache(found: Cached): void {
-  const part = `${cacheFile()}.${process.pid}`
-  writeFileSync(part, `${JSON.stringify(found, null, 2)}\n`, { mode: 0o600 })
-  renameSync(part, cacheFile())
 }
 
 // What only the first asking needs is loaded then: the way by the cache takes milliseconds

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
-import { parse } from 'yaml'
+import { nearest } from '../../stacks/complaint.ts'
 import { LabError } from '../../stacks/error.ts'
 import { projectDir } from '../../stacks/paths.ts'
+import { parsePolicy } from '../../stacks/policy-file.ts'
 import type { Feature } from '../doctor/decision.ts'
 import { enforces, enforcingActions, isMonitor, needsOf, readPolicyModel, sections } from './model.ts'
 import { severityTags } from './rules/words.ts'
@@ -59,7 +60,7 @@ export function readHeader(text: string): Record<string, string> {
   return header
 }
 
-/** All policies of a folder, by name. */
+/** All policies of a folder, by name. @throws LabError for a file in it that holds none. */
 export const readCatalog = (folder = policyFolder): CatalogEntry[] => {
   const names = readdirSync(folder)
     .filter(file => file.endsWith('.yaml'))
@@ -70,7 +71,7 @@ export const readCatalog = (folder = policyFolder): CatalogEntry[] => {
 
 function readEntry(file: string, names: string[]): CatalogEntry {
   const text = readFileSync(file, 'utf8')
-  const document = parse(text) as { kind: PolicyKind }
+  const document = parsePolicy(text, relative(projectDir, file))
   const policy = readPolicyModel(document.kind, document)
   const header = readHeader(text)
   const name = policy.name ?? basename(file, '.yaml')
@@ -113,9 +114,14 @@ export function policyFile(nameOrFile: string): string {
   const own = join(policyFolder, `${nameOrFile}.yaml`)
   if (/^[a-z0-9.-]+$/.test(nameOrFile) && existsSync(own)) return own
   if (existsSync(nameOrFile) && statSync(nameOrFile).isFile()) return nameOrFile
+  const near = nearest(
+    nameOrFile,
+    readdirSync(policyFolder).map(file => basename(file, '.yaml')),
+  )
   throw new LabError({
     found: `no policy is called ${nameOrFile}, and there is no such file`,
-    expected: 'a name of `./lab policy list`, or a YAML file',
+    expected: `a name of \`./lab policy list\`${near ? ` (the nearest is ${near})` : ''}, or a YAML file`,
     next: './lab policy list',
+    exitCode: 2,
   })
 }

@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv'
+import { brief } from '../../stacks/complaint.ts'
 import { type Path, readSource, type SourceDocument } from '../../stacks/source.ts'
 import { readPolicyModel } from './model.ts'
 import { actionRules } from './rules/actions.ts'
@@ -90,7 +91,7 @@ function lintDocument(document: SourceDocument, file: string, options: LintOptio
         'kind-of-object',
         file,
         document.line(['kind']),
-        kind === undefined ? 'no kind: a piece of a policy, not a whole one' : `kind ${kind}`,
+        kind === undefined ? 'no kind: a piece of a policy, not a whole one' : `kind ${brief(kind)}`,
         `write kind: ${policyKinds.join(' or ')}, with apiVersion: ${policyApiVersion}, metadata and spec`,
       ),
     ]
@@ -102,7 +103,7 @@ function lintDocument(document: SourceDocument, file: string, options: LintOptio
         'kind-of-object',
         file,
         document.line(['apiVersion']),
-        apiVersion === undefined ? 'no apiVersion' : `apiVersion ${apiVersion}`,
+        apiVersion === undefined ? 'no apiVersion' : `apiVersion ${brief(apiVersion)}`,
         `write apiVersion: ${policyApiVersion}`,
       ),
       path: '',
@@ -173,12 +174,22 @@ function schemaPath({ instancePath, params }: ErrorObject): Path {
   return params.additionalProperty === undefined ? steps : [...steps, params.additionalProperty]
 }
 
-function schemaMessage({ keyword, params, message }: ErrorObject, path: Path): string {
+function schemaMessage({ keyword, params, message, data }: ErrorObject, path: Path): string {
   const where = path.length === 0 ? 'the policy' : path.join('.').replaceAll(/\.(\d+)/g, '[$1]')
   if (keyword === 'additionalProperties') return `there is no field ${where}`
   if (keyword === 'enum') return `${where} is none of the words that are known there`
   if (keyword === 'required') return `${where} lacks ${params.missingProperty}`
+  if (keyword === 'type') return `${where} is ${brief(data)}`
   return `${where} ${message}`
+}
+
+/** Types of the schema in words. */
+const typeWords: Record<string, string> = {
+  string: 'text, in quotes',
+  integer: 'a whole number, without quotes',
+  boolean: 'true or false, without quotes',
+  array: 'a list: a line with a dash for each item',
+  object: 'keys with values below it',
 }
 
 function schemaFix({ keyword, params, parentSchema, data }: ErrorObject): string {
@@ -194,6 +205,6 @@ function schemaFix({ keyword, params, parentSchema, data }: ErrorObject): string
     return near ? `did you mean ${near}?` : `known there: ${known.join(', ')}`
   }
   if (keyword === 'required') return `add ${params.missingProperty}`
-  if (keyword === 'type') return params.type === 'string' ? 'put it in quotes' : `write a value of type ${params.type}`
+  if (keyword === 'type') return `write ${typeWords[params.type] ?? params.type}`
   return 'mend the value'
 }

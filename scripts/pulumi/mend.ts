@@ -2,16 +2,20 @@ import { execa } from 'execa'
 import { LabError } from '../../stacks/error.ts'
 import { namespaces } from '../../stacks/names.ts'
 import type { Settings } from '../../stacks/settings.ts'
-import { deleteCluster, isForgotten, nodeState, revive } from '../cluster/kind.ts'
+import { deleteCluster, isForgotten, mendRecords, nodeState, revive } from '../cluster/kind.ts'
+import { stateDir } from '../environment.ts'
 import { kubectlJson } from '../kube.ts'
 import { isPulumi } from '../programs.ts'
 import {
   breakLock,
+  dropState,
   forgetState,
   hasPendingOperations,
   isLocked,
   lockHolders,
+  mendStore,
   stateHasNode,
+  stateProblem,
   stateResources,
 } from './state.ts'
 
@@ -44,6 +48,12 @@ export async function mend(settings: Settings, env: Record<string, string>, say:
     breakLock()
     done.push('broke the lock of an update that was killed')
   }
+  if (mendStore()) done.push("removed damaged files beside Pulumi's state")
+  const problem = stateProblem()
+  if (problem) {
+    await startAnew(settings, problem, say)
+    done.push(`dropped Pulumi's state, which ${problem}: all is made anew`)
+  }
   if (settings.cluster.mode === 'existing') return done
   const { name } = settings.cluster
   const state = await nodeState(name)
@@ -55,6 +65,7 @@ export async function mend(settings: Settings, env: Record<string, string>, say:
     }
     return done
   }
+  if (stateHasNode()) done.push(...(await mendRecords(name)))
   if (await isForgotten(name)) {
     await deleteCluster(name, say)
     forgetState()
@@ -69,6 +80,18 @@ export async function mend(settings: Settings, env: Record<string, string>, say:
   await deleteCluster(name, say)
   forgetState()
   return [...done, 'removed a cluster that did not answer any more']
+}
+
+/** Without a state nothing tells what is in the cluster. The lab's own is quickly made; what is in another's stays for its owner to remove. */
+async function startAnew({ cluster }: Settings, problem: string, say: Say): Promise<void> {
+  if (cluster.mode === 'existing')
+    throw new LabError({
+      found: `Pulumi's state in ${stateDir()} ${problem}`,
+      expected: `to know what the lab made in ${cluster.context}, and so be able to remove it`,
+      next: `kubectl --context ${cluster.context} delete namespace ${Object.values(namespaces).join(' ')} && rm -r ${stateDir()}`,
+    })
+  await deleteCluster(cluster.name, say)
+  dropState()
 }
 
 interface Secrets {

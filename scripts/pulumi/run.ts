@@ -97,7 +97,8 @@ export async function runPulumi(
     events,
     () => done,
     line => {
-      const event = JSON.parse(line) as EngineEvent
+      const event = readEvent(line)
+      if (!event) return
       if (event.diagnosticEvent?.severity === 'error') errors.push(event.diagnosticEvent.message.trim())
       if (event.summaryEvent) {
         result.changes = event.summaryEvent.resourceChanges ?? {}
@@ -129,6 +130,15 @@ export const interruption = (action: string): LabError =>
     expected: 'nothing: what is half-made is mended by the next',
     next: './lab up, or ./lab down',
   })
+
+/** An event of the engine; undefined for a line that a full disk cut off. */
+function readEvent(line: string): EngineEvent | undefined {
+  try {
+    return JSON.parse(line) as EngineEvent
+  } catch {
+    return undefined
+  }
+}
 
 /** The error that says most: one that the lab's own programs printed, else the engine's first. */
 export function explainFailure(action: string, errors: string[], output: string, log: string): LabError {

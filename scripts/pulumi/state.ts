@@ -1,36 +1,105 @@
-import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createDecipheriv, createHash, pbkdf2Sync } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMap, parseDocument } from 'yaml'
+import { z } from 'zod'
 import { labPath, projectDir } from '../../stacks/paths.ts'
 import { configNamespace } from '../../stacks/settings.ts'
 import { stackName, stateDir } from '../environment.ts'
+import { keep, readKept } from '../kept.ts'
 
 // The stack's state as Pulumi's file backend keeps it. Reading it directly saves a second a question.
 
+const resourceSchema = z.looseObject({
+  urn: z.string(),
+  type: z.string(),
+  inputs: z.record(z.string(), z.unknown()).optional(),
+  outputs: z.record(z.string(), z.unknown()).optional(),
+})
+
 /** A resource in the state. */
-export interface StateResource {
-  urn: string
-  type: string
-  inputs?: Record<string, unknown>
-  outputs?: Record<string, unknown>
-}
+export type StateResource = z.infer<typeof resourceSchema>
 
-interface Checkpoint {
-  checkpoint: { latest?: { resources?: StateResource[]; pending_operations?: unknown[] } }
-}
+/** What the lab looks at of a checkpoint; all else stays as it is. */
+const checkpointSchema = z.looseObject({
+  version: z.int().min(1),
+  checkpoint: z.looseObject({
+    latest: z
+      .looseObject({
+        resources: z.array(resourceSchema).optional(),
+        pending_operations: z.array(z.unknown()).optional(),
+        secrets_providers: z
+          .looseObject({ state: z.looseObject({ salt: z.string().optional() }).optional() })
+          .optional(),
+      })
+      .optional(),
+  }),
+})
 
-const stackFile = (): string => join(stateDir(), '.pulumi', 'stacks', configNamespace, `${stackName}.json`)
-const lockDir = (): string => join(stateDir(), '.pulumi', 'locks')
+const storeDir = (): string => join(stateDir(), '.pulumi')
+const stackFile = (): string => join(storeDir(), 'stacks', configNamespace, `${stackName}.json`)
+const lockDir = (): string => join(storeDir(), 'locks')
 
 /** Whether the stack was ever made. */
 export const stackExists = (): boolean => existsSync(stackFile())
 
-const read = (): Checkpoint['checkpoint']['latest'] =>
-  stackExists() ? (JSON.parse(readFileSync(stackFile(), 'utf8')) as Checkpoint).checkpoint.latest : undefined
+const read = () => readKept(stackFile(), checkpointSchema)
 
-/** What the state says is there. Empty when nothing is. */
-export const stateResources = (): StateResource[] => read()?.resources ?? []
+const latest = () => read()?.checkpoint.latest
+
+/** What the state says is there. Empty when nothing is, or the state is damaged. */
+export const stateResources = (): StateResource[] => latest()?.resources ?? []
+
+/**
+ * Why the state is of no use, as the end of a sentence: it was cut off, or locked with a passphrase that is gone. Undefined when it is sound, or
+ * there is none.
+ */
+export function stateProblem(): string | undefined {
+  if (!stackExists()) return undefined
+  const state = read()
+  if (!state) return 'is damaged'
+  const salt = state.checkpoint.latest?.secrets_providers?.state?.salt
+  const passphrase = labPath('passphrase')
+  // A passphrase is older than what it locks; only of a newer one is it a question, which takes Pulumi's third of a second to answer.
+  const newer = existsSync(passphrase) && statSync(passphrase).mtimeMs > statSync(stackFile()).mtimeMs
+  return salt && newer && !opens(readFileSync(passphrase, 'utf8').trim(), salt)
+    ? 'was locked with a passphrase that is gone'
+    : undefined
+}
+
+/** Whether a passphrase is the one of a salt as Pulumi writes it: `v1:SALT:v1:NONCE:` and the word "pulumi" encrypted, each in base64. */
+export function opens(passphrase: string, salt: string): boolean {
+  const [, saltText = '', , nonce = '', sealed = ''] = salt.split(':')
+  try {
+    const key = pbkdf2Sync(passphrase, Buffer.from(saltText, 'base64'), 1_000_000, 32, 'sha256')
+    const bytes = Buffer.from(sealed, 'base64')
+    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64'))
+    decipher.setAuthTag(bytes.subarray(-16))
+    return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString() === 'pulumi'
+  } catch {
+    return false
+  }
+}
+
+/** Drops a state that is of no use. The passphrase stays: the next state is locked with it. */
+export const dropState = (): void => rmSync(storeDir(), { recursive: true, force: true })
+
+/**
+ * Mends what Pulumi keeps beside the state, and without which it does not read it.
+ * @returns whether something was damaged.
+ */
+export function mendStore(): boolean {
+  if (!stackExists()) return false
+  const meta = join(storeDir(), 'meta.yaml')
+  const damaged: string[] = []
+  if (existsSync(meta) && !/^version: \d+$/m.test(readFileSync(meta, 'utf8'))) damaged.push(meta)
+  // Attributes of the file, for stores that have none of their own.
+  const attributes = `${stackFile()}.attrs`
+  if (existsSync(attributes) && !readKept(attributes, z.looseObject({}))) damaged.push(attributes)
+  // Without either, Pulumi does as well.
+  for (const file of damaged) rmSync(file)
+  return damaged.length > 0
+}
 
 /** A digest of the state as it stands, empty where there is none: it changes with every update, whoever made it. */
 export const stateDigest = (): string =>
@@ -40,7 +109,7 @@ export const stateDigest = (): string =>
 export const stateHasNode = (): boolean => stateResources().some(resource => resource.urn.endsWith('::cluster-node'))
 
 /** Whether an update was cut off in the middle of an operation. */
-export const hasPendingOperations = (): boolean => (read()?.pending_operations?.length ?? 0) > 0
+export const hasPendingOperations = (): boolean => (latest()?.pending_operations?.length ?? 0) > 0
 
 const lockFiles = (): string[] =>
   existsSync(lockDir())
@@ -68,13 +137,11 @@ export const breakLock = (): void => rmSync(lockDir(), { recursive: true, force:
 
 /** Forgets everything that the state says is there, and what was cut off: for when the cluster that it describes is gone. */
 export function forgetState(): void {
-  if (!stackExists()) return
-  const whole = JSON.parse(readFileSync(stackFile(), 'utf8')) as Checkpoint
-  if (whole.checkpoint.latest) {
-    whole.checkpoint.latest.resources = []
-    whole.checkpoint.latest.pending_operations = []
-  }
-  writeFileSync(stackFile(), JSON.stringify(whole))
+  const whole = read()
+  if (!whole?.checkpoint.latest) return
+  whole.checkpoint.latest.resources = []
+  whole.checkpoint.latest.pending_operations = []
+  keep(stackFile(), whole)
 }
 
 /** Removes the state altogether, and what belongs to its passphrase from the stack's settings file. */
@@ -88,9 +155,10 @@ const settingsFile = (): string => join(projectDir, `Pulumi.${stackName}.yaml`)
 
 /** Pulumi writes the salt of the passphrase into the settings; with another passphrase it would be refused. */
 export function forgetSalt(): void {
-  const text = readFileSync(settingsFile(), 'utf8')
-  const document = parseDocument(text)
-  if (!isMap(document.contents) || !document.has('encryptionsalt')) return
+  if (!existsSync(settingsFile())) return
+  const document = parseDocument(readFileSync(settingsFile(), 'utf8'))
+  // One that is not YAML is for its owner to mend, and is told so when it is read.
+  if (document.errors.length > 0 || !isMap(document.contents) || !document.has('encryptionsalt')) return
   document.delete('encryptionsalt')
   writeFileSync(settingsFile(), document.contents.items.length ? document.toString({ lineWidth: 0 }) : 'config: {}\n')
 }

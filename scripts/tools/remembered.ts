@@ -1,30 +1,25 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import lockfile from 'proper-lockfile'
+import { z } from 'zod'
 import { LabError } from '../../stacks/error.ts'
 import { labDir, labPath } from '../../stacks/paths.ts'
+import { keep, readKept } from '../kept.ts'
 
 // Trust on first use: what the lock file does not pin is pinned here, by the address it came from, when it is fetched first.
 
 const file = (): string => join(labDir(), 'remembered.json')
 
+/** Not made anew where it is damaged: whoever damages it could then pass off something else. */
 function read(): Record<string, string> {
-  let text: string
-  try {
-    text = readFileSync(file(), 'utf8')
-  } catch {
-    return {}
-  }
-  try {
-    return JSON.parse(text) as Record<string, string>
-  } catch (cause) {
-    throw new LabError({
-      found: `${file()} is not JSON`,
-      expected: 'the digests of what was fetched, by address',
-      next: `rm ${file()} (what it held is then taken on trust once more)`,
-      cause,
-    })
-  }
+  if (!existsSync(file())) return {}
+  const digests = readKept(file(), z.record(z.string(), z.string()))
+  if (digests) return digests
+  throw new LabError({
+    found: `${file()} is damaged`,
+    expected: 'the digests of what was fetched, by address',
+    next: `rm ${file()} (what it held is then taken on trust once more)`,
+  })
 }
 
 /** The digest that was seen first at an address or under an image's name, if any. */
@@ -45,9 +40,7 @@ async function write(digests: Record<string, string>): Promise<void> {
     retries: { retries: 20, minTimeout: 20, maxTimeout: 200 },
   })
   try {
-    const part = `${path}.part`
-    writeFileSync(part, `${JSON.stringify({ ...read(), ...digests }, null, 2)}\n`, { mode: 0o600 })
-    renameSync(part, path)
+    keep(path, { ...read(), ...digests })
   } finally {
     await release()
   }

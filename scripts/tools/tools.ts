@@ -1,20 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import {
-  accessSync,
-  constants,
-  existsSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
 import { chmod, mkdir, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { extract } from 'tar'
+import { z } from 'zod'
 import { LabError } from '../../stacks/error.ts'
 import type { Lock, ToolName } from '../../stacks/lock.ts'
 import { labPath } from '../../stacks/paths.ts'
+import { keep, readKept } from '../kept.ts'
 import { expandAddress, type Platform, thisPlatform } from './address.ts'
 import { fetchText, fetchVerified, type OnBytes } from './download.ts'
 import { digestInChecksums } from './published.ts'
@@ -100,25 +93,13 @@ async function versionOf(name: ToolName, file: string): Promise<string | undefin
   const { stdout } = await execa(file, args, { env, reject: false, timeout: 10_000 })
   const version = /\bv?(\d+\.\d+\.\d+)\b/.exec(stdout ?? '')?.[1]
   // One that failed may have failed for the moment
-  if (version) writeVersions({ ...readVersions(), [key]: version })
+  if (version) keep(versionsFile(), { ...readVersions(), [key]: version })
   return version
 }
 
 const versionsFile = (): string => labPath('cache', 'versions.json')
 
-function readVersions(): Record<string, string> {
-  try {
-    return JSON.parse(readFileSync(versionsFile(), 'utf8')) as Record<string, string>
-  } catch {
-    return {}
-  }
-}
-
-function writeVersions(versions: Record<string, string>): void {
-  const part = `${versionsFile()}.${process.pid}`
-  writeFileSync(part, JSON.stringify(versions, null, 2))
-  renameSync(part, versionsFile())
-}
+const readVersions = (): Record<string, string> => readKept(versionsFile(), z.record(z.string(), z.string())) ?? {}
 
 async function fetchTool(lock: Lock, name: ToolName, onBytes?: OnBytes): Promise<string> {
   const tool = lock.tools[name]
