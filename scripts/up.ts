@@ -1,5 +1,6 @@
 import { LabError } from '../stacks/error.ts'
 import { decideSource } from '../stacks/lab.ts'
+import { checkRecording } from '../stacks/monitoring/recording.ts'
 import { readPolicy } from '../stacks/policy-file.ts'
 import type { Settings } from '../stacks/settings.ts'
 import { nodeState } from './cluster/kind.ts'
@@ -78,6 +79,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
       .filter(chart => chart.trust === 'first seen' && chart.fetched)
       .map(chart => `chart ${chart.name} ${chart.version}: no digest was known; this one is remembered`)
     source = await decideSource(settings, async () => decision)
+    if (source === 'replay') checkRecording()
     why = settings.tetragon.source === 'auto' ? decision.why : 'as set by tetragon.source'
     mended = await mend(settings, env, () => {})
     await ensureStack(env)

@@ -6,9 +6,9 @@ import type { Lab } from '../lab.ts'
 import { imageRef } from '../lock.ts'
 import { exportFile, nodePorts } from '../names.ts'
 import { restricted, startedWith } from '../pods.ts'
+import { checkRecording, recordingFolder } from './recording.ts'
 
 const here = join(import.meta.dirname, 'replay')
-const recording = join(here, 'recordings', 'guestbook')
 
 /**
  * Plays a recorded run of the real Tetragon where the kernel cannot run it: the same file on the node, the same metrics on the same
@@ -21,6 +21,7 @@ export class Replay extends pulumi.ComponentResource {
     options: pulumi.ComponentResourceOptions,
   ) {
     super('lab:monitoring:Replay', name, {}, options)
+    checkRecording()
     const parent = { parent: this }
     const labels = { 'app.kubernetes.io/name': 'tetragon-replay' }
     const where = namespace.metadata.name
@@ -33,7 +34,7 @@ export class Replay extends pulumi.ComponentResource {
         binaryData: Object.fromEntries(
           ['tetragon.log.gz', 'metrics.jsonl.gz'].map(file => [
             file,
-            readFileSync(join(recording, file)).toString('base64'),
+            readFileSync(join(recordingFolder, file)).toString('base64'),
           ]),
         ),
       },

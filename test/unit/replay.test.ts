@@ -620,7 +620,7 @@ describe('the program', () => {
     )
     writeFileSync(join(directory, 'tetragon.log.gz'), gzipSync(''))
     await expect(start({ RECORDING_DIR: directory })).rejects.toThrow(
-      /replay: the recording has fewer than two events\n$/,
+      /replay: \S+tetragon\.log\.gz: the recording has fewer than two events\n$/,
     )
   })
 })

@@ -38,13 +38,20 @@ const leap = 5_000
 /** A JSON string that is a timestamp as protobuf writes one; timestamps inside longer text (a program's arguments) are not touched. */
 const timestamp = /(?<=":\s?")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z(?=")/g
 
+/** The years 1 and 9999 end what protobuf can say; Go writes the first for "never". */
+const earliest = -62_135_596_800n * 1_000_000_000n
+const latest = 253_402_300_799_999_999_999n
+
 /**
  * Nanoseconds since 1970 of a timestamp in UTC such as `2026-11-21T09:27:20.957577185Z`.
  * @param {string} text
+ * @throws Error for another text, and for a day that there is not
  */
 export function parseTime(text) {
-  const [seconds = '', fraction = ''] = text.slice(0, -1).split('.')
-  return BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
+  const [, seconds = '', fraction = ''] = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(text) ?? []
+  const ms = Date.parse(`${seconds}Z`)
+  if (Number.isNaN(ms)) throw new Error(`${JSON.stringify(text)} is no time`)
+  return BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
 }
 
 /**
@@ -52,6 +59,8 @@ export function parseTime(text) {
  * @param {bigint} ns
  */
 export function formatTime(ns) {
+  if (ns < earliest) return formatTime(earliest)
+  if (ns > latest) return formatTime(latest)
   const seconds = floorDiv(ns, 1_000_000_000n)
   const fraction = (ns - seconds * 1_000_000_000n)
     .toString()
@@ -74,15 +83,37 @@ const floorDiv = (a, b) => (a - (((a % b) + b) % b)) / b
  * @property {Buffer} line the JSON as recorded; a view of the whole recording, which so is in memory only once
  */
 
+/** What is wrong with a recording, by file and line. */
+export class RecordingError extends Error {}
+
 /**
  * The events of a recording in the order of their times (Tetragon holds some back until it knows their pod).
  * @param {Buffer} text lines of JSON
  * @returns {Event[]}
+ * @throws RecordingError for a line that is no event
  */
 export const parseEvents = text =>
-  [...lines(text)]
-    .map(line => ({ time: parseTime(JSON.parse(line.toString('utf8')).time), line }))
-    .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
+  readLines(text, ({ time }, line) => ({ time: parseTime(time), line })).sort((a, b) =>
+    a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
+  )
+
+/**
+ * @template T
+ * @param {Buffer} text lines of JSON
+ * @param {(value: any, line: Buffer) => T} read
+ * @returns {T[]}
+ */
+function readLines(text, read) {
+  let number = 0
+  return [...lines(text)].map(line => {
+    number++
+    try {
+      return read(JSON.parse(line.toString('utf8')) ?? {}, line)
+    } catch (error) {
+      throw new RecordingError(`line ${number}: ${error instanceof Error ? error.message : error}`)
+    }
+  })
+}
 
 /**
  * The lines that are not empty, without their ends.
@@ -107,7 +138,7 @@ export class Tempo {
     const first = events[0]?.time
     const last = events.at(-1)?.time
     if (first === undefined || last === undefined || first === last)
-      throw new Error('the recording has fewer than two events')
+      throw new RecordingError('the recording has fewer than two events')
     /** When the recording begins, ns since 1970. */
     this.first = first
     const count = BigInt(events.length)
@@ -154,6 +185,8 @@ export class Tempo {
  */
 export const freshen = (line, map) =>
   line.replace(timestamp, (text, _seconds, fraction) => {
+    // What only looks like a time (the 31st of February in a program's output) stays.
+    if (Number.isNaN(Date.parse(text))) return text
     const ns = map(parseTime(text))
     return formatTime(fraction === undefined ? floorDiv(ns, 1_000_000_000n) * 1_000_000_000n : ns)
   })
@@ -261,11 +294,14 @@ export class ExportFile {
 
 /**
  * @param {Buffer} text lines of JSON
- * @returns {Generator<Sample>}
+ * @returns {Sample[]}
+ * @throws RecordingError for a line that is no sample
  */
-export function* parseSamples(text) {
-  for (const line of lines(text)) yield JSON.parse(line.toString('utf8'))
-}
+export const parseSamples = text =>
+  readLines(text, ({ time, text }) => {
+    if (!Number.isFinite(time) || typeof text !== 'string') throw new Error('no sample with its time and text')
+    return { time, text }
+  })
 
 /** The recorded samples as ever-growing metrics: each round adds to a counter what the recorded run had added to it. */
 export class Metrics {
@@ -285,7 +321,7 @@ export class Metrics {
       this.#times.push(time - Number(tempo.first) / 1e9)
       this.#add(text, this.#times.length - 1)
     }
-    if (this.#times.length === 0) throw new Error('the recording has no metrics')
+    if (this.#times.length === 0) throw new RecordingError('the recording has no metrics')
     for (const family of this.#families.values())
       for (const series of family.series.values()) if (series.grows) accumulate(series.values, this.#times.length)
   }
@@ -380,7 +416,7 @@ export class Metrics {
       const last = this.#tempo.due.findLast(due => due <= played) ?? 0
       return Math.floor((epoch + round * this.#tempo.length + last) / 1000)
     }
-    if (/_(timestamp|time)(_seconds)?$/.test(name) && recorded > 1e9) {
+    if (/_(timestamp|time)(_seconds)?$/.test(name) && recorded > 1e9 && recorded < 1e11) {
       const mapped = Number(this.#tempo.map(BigInt(Math.round(recorded * 1e9)), round, epoch)) / 1e9
       return Math.min(mapped, now / 1000)
     }
@@ -461,12 +497,29 @@ export function readOptions(env) {
 /**
  * @param {string} directory
  * @param {number} eventsPerSecond
+ * @throws RecordingError for a file that is missing, cut off or no recording
  */
 export function readRecording(directory, eventsPerSecond) {
-  const events = parseEvents(gunzipSync(readFileSync(join(directory, 'tetragon.log.gz'))))
-  const tempo = new Tempo(events, eventsPerSecond)
-  const metrics = new Metrics(parseSamples(gunzipSync(readFileSync(join(directory, 'metrics.jsonl.gz')))), tempo)
+  const [events, tempo] = readFile(join(directory, 'tetragon.log.gz'), text => {
+    const events = parseEvents(text)
+    return /** @type {const} */ ([events, new Tempo(events, eventsPerSecond)])
+  })
+  const metrics = readFile(join(directory, 'metrics.jsonl.gz'), text => new Metrics(parseSamples(text), tempo))
   return { events, tempo, metrics }
+}
+
+/**
+ * @template T
+ * @param {string} file compressed by gzip
+ * @param {(text: Buffer) => T} read
+ */
+function readFile(file, read) {
+  try {
+    return read(gunzipSync(readFileSync(file)))
+  } catch (error) {
+    const says = error instanceof Error ? error.message : String(error)
+    throw new RecordingError(says.includes(file) ? says : `${file}: ${says}`)
+  }
 }
 
 /**
@@ -596,8 +649,8 @@ function resume(stateFile, exportFile, length, now) {
     const age = now - stopped
     if (age > 2 * length || age < -leap) return undefined
     const rounds = (stopped - state.epoch) / state.length
-    // less than a round: its history was never finished
-    if (!(rounds >= 1) || !Number.isFinite(state.startedAt)) return undefined
+    // less than a round: its history was never finished; more than there can be: the file is damaged
+    if (!(rounds >= 1 && rounds < 1e8) || !Number.isFinite(state.startedAt)) return undefined
     return { epoch: Math.round(now - rounds * length), length, startedAt: state.startedAt }
   } catch {
     return undefined
