@@ -23,11 +23,11 @@ type Running = z.infer<typeof runningSchema>
 const file = (): string => labPath('running.json')
 
 /** Who holds the lab; undefined where its process is gone, or the file says nothing. */
-async function holder(): Promise<Running | undefined> {
+async function holder(patience: number): Promise<Running | undefined> {
   let running = readKept(file(), runningSchema)
   if (!running) {
     // It is made and then written: somebody may be in between.
-    await sleep(200)
+    await sleep(patience)
     running = readKept(file(), runningSchema)
   }
   if (!running || (running.boot && running.boot !== bootId())) return undefined
@@ -42,9 +42,10 @@ async function holder(): Promise<Running | undefined> {
 
 /**
  * Does something that changes the lab, while nobody else does.
+ * @param patience with a file that says nothing, in milliseconds.
  * @throws LabError when another `lab up` or `lab down` of this checkout is under way.
  */
-export async function alone<T>(action: Running['action'], work: () => Promise<T>): Promise<T> {
+export async function alone<T>(action: Running['action'], work: () => Promise<T>, patience = 200): Promise<T> {
   const running: Running = { pid: process.pid, action, since: new Date().toISOString(), boot: bootId() }
   for (let attempt = 0; ; attempt++) {
     try {
@@ -52,7 +53,7 @@ export async function alone<T>(action: Running['action'], work: () => Promise<T>
       break
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const other = await holder()
+      const other = await holder(patience)
       if (other || attempt > 0)
         throw new LabError({
           found: `\`lab ${other?.action ?? 'up'}\` is under way${other ? ` since ${other.since.slice(11, 19)} UTC (process ${other.pid})` : ''}`,

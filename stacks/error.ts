@@ -13,10 +13,11 @@ export class LabError extends Error {
   readonly exitCode: 1 | 2
 
   constructor(says: { found: string; expected: string; next: string; exitCode?: 1 | 2; cause?: unknown }) {
-    super(`found ${says.found}\n  expected  ${says.expected}\n  next      ${says.next}`, { cause: says.cause })
-    this.found = says.found
-    this.expected = says.expected
-    this.next = says.next
+    const [found, expected, next] = [says.found, says.expected, says.next].map(oneLine) as [string, string, string]
+    super(`found ${found}\n  expected  ${expected}\n  next      ${next}`, { cause: says.cause })
+    this.found = found
+    this.expected = expected
+    this.next = next
     this.exitCode = says.exitCode ?? 1
   }
 
@@ -31,3 +32,6 @@ export class LabError extends Error {
     return match ? new LabError({ found: match[1]!, expected: match[2]!, next: match[3]! }) : undefined
   }
 }
+
+/** Names and values from files may hold line ends, and codes that a terminal obeys. */
+const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim()

@@ -165,12 +165,14 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
 function check(value: unknown, file: string, source: LockSource, next: string): z.infer<typeof lockSchema> {
   const parsed = lockSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  const known = z.toJSONSchema(lockSchema, { io: 'input' }) as JsonSchema
+  known ??= z.toJSONSchema(lockSchema, { io: 'input' }) as JsonSchema
   const { path, found, expected = 'a file like lab.lock.yaml' } = complain(parsed.error, value, known)
   // What comes from the file below has no line in this one.
   const here = at(source.value, path.slice(0, 2)) !== undefined
   throw new LabError({ found: `${file}${here ? `, line ${source.line(path)}` : ''}: ${found}`, expected, next })
 }
+
+let known: JsonSchema | undefined
 
 /** The name by which Docker and Kubernetes know an image: repository and tag. */
 export const imageRef = (image: LockedImage): string => `${image.repository}:${image.tag}`

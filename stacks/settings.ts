@@ -458,12 +458,13 @@ interface JsonSchema {
 
 /** Every setting with its meaning, what is allowed and its default: what docs/settings.md shows. */
 export function settingRows(): SettingRow[] {
-  const rows: SettingRow[] = []
+  if (rows) return rows
+  const all: SettingRow[] = []
   const walk = (schema: JsonSchema, path: string): void => {
     if (schema.properties) {
       for (const [key, child] of Object.entries(schema.properties)) walk(child, path ? `${path}.${key}` : key)
     } else {
-      rows.push({
+      all.push({
         path,
         description: schema.description ?? '',
         allowed: allowed(schema),
@@ -480,8 +481,10 @@ export function settingRows(): SettingRow[] {
     }
   }
   walk(z.toJSONSchema(settingsSchema, { io: 'input' }) as JsonSchema, '')
-  return rows
+  rows = all
+  return all
 }
+let rows: SettingRow[] | undefined
 
 const settingPaths = (): string[] => settingRows().map(row => row.path)
 

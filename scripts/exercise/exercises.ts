@@ -88,10 +88,12 @@ export function parseExercise(text: string, name: string): ExerciseFile {
   if (broken) throw wrong(name, `lab.yaml, line ${broken.line}`, broken.message)
   const parsed = exerciseSchema.safeParse(document.value)
   if (parsed.success) return parsed.data
-  const known = z.toJSONSchema(exerciseSchema, { io: 'input' }) as JsonSchema
+  known ??= z.toJSONSchema(exerciseSchema, { io: 'input' }) as JsonSchema
   const { path, found, expected } = complain(parsed.error, document.value, known)
   throw wrong(name, `lab.yaml, line ${document.line(path)}`, byTaskId(found, document.value), expected)
 }
+
+let known: JsonSchema | undefined
 
 /** `tasks[2].check` as `task pod: check`: who writes an exercise counts no tasks. */
 function byTaskId(found: string, value: unknown): string {
