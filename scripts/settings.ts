@@ -30,8 +30,8 @@ export function readSections(file = settingsFile()): Record<string, unknown> {
   const stray = Object.keys(whole).find(key => key !== 'config' && !pulumisOwn.includes(key))
   if (stray !== undefined)
     throw wrong(
-      `${name}, line ${document.line([stray])}: ${stray} stands beside config`,
-      nearest(stray, ['config']) ? 'config' : 'settings below `config:`, two spaces further in (docs/settings.md)',
+      `${name}, line ${document.line([stray])}: ${stray} at the top`,
+      nearest(stray, ['config']) ?? 'settings below `config:`, two spaces further in (docs/settings.md)',
     )
   const config = whole.config ?? {}
   if (!isMap(config)) throw wrong(`${name}, line ${document.line(['config'])}: config is ${brief(config)}`)

@@ -29,11 +29,13 @@ export class LabCommand extends Command {
       }
       case 'commander.unknownOption': {
         const names = [...this.options, ...(this.parent?.options ?? [])].flatMap(({ long }) => long ?? [])
-        const near = nearest(named, [...names, '--help'])
+        // Of -yes, -y is known and left out.
+        const whole = this.#root().typed.find(word => /^-[^-]/.test(word) && word.endsWith(named.slice(1))) ?? named
+        const near = nearest(whole, [...names, '--help'])
         return {
-          found: `no option ${named} of ${this.#full()}`,
+          found: `no option ${whole} of ${this.#full()}`,
           expected: near ? `an option; the nearest is ${near}` : `one of ${[...names, '--help'].join(', ')}`,
-          next: near ? this.#typedWith(named, near) : `${this.#full()} --help`,
+          next: near ? this.#typedWith(whole, near) : `${this.#full()} --help`,
         }
       }
       case 'commander.missingArgument': {
@@ -46,10 +48,11 @@ export class LabCommand extends Command {
       }
       case 'commander.optionMissingArgument': {
         const option = [...this.options, ...(this.parent?.options ?? [])].find(({ flags }) => message.includes(flags))
+        const value = /<(.+)>/.exec(option?.flags ?? '')?.[1] ?? 'value'
         return {
-          found: `${option?.long ?? named} without its ${/<.+>/.exec(option?.flags ?? '')?.[0] ?? 'value'}`,
+          found: `${option?.long ?? named} without its <${value}>`,
           expected: option?.description ?? 'a value',
-          next: `${this.#full()} --help`,
+          next: ['./lab', ...this.#root().typed, value.toUpperCase()].join(' '),
         }
       }
       case 'commander.excessArguments': {

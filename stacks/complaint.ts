@@ -45,7 +45,9 @@ export function complain(error: z.ZodError, value: unknown, known: JsonSchema): 
   if (issue.code === 'custom') return { path, found: where ? `${where}: ${issue.message}` : issue.message }
   const given = at(value, path)
   const is = given === undefined ? 'is missing' : `is ${brief(given)}`
-  const found = where ? `${where} ${is}` : (given ?? null) === null ? 'it is empty' : `all of it ${is}`
+  const found = where
+    ? `${where} ${is}`
+    : `it is ${given === null ? 'empty' : Array.isArray(given) ? 'a list' : `a ${typeof given}`}`
   return { path, found, expected: expectation(issue, given) }
 }
 
@@ -60,6 +62,8 @@ export function brief(value: unknown): string {
 
 /** Of known words the one that was probably meant. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  const longer = word.length > 2 ? known.filter(candidate => candidate.startsWith(word)) : []
+  if (longer.length === 1) return longer[0]
   const [best] = known
     .map(candidate => ({ candidate, distance: leven(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)

@@ -131,22 +131,26 @@ export function readLock(override = process.env.LAB_LOCK, own = join(projectDir,
 }
 
 const instead = 'mend that line, or do without the file: unset LAB_LOCK, no --lock'
+const another = 'name another with --lock FILE, or do without: unset LAB_LOCK'
 
 interface LockSource extends SourceDocument {
   value: Record<string, unknown>
 }
 
 function load(file: string, next: string): LockSource {
-  const wrong = (found: string, cause?: unknown): LabError =>
-    new LabError({ found, expected: 'a file like lab.lock.yaml', next, cause })
+  const wrong = (found: string): LabError => new LabError({ found, expected: 'a file like lab.lock.yaml', next })
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EISDIR') throw wrong(`the lock ${file} is a folder`, cause)
-    if (code === 'EACCES') throw wrong(`the lock ${file} may not be read`, cause)
-    throw wrong(`no lock file at ${file}`, cause)
+    const found =
+      code === 'EISDIR'
+        ? `the lock ${file} is a folder`
+        : code === 'EACCES'
+          ? `the lock ${file} may not be read`
+          : `no lock file at ${file}`
+    throw new LabError({ found, expected: 'a file like lab.lock.yaml', next: next === instead ? another : next, cause })
   }
   const document = readSingle(text)
   const [broken] = document.errors

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { brief, nearest } from './complaint.ts'
 import { LabError } from './error.ts'
 import { projectDir } from './paths.ts'
-import { setCommand } from './settings.ts'
+import { removeCommand, setCommand } from './settings.ts'
 import { readSingle } from './source.ts'
 
 /** A TracingPolicy as it stands in its file. */
@@ -27,13 +27,11 @@ export function readPolicy(name: string, given: string[] = [name]): PolicyDocume
     .map(entry => basename(entry, '.yaml'))
   if (!names.includes(name)) {
     const near = nearest(name, names)
+    const right = given.flatMap(one => (one === name ? (near ?? []) : one))
     throw new LabError({
       found: `policies.apply names ${name || '""'}, but there is no policies/${name}.yaml`,
-      expected: near ? `a policy of ./lab policy list; the nearest is ${near}` : `some of ${names.join(', ')}`,
-      next: setCommand(
-        'policies.apply',
-        given.flatMap(one => (one === name ? (near ?? []) : one)),
-      ),
+      expected: `names of ./lab policy list${near ? `; the nearest is ${near}` : ''}`,
+      next: right.length > 0 ? setCommand('policies.apply', right) : removeCommand(['policies', 'apply']),
     })
   }
   return parsePolicy(readFileSync(join(folder, `${name}.yaml`), 'utf8'), `policies/${name}.yaml`)

@@ -230,7 +230,7 @@ export const setCommand = (path: string, value: unknown): string =>
   `./lab pulumi config set --path ${configNamespace}:${path} ${typeof value === 'object' ? `'${JSON.stringify(value)}'` : value}`
 
 /** The command that takes a setting away, so that its default counts. */
-const removeCommand = (path: Path): string => {
+export const removeCommand = (path: Path): string => {
   // As Pulumi writes a path: a key that is no plain word stands in brackets.
   const text = path.map((key, index) => (/^[\w-]+$/.test(String(key)) ? `${index > 0 ? '.' : ''}${key}` : `["${key}"]`))
   return `./lab pulumi config rm --path ${quoted(`${configNamespace}:${text.join('')}`)}`
@@ -368,7 +368,9 @@ function explain(issue: z.core.$ZodIssue, given: unknown): LabError {
     })
   if (row.path !== name)
     return new LabError({ found, expected: row.entries!, next: removeCommand(row.path.split('.')) })
-  return new LabError({ found, expected: row.allowed, next: mendingCommand(row, value) })
+  // Unquoted, YAML and Pulumi take a password of digits for a number.
+  const expected = row.allowed === 'text' && typeof value === 'number' ? 'text, in quotes' : row.allowed
+  return new LabError({ found, expected, next: mendingCommand(row, value) })
 }
 
 /** A value as it is shown: a password is not, and what `config set --secret` keeps cannot be. */
@@ -388,7 +390,6 @@ function mendingCommand({ path, allowed, values, default: standard }: SettingRow
     if (/^a (whole )?number/.test(allowed) && /^[1-9]\d{0,4}$/.test(given)) return setCommand(path, given)
     if (allowed === 'a list' && /^[\w-]+$/.test(given)) return setCommand(path, [given])
   }
-  // And without quotes text for a number: a password, a name.
   if (allowed === 'text' && typeof given === 'number')
     return `${setCommand(path, path === 'grafana.password' ? '…' : given)} --type string`
   // Nothing at all, or a minus sign, a shell or Pulumi would take for something else.

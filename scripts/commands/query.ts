@@ -23,7 +23,7 @@ export function register(program: Command): void {
     .command('query')
     .description('evaluate PromQL on the metrics, or LogQL on the events, as Grafana would')
     .argument('<language>', 'promql or logql')
-    .argument('<query>', 'in quotes')
+    .argument('<query>', 'the query, in quotes')
     .option('--since <duration>', 'of a log query: how far back', '15m')
     .option('--limit <lines>', 'of a log query: how many lines, the newest first', wholeNumber('--limit', 20), 20)
     .option('--label <name>', 'print only this label of each series, one a line')

@@ -57,7 +57,9 @@ export function findExercise(asked: string, folder = labsFolder()): Exercise {
   )[0]
   throw new LabError({
     found: `no exercise ${asked}`,
-    expected: near ? `one of them, such as ${near}` : 'exercises in labs/',
+    expected: near
+      ? `${/^\d+$/.test(wanted) ? `a number up to ${names.length}, or a name` : 'one of them'}, such as ${near}`
+      : 'exercises in labs/',
     next: './lab exercise list',
     exitCode: 2,
   })

@@ -82,7 +82,15 @@ export function lintPolicy(text: string, file: string, options: LintOptions = {}
 
 function lintDocument(document: SourceDocument, file: string, options: LintOptions): Finding[] {
   if (document.errors.length > 0)
-    return document.errors.map(({ line, message }) => textFinding('yaml', file, line, message, 'mend the YAML'))
+    return document.errors.map(({ line, message }) =>
+      textFinding(
+        'yaml',
+        file,
+        line,
+        message,
+        /twice$/.test(message) ? 'keep one; between two policies stands ---' : 'mend the YAML',
+      ),
+    )
 
   const { apiVersion, kind } = (document.value ?? {}) as { apiVersion?: unknown; kind?: unknown }
   if (!isPolicyKind(kind))

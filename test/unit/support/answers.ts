@@ -1,0 +1,131 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseExercise } from '../../../scripts/exercise/exercises.ts'
+import { run } from '../../../scripts/lab.ts'
+import { report } from '../../../scripts/output.ts'
+import { lintFiles } from '../../../scripts/policy/files.ts'
+import { readSections } from '../../../scripts/settings.ts'
+import { readLock } from '../../../stacks/lock.ts'
+import { checkRecording, recordingFolder } from '../../../stacks/monitoring/recording.ts'
+import { readPolicy } from '../../../stacks/policy-file.ts'
+import { parseSettings } from '../../../stacks/settings.ts'
+
+// What the lab answers to something wrong: by its own functions and its own command, in this process.
+
+/** What was printed, and with what code it ended. */
+export interface Answer {
+  says: string[]
+  exit: number
+}
+
+/** Files of one answer stand here; in what is answered it is FOLDER. */
+const folder = mkdtempSync(join(tmpdir(), 'lab-answers-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+/** Gathers standard error while something is done. */
+async function heard(work: () => unknown): Promise<string[]> {
+  const { write } = process.stderr
+  let text = ''
+  process.stderr.write = ((part: string | Uint8Array) => {
+    text += String(part)
+    return true
+  }) as typeof write
+  try {
+    await work()
+  } finally {
+    process.stderr.write = write
+  }
+  return text.trimEnd().replaceAll(folder, 'FOLDER').split('\n')
+}
+
+/** As the command itself does: what is thrown is reported. */
+async function thrown(work: () => unknown): Promise<Answer> {
+  let exit = 0
+  const says = await heard(async () => {
+    try {
+      await work()
+    } catch (error) {
+      exit = report(error)
+    }
+  })
+  return { says, exit }
+}
+
+function file(name: string, content: string | Buffer): string {
+  const path = join(folder, name)
+  rmSync(path, { recursive: true, force: true })
+  writeFileSync(path, content)
+  return path
+}
+
+/** The kinds of input, by the key under which a case gives them. */
+export const answers: Record<string, (given: never) => Promise<Answer>> = {
+  settings: (given: unknown) => thrown(() => parseSettings(given)),
+
+  /** The text of Pulumi.dev.yaml. */
+  'settings file': (text: string) => thrown(() => parseSettings(readSections(file('Pulumi.dev.yaml', text)))),
+
+  /** The setting policies.apply. */
+  'policies.apply': (names: string[]) => thrown(() => names.map(name => readPolicy(name, names))),
+
+  /** The text of a lock that is laid over the lab's own. */
+  lock: (text: string) => thrown(() => readLock(file('my.lock.yaml', text))),
+
+  /** A lock that is not there, or is a folder. */
+  'lock at': (what: 'nowhere' | 'a folder') => {
+    const path = join(folder, what)
+    if (what === 'a folder') mkdirSync(path, { recursive: true })
+    return thrown(() => readLock(path))
+  },
+
+  /** The text of a lab.yaml. */
+  exercise: (text: string) => thrown(() => parseExercise(text, '17-mine')),
+
+  /** The text of a policy, as `lab policy lint` reads it. */
+  policy: async (text: string) => {
+    const { findings } = lintFiles([file('mine.yaml', Buffer.from(text, 'latin1'))])
+    const errors = findings.filter(({ level }) => level === 'error')
+    return {
+      says: errors.map(({ line, message, fix }) => `line ${line}: ${message}: ${fix}`),
+      exit: errors.length > 0 ? 1 : 0,
+    }
+  },
+
+  /** What is typed after ./lab. */
+  typed: async (words: string) => {
+    const { LAB_LOCK } = process.env
+    process.exitCode = undefined
+    const says = await heard(() =>
+      run(words.match(/'[^']*'|\S+/g)!.map(word => word.replaceAll("'", '').replace('FOLDER', folder))),
+    )
+    const exit = Number(process.exitCode ?? 0)
+    process.exitCode = undefined
+    if (LAB_LOCK === undefined) delete process.env.LAB_LOCK
+    else process.env.LAB_LOCK = LAB_LOCK
+    return { says, exit }
+  },
+
+  /** How much there is of the recording's events. */
+  'recording cut at': (share: number) => {
+    for (const name of ['tetragon.log.gz', 'metrics.jsonl.gz']) {
+      const whole = readFileSync(join(recordingFolder, name))
+      file(name, name.startsWith('tetragon') ? whole.subarray(0, share * whole.length) : whole)
+    }
+    return thrown(() => checkRecording(folder))
+  },
+
+  /** The content of .lab/remembered.json, or .lab/exercises.json, and then what is typed. */
+  kept: async ({ name, content, typed }: { name: string; content: string; typed: string }) => {
+    const { LAB_DIR } = process.env
+    process.env.LAB_DIR = folder
+    try {
+      file(name, content)
+      return await answers.typed!(typed as never)
+    } finally {
+      rmSync(join(folder, name))
+      if (LAB_DIR === undefined) delete process.env.LAB_DIR
+      else process.env.LAB_DIR = LAB_DIR
+    }
+  },
+}
