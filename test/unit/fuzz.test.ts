@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
-import { isOurs } from '../../scripts/cluster/kind.ts'
+import { contextOf, isRecorded } from '../../scripts/cluster/kind.ts'
 import { decideSource, parseProbe } from '../../scripts/doctor/decision.ts'
 import { parseExercise } from '../../scripts/exercise/exercises.ts'
 import { candidatesOf } from '../../scripts/exercise/policy.ts'
@@ -309,11 +309,10 @@ describe('what .lab keeps', () => {
   test('of the cluster', () =>
     check(anyOf({ name: 'lab' }), content => {
       written('cluster.json', content)
-      isOurs('lab')
+      isRecorded('lab')
     }))
 
   test('of its kubeconfig', () => {
-    written('cluster.json', '{')
     const config = {
       'current-context': 'kind-lab',
       clusters: [{ cluster: { server: 'https://127.0.0.1:1' } }],
@@ -321,7 +320,7 @@ describe('what .lab keeps', () => {
     }
     check(anyOf(config), content => {
       written('kubeconfig', content)
-      isOurs('lab')
+      contextOf(labPath('kubeconfig'))
     })
     rmSync(labPath('kubeconfig'))
   })

@@ -93,17 +93,16 @@ export const answers: Record<string, (given: never) => Promise<Answer>> = {
   },
 
   /** What is typed after ./lab. */
-  typed: async (words: string) => {
+  typed: async (line: string) => {
+    const words = line.match(/'[^']*'|\S+/g)!.map(word => word.replaceAll("'", '').replace('FOLDER', folder))
     const { LAB_LOCK } = process.env
-    process.exitCode = undefined
-    const says = await heard(() =>
-      run(words.match(/'[^']*'|\S+/g)!.map(word => word.replaceAll("'", '').replace('FOLDER', folder))),
-    )
-    const exit = Number(process.exitCode ?? 0)
-    process.exitCode = undefined
+    let exit: number | undefined
+    const says = await heard(async () => {
+      exit = await run(words)
+    })
     if (LAB_LOCK === undefined) delete process.env.LAB_LOCK
     else process.env.LAB_LOCK = LAB_LOCK
-    return { says, exit }
+    return { says, exit: exit ?? 0 }
   },
 
   /** How much there is of the recording's events. */
