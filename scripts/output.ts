@@ -42,7 +42,7 @@ function fileProblem(error: unknown): LabError | undefined {
   return (
     problem &&
     new LabError({
-      found: `${path}: ${problem.says}`,
+      found: `${path} cannot be used: ${problem.says}`,
       expected: problem.expected,
       next: problem.next(path),
       cause: error,
