@@ -36,16 +36,11 @@ const fileProblems: Record<string, { says: string; expected: string; next: (path
 
 /** An error of the file system as the user's business, which it is, whatever the lab was doing. */
 function fileProblem(error: unknown): LabError | undefined {
-  // A write names no path; then it is where the lab writes.
-  const { code, path = labDir() } = (error ?? {}) as NodeJS.ErrnoException
-  const problem = fileProblems[code ?? '']
-  return (
-    problem &&
-    new LabError({
-      found: `${path} cannot be used: ${problem.says}`,
-      expected: problem.expected,
-      next: problem.next(path),
-      cause: error,
-    })
-  )
+  const { code = '', path } = (error ?? {}) as NodeJS.ErrnoException
+  const problem = fileProblems[code]
+  // A write to a full disk names no path; then it is where the lab writes. All else without one is no matter of files.
+  const where = path ?? (/^(ENOSPC|EDQUOT)$/.test(code) ? labDir() : undefined)
+  if (!problem || where === undefined) return undefined
+  const { says, expected, next } = problem
+  return new LabError({ found: `${where} cannot be used: ${says}`, expected, next: next(where), cause: error })
 }
