@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { release } from 'node:os'
 import { join } from 'node:path'
@@ -273,6 +273,15 @@ describe('whose kernel is asked', () => {
     expect(await kernelDecision()).toMatchObject({ source: 'live', asked: 'engine' })
     expect(runs()).toHaveLength(1)
     expect(runs()[0]).toMatch(/^run --rm -i --label io\.tetragon-lab=\S+ --privileged --pid=host --network=none /)
+    expect(await kernelDecision()).toMatchObject({ source: 'live', asked: 'engine' })
+    expect(runs()).toHaveLength(1)
+  })
+
+  test.each(['', '{"key": "', 'null', '{"key": 1}'])('again, when what was kept says %j', async content => {
+    await startEngine('6.10.14-linuxkit')
+    docker.put('host', 'docker.io/kindest/node:v1.36.1 -')
+    writeFileSync(join(process.env.LAB_DIR!, 'kernel.json'), content)
+    expect(await kernelDecision()).toMatchObject({ source: 'live', asked: 'engine' })
     expect(await kernelDecision()).toMatchObject({ source: 'live', asked: 'engine' })
     expect(runs()).toHaveLength(1)
   })
