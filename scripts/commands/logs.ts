@@ -33,7 +33,7 @@ export function register(program: Command): void {
     .option('-n, --lines <count>', 'how many lines of each pod', wholeNumber('--lines', 50), 50)
     .addHelpText('after', '\nExample:\n  ./lab logs shipper --follow')
     .action(async (name: string, { follow = false, lines }: { follow?: boolean; lines: number }) => {
-      if (!parts[name]) {
+      if (!Object.hasOwn(parts, name)) {
         const near = nearest(name, Object.keys(parts))
         throw new LabError({
           found: `no part named ${name}`,

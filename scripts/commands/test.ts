@@ -37,7 +37,7 @@ export function register(program: Command): void {
     .option('--json', 'print the results as JSON')
     .addHelpText('after', '\nExample:\n  ./lab test e2e')
     .action(async (name: string, files: string[], { json = false }: { json?: boolean }) => {
-      const suite = suites[name]
+      const suite = Object.hasOwn(suites, name) ? suites[name] : undefined
       if (!suite)
         throw new LabError({
           found: `no test suite named ${name}`,

@@ -153,14 +153,14 @@ function readWaivers(text: string, file: string): { rules: Set<string>; findings
     const waiver = /^\s*#\s*lint:\s*(.*)$/.exec(line)
     if (!waiver) continue
     const [, rule = '', reason = ''] = /^allow\s+([a-z-]+)\s*,\s*because\s+(\S.*)$/.exec(waiver[1]!) ?? []
-    if (reason && rule in ruleReasons) rulesWaived.add(rule)
+    if (reason && Object.hasOwn(ruleReasons, rule)) rulesWaived.add(rule)
     else
       findings.push(
         textFinding(
           'waiver',
           file,
           index + 1,
-          `${JSON.stringify(waiver[1])} waives nothing${rule && !(rule in ruleReasons) ? `: no rule is called ${rule}` : ''}`,
+          `${JSON.stringify(waiver[1])} waives nothing${rule && !Object.hasOwn(ruleReasons, rule) ? `: no rule is called ${rule}` : ''}`,
           'write: # lint: allow RULE, because REASON',
         ),
       )

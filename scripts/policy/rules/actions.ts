@@ -254,7 +254,7 @@ export const actionRules: Rule[] = [
     why: 'The agent passes over an option whose name it does not know: a misspelt policy-mode enforces. A value that it cannot read it refuses.',
     check(policy, report) {
       for (const { path, name, value } of policy.options) {
-        const option = options[name]
+        const option = Object.hasOwn(options, name) ? options[name] : undefined
         if (!option) {
           const near = nearest(name, Object.keys(options))
           report(

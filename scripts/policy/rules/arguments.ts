@@ -91,7 +91,7 @@ function unreadable(operator: string, type: string, value: string): string | und
     return sound ? undefined : 'no address and no CIDR range'
   }
   if (ports.has(operator)) return /^\d+(:\d+)?$/.test(value) ? undefined : 'no port and no range as in 8000:8999'
-  const named = names[operator]
+  const named = Object.hasOwn(names, operator) ? names[operator] : undefined
   if (named)
     return /^\d+(:\d+)?$/.test(value) || named.has(value)
       ? undefined

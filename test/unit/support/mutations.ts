@@ -83,7 +83,8 @@ export const twisted = (value: unknown): fc.Arbitrary<unknown> => {
         .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], whole)
       if (typeof holder !== 'object' || holder === null || !(last in holder)) continue
       const record = holder as Record<string | number, unknown>
-      if (what === 'remove') delete record[last]
+      if (what === 'remove' && Array.isArray(holder)) holder.splice(Number(last), 1)
+      else if (what === 'remove') delete record[last]
       else if (what === 'double' && Array.isArray(holder)) holder.push(structuredClone(record[last]))
       else if (what === 'rename' && !Array.isArray(holder)) {
         // As a parser does: also a key that is special to JavaScript is a key.
