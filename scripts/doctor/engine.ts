@@ -66,18 +66,19 @@ interface Asked {
 export function readEngine(info: Info, { endpoint, os, release, now }: Asked): EngineFacts {
   const { host } = info
   const kernel = info.KernelVersion ?? host?.kernel ?? ''
+  const product = productOf(info, endpoint)
   const arch = info.Architecture ?? host?.arch ?? ''
   const ahead = (Date.parse(info.SystemTime ?? '') - now) / 1000
   return {
     endpoint,
-    product: productOf(info, endpoint),
+    product,
     wsl: isWslKernel(kernel),
-    // Docker Desktop in Windows shares its kernel with this machine, and nothing else
+    // In Windows those of the desktops share the kernel with this machine, and nothing else
     local:
       os === 'linux' &&
       endpoint.startsWith('unix://') &&
       kernel === release &&
-      productOf(info, endpoint) !== 'Docker Desktop',
+      (product === 'Docker Engine' || product === 'Podman'),
     version: info.ServerVersion ?? info.version?.Version ?? '0.0.0',
     platform: `${info.OSType ?? 'linux'}/${{ x86_64: 'amd64', aarch64: 'arm64' }[arch] ?? arch}`,
     system: info.OperatingSystem ?? '',

@@ -14,20 +14,17 @@ const another = 'colima start --cpu 4 --memory 8 && docker context use colima'
 export function kernelOption(option: string, place: Place): string {
   if (place.wsl)
     return `in Windows: put kernelCommandLine=${option} below [wsl2] in %UserProfile%\\.wslconfig, then wsl --shutdown`
-  const inside = insideOf(place)
-  if (inside === undefined) return `an engine whose kernel takes ${option}: ${another}`
-  if (/fedora|red hat|centos|rocky|alma/i.test(place.system))
-    return `${inside}sudo grubby --update-kernel=ALL --args='${option}', then reboot`
   const script = `echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${option}"' | sudo tee -a /etc/default/grub && sudo update-grub`
-  return place.local ? `${script}, then reboot` : `in ${inside.trim()}: ${script}, then restart it`
-}
-
-/** In front of a command that is for the engine's machine; undefined where nobody gets in. */
-function insideOf(place: Place): string | undefined {
-  if (place.local || place.product === 'Docker Engine') return ''
-  if (place.product === 'Colima') return 'colima ssh -- '
-  if (place.product === 'Lima') return `limactl shell ${machineName(place)} `
-  return undefined
+  if (place.product === 'Colima') return `colima ssh, and in there: ${script}; then colima restart`
+  if (place.product === 'Lima') {
+    const name = machineName(place)
+    return `limactl shell ${name}, and in there: ${script}; then limactl stop ${name} && limactl start ${name}`
+  }
+  if (place.product !== 'Docker Engine' && place.product !== 'Podman')
+    return `an engine whose kernel takes ${option}: ${another}`
+  if (/fedora|red hat|centos|rocky|alma/i.test(place.system))
+    return `sudo grubby --update-kernel=ALL --args='${option}', then reboot`
+  return `${script}, then reboot`
 }
 
 /** A kernel that has what Tetragon needs, from whoever made this one. */

@@ -21,7 +21,7 @@ export function exercises(settings: Settings, { kernel }: Facts, lessons: Lesson
   )
   const [, path, wanted] = /^(\S+) is \S+, and must be (\S+)$/.exec(short[0]!.why ?? '') ?? []
   return warn('exercises', 'Exercises', {
-    found: `${whole}; ${left.join(', ')}: ${short[0]!.why}`,
+    found: `${count('all')} of ${all.length} can be done here in full; ${left.join(', ')}: ${short[0]!.why}`,
     expected: 'all of them, with a live kernel',
     next: path ? setCommand(path, wanted!) : './lab exercise list',
   })

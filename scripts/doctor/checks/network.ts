@@ -11,7 +11,7 @@ export function proxies({ proxies: { address, onLoopback, coversLab }, engine, i
       warn('no-proxy', 'NO_PROXY', {
         found: `programs of this shell ask ${address} for the lab's own ports, too (the lab itself does not)`,
         expected: '127.0.0.1 and localhost in NO_PROXY',
-        next: 'export NO_PROXY="$' + '{NO_PROXY:+$NO_PROXY,}127.0.0.1,localhost"; export no_proxy="$NO_PROXY"',
+        next: 'export NO_PROXY="${NO_PROXY:+$NO_PROXY,}127.0.0.1,localhost"; export no_proxy="$NO_PROXY"',
       }),
     )
   if ('problem' in engine || engine.product === 'Podman')
