@@ -176,7 +176,12 @@ export function proxyFor(engine: Engine, proxy: string): string {
     case 'Rancher Desktop':
       return 'Rancher Desktop: Preferences, WSL, Proxy (in Windows), or the proxy of macOS itself'
     default:
-      return `sudo systemctl edit docker: [Service], Environment="HTTP_PROXY=${proxy}" "HTTPS_PROXY=${proxy}"; then sudo systemctl restart docker`
+      return [
+        'sudo mkdir -p /etc/systemd/system/docker.service.d',
+        `printf '[Service]\\nEnvironment=HTTP_PROXY=%s HTTPS_PROXY=%s\\n' ${proxy} ${proxy} | sudo tee /etc/systemd/system/docker.service.d/proxy.conf`,
+        'sudo systemctl daemon-reload',
+        'sudo systemctl restart docker',
+      ].join(' && ')
   }
 }
 

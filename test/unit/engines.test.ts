@@ -249,7 +249,7 @@ describe('a kernel is mended by who brings it', () => {
 })
 
 test.each([
-  ['docker-engine-ubuntu', /^sudo systemctl edit docker: .*"HTTPS_PROXY=http:\/\/proxy:3128"/],
+  ['docker-engine-ubuntu', /^sudo mkdir -p .* http:\/\/proxy:3128 \| sudo tee .* && sudo systemctl restart docker$/],
   ['docker-desktop-mac', /^Docker Desktop: Settings, Resources, Proxies: http:\/\/proxy:3128$/],
   ['colima', /^colima stop && colima start --env HTTP_PROXY=http:\/\/proxy:3128 --env/],
   ['orbstack', /^orb config set network_proxy http:\/\/proxy:3128$/],

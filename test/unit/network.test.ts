@@ -101,7 +101,7 @@ describe('proxies of this shell and of the engine', () => {
         id: 'proxy-engine',
         level: 'warn',
         found: 'none, and this shell has http://proxy:3128: Docker pulls 2 images by itself, past it',
-        next: expect.stringMatching(/^sudo systemctl edit docker: /),
+        next: expect.stringMatching(/\| sudo tee \/etc\/systemd\/system\/docker\.service\.d\/proxy\.conf && /),
       },
     ])
     expect(judged({ proxies: school, images: [{ here: true }] as Facts['images'] })).toMatchObject([{ level: 'ok' }])
