@@ -1,8 +1,9 @@
 #!/bin/sh
 # What changes from day to day in the machine that an engine runs in, as key=value lines. Reads only; for a container with --pid=host.
 set -u
-echo "disk_free_kilobytes=$(df -Pk / | awk 'NR == 2 { print $4 }')"
-echo "memory_available_kilobytes=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)"
+# A container's root lies on the disk that Docker keeps its data on
+df -Pk / | { read -r _; read -r _ _ _ free _; echo "disk_free_kilobytes=$free"; }
+sed -n 's/^MemAvailable: *\([0-9]*\) kB$/memory_available_kilobytes=\1/p' /proc/meminfo
 echo "inotify_instances=$(cat /proc/sys/fs/inotify/max_user_instances)"
 echo "inotify_watches=$(cat /proc/sys/fs/inotify/max_user_watches)"
 echo "tetragons=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^tetragon$')"

@@ -47,7 +47,7 @@ const debianArch = (): string => (process.arch === 'arm64' ? 'arm64' : 'amd64')
 export function mendLack(lack: Lack | undefined, place: Place): string {
   if (lack === 'root')
     return place.product === 'Lima'
-      ? 'limactl start template://docker-rootful, then: docker context use lima-docker-rootful'
+      ? 'limactl start template://docker-rootful, then the docker context commands that it prints'
       : 'docker context use default; unset DOCKER_HOST'
   if (lack === 'lockdown' && place.local)
     return "sudo sed -i 's/lockdown=confidentiality/lockdown=integrity/' /etc/default/grub && sudo update-grub, then reboot"

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
@@ -10,12 +11,14 @@ import { noFeatures } from '../../scripts/doctor/decision.ts'
 import type { EngineFacts } from '../../scripts/doctor/engine.ts'
 import type { Facts } from '../../scripts/doctor/facts.ts'
 import type { Answer } from '../../scripts/doctor/hosts.ts'
+import { parseInside } from '../../scripts/doctor/inside.ts'
 import { portState } from '../../scripts/doctor/ports.ts'
 import { examine, preflight, requireHealthy } from '../../scripts/doctor/preflight.ts'
 import type { ImageSupply } from '../../scripts/doctor/supplies.ts'
 import { exerciseNames } from '../../scripts/exercise/exercises.ts'
 import { LabError } from '../../stacks/error.ts'
 import { readLock } from '../../stacks/lock.ts'
+import { projectDir } from '../../stacks/paths.ts'
 import { parseSettings, type Settings } from '../../stacks/settings.ts'
 import { type FakeDocker, fakeDocker } from './support/fake-docker.ts'
 import { lockWith, newFolder } from './support/publisher.ts'
@@ -529,4 +532,15 @@ test('a port is tried by listening on it', async () => {
   expect(await portState(port)).toBe('taken')
   await new Promise(resolve => server.close(resolve))
   expect(await portState(port)).toBe('free')
+})
+
+test.runIf(process.platform === 'linux')('the probe of the engine’s machine speaks the language that is read', () => {
+  const probe = execFileSync('sh', [join(projectDir, 'scripts/doctor/engine-probe.sh')], { encoding: 'utf8' })
+  const { diskBytes, availableBytes, inotify, tetragons } = parseInside(probe)
+  expect(diskBytes).toBeGreaterThan(1e6)
+  expect(availableBytes).toBeGreaterThan(1e6)
+  expect(inotify?.instances).toBeGreaterThan(0)
+  expect(inotify?.watches).toBeGreaterThan(0)
+  expect(tetragons).toBeGreaterThanOrEqual(0)
+  expect(parseInside('docker: something went wrong')).toEqual({})
 })

@@ -46,7 +46,7 @@ export function docker(engine: EngineFacts, facts: Facts): Check[] {
         expected: 'an engine with root, for live events',
         next:
           product === 'Lima'
-            ? 'limactl start template://docker-rootful, then: docker context use lima-docker-rootful'
+            ? 'limactl start template://docker-rootful, then the docker context commands that it prints'
             : 'docker context use default; unset DOCKER_HOST',
       }),
     )
