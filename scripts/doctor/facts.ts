@@ -78,9 +78,8 @@ export async function gatherFacts(
   const nodeImage = images.find(image => image.here && image.name === imageRef(lock.nodeImage))?.name
 
   const { name } = settings.cluster
-  const ours = await isOurs(name)
-  const mine = containers.some(container => container.cluster === name)
-  const running = ours && mine
+  const there = containers.some(container => container.cluster === name)
+  const running = there && (await isOurs(name))
   const asked = hostsOf([...supplies.tools, ...supplies.charts])
   const [ports, hosts, imageHosts, inside] = await Promise.all([
     gatherPorts(settings, { running, elsewhere: answers && remote(engine), engine: answers }),
@@ -97,7 +96,7 @@ export async function gatherFacts(
     kernel,
     ports,
     running,
-    foreignNode: mine && !ours,
+    foreignNode: there && !running,
     otherClusters: [...new Set(containers.map(container => container.cluster).filter(cluster => cluster !== name))],
     ...inside,
     ...supplies,
