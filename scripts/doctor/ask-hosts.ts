@@ -20,6 +20,7 @@ await Promise.all(
     const proxy = getProxyForUrl(url)
     if (proxy) tell(host, { state: 'proxy is silent', proxy: withoutPassword(proxy) })
     else {
+      tell(host, { state: 'no such name', code: 'TIMEOUT' })
       try {
         await lookup(host.replace(/:\d+$/, ''))
         tell(host, { state: 'silent' })

@@ -5,9 +5,10 @@ import { execa } from 'execa'
 export interface Answer {
   /**
    * `answers`: whatever it says. `no such name`: it does not resolve, or not in time. `silent`: the name resolves, and nothing comes.
-   * `proxy is silent`: nothing comes through the proxy. `not trusted`: its certificate is none that this machine knows.
+   * `proxy is silent`: nothing comes through the proxy. `not trusted`: its certificate is none that this machine knows. `not asked`: this
+   * machine was too busy to ask in time.
    */
-  state: 'answers' | 'no such name' | 'silent' | 'proxy is silent' | 'not trusted'
+  state: 'answers' | 'no such name' | 'silent' | 'proxy is silent' | 'not trusted' | 'not asked'
   /** The proxy that was asked in its place, without a password. */
   proxy?: string
   /** As in ENOTFOUND, SELF_SIGNED_CERT_IN_CHAIN. */
@@ -16,13 +17,13 @@ export interface Answer {
   clockAhead?: number
 }
 
-/** Milliseconds within which a host must answer, with the start of the program that asks. */
-const patience = 1300
-
-/** How these hosts answer; each of them is in the result. */
-export async function askHosts(hosts: readonly string[]): Promise<Map<string, Answer>> {
+/**
+ * How these hosts answer; each of them is in the result.
+ * @param patience milliseconds within which they must, with the start of the program that asks.
+ */
+export async function askHosts(hosts: readonly string[], patience = 1300): Promise<Map<string, Answer>> {
   const distinct = [...new Set(hosts)].filter(Boolean)
-  const answers = new Map<string, Answer>(distinct.map(host => [host, { state: 'no such name', code: 'TIMEOUT' }]))
+  const answers = new Map<string, Answer>(distinct.map(host => [host, { state: 'not asked' }]))
   if (distinct.length === 0) return answers
   const program = join(import.meta.dirname, 'ask-hosts.ts')
   const { stdout } = await execa(process.execPath, [program, ...distinct], {

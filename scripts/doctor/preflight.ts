@@ -27,11 +27,14 @@ export async function preflight(settings: Settings, lock: Lock): Promise<Check[]
   return judge(settings, lock, await look(settings, lock, patience.up))
 }
 
-/** The same within three seconds, with what this machine is and which exercises can be done on it. */
-export async function examine(settings: Settings, lock: Lock): Promise<Inventory> {
+/**
+ * The same within three seconds, with what this machine is and which exercises can be done on it.
+ * @param enginePatience milliseconds that the engine may take for each answer.
+ */
+export async function examine(settings: Settings, lock: Lock, enginePatience = patience.doctor): Promise<Inventory> {
   const { readExercises } = await import('../exercise/exercises.ts')
   const { readCatalog } = await import('../policy/catalog.ts')
-  const looking = look(settings, lock, patience.doctor)
+  const looking = look(settings, lock, enginePatience)
   // Read while the engine and hosts are waited for
   const lessons = { exercises: readExercises(), policies: readCatalog() }
   const facts = await looking

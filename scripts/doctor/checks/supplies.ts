@@ -65,7 +65,8 @@ function supply(
   if (missing.length === 0) return ok(id, title, 'all in place')
   for (const { name, host } of missing) {
     const answer = hosts.get(host)
-    if (answer && answer.state !== 'answers') return warn(id, title, away(name, host, answer))
+    if (answer && answer.state !== 'answers' && answer.state !== 'not asked')
+      return warn(id, title, away(name, host, answer))
   }
   const lost = missing.find(({ host }) => host === '')
   if (lost)
