@@ -12,7 +12,8 @@ export interface Context {
 }
 
 /**
- * Reads settings and pins, and puts the pinned programs first on this process's own PATH, so that every module simply runs `kubectl`.
+ * Reads settings and pins, and puts the pinned programs first on this process's own PATH, so that every module simply runs `kubectl`, and
+ * `kind` as the lab wants it.
  * @throws LabError for a wrong setting or lock, or a program that cannot be fetched.
  */
 export async function loadContext(): Promise<Context> {
@@ -21,5 +22,6 @@ export async function loadContext(): Promise<Context> {
   const env = await labEnvironment(lock)
   process.env.PATH = env.PATH
   process.env.KUBECACHEDIR = env.KUBECACHEDIR
+  process.env.KIND_EXPERIMENTAL_PROVIDER = env.KIND_EXPERIMENTAL_PROVIDER
   return { settings, lock, env }
 }

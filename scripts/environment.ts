@@ -51,6 +51,8 @@ export async function labEnvironment(
     KUBECONFIG: labPath('kubeconfig'),
     // It would remember each lab's API in the user's own folder.
     KUBECACHEDIR: labPath('cache', 'kubectl'),
+    // Whatever the user's own clusters run in: the lab looks for its node, its images and its volumes in Docker
+    KIND_EXPERIMENTAL_PROVIDER: 'docker',
     LAB_DIR: labDir(),
     ...(process.env.LAB_LOCK ? { LAB_LOCK: lock.file } : {}),
   }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
 import { readLock } from '../../stacks/lock.ts'
-import type { Check } from '../doctor/checks.ts'
-import { preflight } from '../doctor/preflight.ts'
+import type { Check } from '../doctor/check.ts'
+import { examine } from '../doctor/preflight.ts'
 import { print, printJson } from '../output.ts'
 import { readSettings } from '../settings.ts'
 
@@ -10,13 +10,13 @@ export function register(program: Command): void {
   program
     .command('doctor')
     .description('say whether the lab will stand up on this machine, and what to do where it will not')
-    .option('--json', 'print the checks as JSON')
-    .addHelpText('after', `\nExample:\n  ./lab doctor --json | jq '.[] | select(.level != "ok")'`)
+    .option('--json', 'print machine, exercises and checks as JSON, for an inventory')
+    .addHelpText('after', `\nExample:\n  ./lab doctor --json | jq '.checks[] | select(.level != "ok")'`)
     .action(async ({ json = false }: { json?: boolean }) => {
-      const checks = await preflight(readSettings(), readLock())
-      if (json) printJson(checks)
-      else show(checks)
-      if (checks.some(check => check.level === 'fail')) process.exitCode = 1
+      const found = await examine(readSettings(), readLock())
+      if (json) printJson(found)
+      else show(found.checks)
+      if (!found.ready) process.exitCode = 1
     })
 }
 

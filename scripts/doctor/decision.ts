@@ -14,6 +14,10 @@ export interface KernelFacts {
   btf: boolean
   /** Kprobes can be attached from user space: CONFIG_KPROBE_EVENTS. */
   kprobes: Known
+  /** Functions of programs can be traced: CONFIG_UPROBE_EVENTS. */
+  uprobes: Known
+  /** The tracing file system: mounted, only known to the kernel, or not built (CONFIG_FTRACE). */
+  tracefs: 'mounted' | 'unmounted' | 'none' | undefined
   /** Of those the probe asks for; undefined when /proc/kallsyms may not be read. */
   symbols: ReadonlySet<string> | undefined
   lsm: readonly string[] | undefined
@@ -44,6 +48,8 @@ export interface Features {
   overrideSecurity: boolean
   /** Policies with `lsmhooks`. */
   lsm: boolean
+  /** Policies with `uprobes`: functions of programs. */
+  uprobes: boolean
   /** Events name every process of the machine, also those that started before Tetragon. */
   hostPids: boolean
 }
@@ -57,12 +63,18 @@ export const noFeatures: Features = {
   override: false,
   overrideSecurity: false,
   lsm: false,
+  uprobes: false,
   hostPids: false,
 }
+
+/** What a kernel lacks that keeps Tetragon from running. */
+export type Lack = 'root' | 'btf' | 'kprobes' | 'tracefs' | 'bpf' | 'security' | 'exit' | 'lockdown'
 
 /** Where events can come from, and why. */
 export interface Verdict {
   source: 'live' | 'replay'
+  /** Absent where Tetragon can run. */
+  lack?: Lack
   /** One sentence for a person, naming the kernel. */
   why: string
   features: Features
@@ -74,8 +86,8 @@ export function decideSource(facts: KernelFacts): Verdict {
   const lack = lackOf(facts)
   if (lack) {
     const { btf, hostPids } = features
-    const why = `Linux ${facts.release} cannot run Tetragon: ${lack}`
-    return { source: 'replay', why, features: { ...noFeatures, btf, hostPids } }
+    const why = `Linux ${facts.release} cannot run Tetragon: ${lackWords[lack]}`
+    return { source: 'replay', lack, why, features: { ...noFeatures, btf, hostPids } }
   }
   const note =
     facts.hostPids === false
@@ -84,17 +96,27 @@ export function decideSource(facts: KernelFacts): Verdict {
   return { source: 'live', why: `Linux ${facts.release} can run Tetragon${note}`, features }
 }
 
-function lackOf({ btf, kprobes, symbols, lockdown, config, rootless }: KernelFacts): string | undefined {
+const lackWords: Record<Lack, string> = {
+  root: 'Docker runs rootless, so nothing in it may load BPF programs',
+  btf: 'it has no type information for BPF (CONFIG_DEBUG_INFO_BTF)',
+  kprobes: 'it cannot attach kprobes (CONFIG_KPROBE_EVENTS)',
+  tracefs: 'it has no tracing file system (CONFIG_FTRACE)',
+  bpf: 'BPF is switched off in it (CONFIG_BPF_EVENTS)',
+  security: 'it has no security hooks (CONFIG_SECURITY)',
+  exit: 'nothing tells when a process ends (CONFIG_BSD_PROCESS_ACCT or CONFIG_TTY)',
+  lockdown: 'it is locked down to confidentiality',
+}
+
+function lackOf({ btf, kprobes, tracefs, symbols, lockdown, config, rootless }: KernelFacts): Lack | undefined {
   const no = (option: string): boolean => config.get(option) === 'n'
-  if (rootless) return 'Docker runs rootless, so nothing in it may load BPF programs'
-  if (!btf) return 'it has no type information for BPF (CONFIG_DEBUG_INFO_BTF)'
-  if (kprobes === false) return 'it cannot attach kprobes (CONFIG_KPROBE_EVENTS)'
-  if (no('CONFIG_BPF_SYSCALL') || no('CONFIG_BPF_EVENTS')) return 'BPF is switched off in it (CONFIG_BPF_EVENTS)'
-  if (no('CONFIG_SECURITY') || symbols?.has('security_bprm_committing_creds') === false)
-    return 'it has no security hooks (CONFIG_SECURITY)'
-  if (symbols && !symbols.has('acct_process') && !symbols.has('disassociate_ctty'))
-    return 'nothing tells when a process ends (CONFIG_BSD_PROCESS_ACCT or CONFIG_TTY)'
-  if (lockdown === 'confidentiality') return 'it is locked down to confidentiality'
+  if (rootless) return 'root'
+  if (!btf) return 'btf'
+  if (kprobes === false) return 'kprobes'
+  if (tracefs === 'none') return 'tracefs'
+  if (no('CONFIG_BPF_SYSCALL') || no('CONFIG_BPF_EVENTS')) return 'bpf'
+  if (no('CONFIG_SECURITY') || symbols?.has('security_bprm_committing_creds') === false) return 'security'
+  if (symbols && !symbols.has('acct_process') && !symbols.has('disassociate_ctty')) return 'exit'
+  if (lockdown === 'confidentiality') return 'lockdown'
   return undefined
 }
 
@@ -116,6 +138,7 @@ function featuresOf(facts: KernelFacts): Features {
       (config.get('CONFIG_BPF_KPROBE_OVERRIDE') === 'y' || has('bpf_override_return')) &&
       errorInjection !== false,
     overrideSecurity: kprobes && trampolines,
+    uprobes: btf && facts.uprobes === true,
     lsm: trampolines && has('bpf_lsm_file_open') && (lsm?.includes('bpf') ?? false),
     hostPids: facts.hostPids ?? false,
   }
@@ -153,6 +176,8 @@ export function parseProbe(text: string, rootless = false): KernelFacts {
     btf: Number(get('btf_bytes')) > 0,
     // Kernels before 4.17 have the file alone; from then on both come and go together
     kprobes: pmu === true ? true : (known('kprobe_events') ?? pmu),
+    uprobes: known('uprobe_pmu'),
+    tracefs: (['mounted', 'unmounted', 'none'] as const).find(state => state === get('tracefs')),
     symbols: symbols && new Set(symbols),
     lsm: words('lsm', /,/),
     lockdown:

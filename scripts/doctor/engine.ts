@@ -2,18 +2,18 @@ import { release } from 'node:os'
 import { LabError } from '../../stacks/error.ts'
 import { docker } from '../tools/docker.ts'
 import { dockerEndpoint } from '../tools/engine.ts'
+import { type Engine, isWslKernel, productOf, type Signs } from './product.ts'
 
-/** A Docker engine that answers. */
-export interface EngineFacts {
-  endpoint: string
+/** A Docker engine that answers, or Podman in its place. */
+export interface EngineFacts extends Engine {
   /** As in 28.2.2. */
   version: string
   /** As in linux/amd64. */
   platform: string
-  /** Name of its operating system, as in "Docker Desktop". */
+  /** Name of its operating system, as in "Ubuntu 24.04.3 LTS". */
   system: string
-  /** It shares this machine's kernel, ports and disk. */
-  local: boolean
+  /** Release of its kernel. */
+  kernel: string
   rootless: boolean
   cpus: number
   memoryBytes: number
@@ -22,60 +22,96 @@ export interface EngineFacts {
   dataRoot: string
   /** Its clock ahead of this machine's, in seconds. */
   clockAhead: number
+  /** The proxies through which it pulls images; empty where there is none. */
+  proxy: { http: string; https: string; no: string }
 }
 
 /** An engine in a virtual machine on this one, which shares its ports. */
-export const desktop = ({ system, endpoint }: EngineFacts): boolean =>
-  /desktop|orbstack|colima|rancher/i.test(`${system} ${endpoint}`)
+export const inMachine = ({ product, local }: Engine): boolean =>
+  !local && product !== 'Docker Engine' && product !== 'Podman'
 
 /** An engine on another machine. */
 export const remote = (engine: EngineFacts): boolean =>
-  !engine.local && !desktop(engine) && /^(tcp|ssh|https?):/.test(engine.endpoint)
+  !engine.local && !inMachine(engine) && /^(tcp|ssh|https?):/.test(engine.endpoint)
 
-interface Info {
+/** What `docker info` says, of which the lab uses this. */
+export interface Info extends Signs {
   ServerVersion?: string
-  OSType: string
-  Architecture: string
-  OperatingSystem: string
-  KernelVersion: string
-  SecurityOptions: string[]
-  NCPU: number
-  MemTotal: number
+  OSType?: string
+  Architecture?: string
+  SecurityOptions?: string[] | null
+  NCPU?: number
+  MemTotal?: number
   CgroupVersion?: string
-  DockerRootDir: string
-  SystemTime: string
-  ServerErrors?: string[]
+  SystemTime?: string
+  HttpProxy?: string
+  HttpsProxy?: string
+  NoProxy?: string
+  /** Podman's own command, where `docker` is another name for it. */
+  host?: { arch?: string; kernel?: string; cpus?: number; memTotal?: number; security?: { rootless?: boolean } }
+  version?: { Version?: string }
 }
 
-/** What `docker info` says, or what is wrong with Docker. */
-export async function engineFacts(): Promise<EngineFacts | { problem: LabError }> {
+/** Where and when it was asked. */
+interface Asked {
+  endpoint: string
+  /** This machine's system and kernel. */
+  os: string
+  release: string
+  /** This machine's clock, in milliseconds. */
+  now: number
+}
+
+/** Reads what `docker info` says. */
+export function readEngine(info: Info, { endpoint, os, release, now }: Asked): EngineFacts {
+  const { host } = info
+  const kernel = info.KernelVersion ?? host?.kernel ?? ''
+  const product = productOf(info, endpoint)
+  const arch = info.Architecture ?? host?.arch ?? ''
+  const ahead = (Date.parse(info.SystemTime ?? '') - now) / 1000
+  return {
+    endpoint,
+    product,
+    wsl: isWslKernel(kernel),
+    // In Windows those of the desktops share the kernel with this machine, and nothing else
+    local:
+      os === 'linux' &&
+      endpoint.startsWith('unix://') &&
+      kernel === release &&
+      (product === 'Docker Engine' || product === 'Podman'),
+    version: info.ServerVersion ?? info.version?.Version ?? '0.0.0',
+    platform: `${info.OSType ?? 'linux'}/${{ x86_64: 'amd64', aarch64: 'arm64' }[arch] ?? arch}`,
+    system: info.OperatingSystem ?? '',
+    kernel,
+    rootless: info.SecurityOptions?.some(option => option.includes('rootless')) ?? host?.security?.rootless ?? false,
+    cpus: info.NCPU ?? host?.cpus ?? 0,
+    memoryBytes: info.MemTotal ?? host?.memTotal ?? 0,
+    cgroup: info.CgroupVersion === '1' ? 1 : 2,
+    dataRoot: info.DockerRootDir ?? '',
+    clockAhead: Number.isNaN(ahead) ? 0 : ahead,
+    proxy: { http: info.HttpProxy ?? '', https: info.HttpsProxy ?? '', no: info.NoProxy ?? '' },
+  }
+}
+
+/**
+ * What `docker info` says, or what is wrong with Docker.
+ * @param patience milliseconds that it may take.
+ */
+export async function engineFacts(patience: number): Promise<EngineFacts | { problem: LabError }> {
   try {
-    const info = JSON.parse(await docker(['info', '--format', '{{json .}}'])) as Info
-    const now = Date.now()
-    const endpoint = dockerEndpoint()
-    return {
-      endpoint,
-      version: info.ServerVersion ?? '0.0.0',
-      platform: `${info.OSType}/${{ x86_64: 'amd64', aarch64: 'arm64' }[info.Architecture] ?? info.Architecture}`,
-      system: info.OperatingSystem,
-      local: process.platform === 'linux' && endpoint.startsWith('unix://') && info.KernelVersion === release(),
-      rootless: info.SecurityOptions.some(option => option.includes('rootless')),
-      cpus: info.NCPU,
-      memoryBytes: info.MemTotal,
-      cgroup: info.CgroupVersion === '2' ? 2 : 1,
-      dataRoot: info.DockerRootDir,
-      clockAhead: (Date.parse(info.SystemTime) - now) / 1000,
-    }
+    const info = JSON.parse(await docker(['info', '--format', '{{json .}}'], { timeout: patience })) as Info
+    return readEngine(info, { endpoint: dockerEndpoint(), os: process.platform, release: release(), now: Date.now() })
   } catch (error) {
     if (error instanceof LabError) return { problem: error }
     throw error
   }
 }
 
-/** Nodes of KinD clusters that run. */
-export async function clusters(): Promise<{ cluster: string; node: string }[]> {
+/** Nodes of KinD clusters that run. @throws LabError when Docker does not say within that many milliseconds. */
+export async function clusters(patience: number): Promise<{ cluster: string; node: string }[]> {
   const label = 'io.x-k8s.kind.cluster'
-  const lines = await docker(['ps', '--filter', `label=${label}`, '--format', `{{.Label "${label}"}} {{.Names}}`])
+  const args = ['ps', '--filter', `label=${label}`, '--format', `{{.Label "${label}"}} {{.Names}}`]
+  const lines = await docker(args, { timeout: patience })
   return lines
     .split('\n')
     .filter(Boolean)

@@ -1,22 +1,37 @@
 import { readFileSync } from 'node:fs'
-import { readdir, readFile, statfs } from 'node:fs/promises'
-import { release } from 'node:os'
-import type { LabError } from '../../stacks/error.ts'
-import type { ChartName, Lock, ToolName } from '../../stacks/lock.ts'
+import { release, type } from 'node:os'
+import { LabError } from '../../stacks/error.ts'
+import { type ChartName, imageRef, type Lock, type ToolName } from '../../stacks/lock.ts'
 import type { Settings } from '../../stacks/settings.ts'
 import { isOurs } from '../cluster/kind.ts'
+import { noFeatures } from './decision.ts'
 import { clusters, type EngineFacts, engineFacts, remote } from './engine.ts'
+import { type Answer, askHosts } from './hosts.ts'
+import { type InsideFacts, insideHere, insideMachine } from './inside.ts'
 import { type Decision, kernelDecision } from './kernel.ts'
 import { gatherPorts, type PortFacts } from './ports.ts'
-import { askHosts, findChangedCharts, findStrangers, gatherSupplies, type Supply } from './supplies.ts'
+import { isWslKernel } from './product.ts'
+import { type ProxyFacts, readProxies } from './proxies.ts'
+import {
+  findChangedCharts,
+  findStrangers,
+  gatherFiles,
+  gatherImages,
+  type ImageSupply,
+  type Supply,
+} from './supplies.ts'
 
 // What the checks judge. Gathered side by side and without changing anything; what cannot be known is absent.
 
-export interface Facts {
+export interface Facts extends InsideFacts {
   os: string
+  /** Its name, as in "Ubuntu 24.04.3 LTS". */
+  osName: string
   /** Windows' Linux, which has no upstream support from KinD but works. */
   wsl: boolean
   engine: EngineFacts | { problem: LabError }
+  /** kind is told by KIND_EXPERIMENTAL_PROVIDER to use this in Docker's place. */
+  kindProvider?: string
   kernel: Decision
   ports: PortFacts[]
   /** The lab's own node runs: what it takes is taken by right. */
@@ -25,99 +40,112 @@ export interface Facts {
   foreignNode: boolean
   /** Names of other KinD clusters that run. */
   otherClusters: string[]
-  /** Tetragon agents that are seen among this machine's processes. */
-  tetragons?: number
-  /** Memory that is free for new programs, on a machine that Docker shares. */
-  availableBytes?: number
-  /** Free where Docker keeps its data. */
-  diskBytes?: number
-  inotify?: { watches: number; instances: number }
   tools: Supply[]
   charts: Supply[]
   /** Charts in folders that are no longer what they were. */
   changedCharts: { name: string; found: string; known: string }[]
-  images: (Supply & { platforms: readonly string[] })[]
+  /** None where no engine answers that could have them. */
+  images: ImageSupply[]
   /** Programs of Pulumi whose pinned version is not that of the npm package that speaks to it. */
   strangers: { name: string; pinned: string; npm: string }[]
-  /** Hosts that something is to be fetched from, and whether they answer. */
-  hosts: Map<string, boolean>
+  proxies: ProxyFacts
+  /** Hosts that something is to be fetched from, and how they answer. None is asked when everything is here. */
+  hosts: Map<string, Answer>
 }
 
+/**
+ * Looks at this machine.
+ * @param patience milliseconds that the engine may take for each answer.
+ */
 export async function gatherFacts(
   settings: Settings,
   lock: Lock,
   charts: readonly ChartName[],
   tools: readonly ToolName[],
+  patience: number,
 ): Promise<Facts> {
-  const [engine, kernel] = await Promise.all([engineFacts(), kernelDecision({ pull: false })])
-  const answers = !('problem' in engine)
-  const local = answers && engine.local
-  const [containers, inotify, tetragons, supplies, changedCharts] = await Promise.all([
-    answers ? clusters() : [],
-    local ? readInotify() : undefined,
-    local ? countTetragons() : undefined,
-    gatherSupplies(settings, lock, charts, tools, answers, kernel),
+  const files = gatherFiles(lock, charts, tools)
+  // Begun before the engine is known: one that hangs takes the time that the hosts take as well
+  const fileHosts = files.then(supplies => askHosts(hostsOf([...supplies.tools, ...supplies.charts])))
+  const [first, kernel, supplies, changedCharts] = await Promise.all([
+    engineFacts(patience),
+    kernelDecision({ pull: false, patience }).catch(unasked),
+    files,
     findChangedCharts(lock, charts),
   ])
+  const { engine, containers, images } = await askEngine(first, settings, lock, kernel, patience)
+  const answers = !('problem' in engine) && engine.product !== 'Podman'
+  const nodeImage = images.find(image => image.here && image.name === imageRef(lock.nodeImage))?.name
+
   const { name } = settings.cluster
-  const ours = await isOurs(name)
-  const mine = containers.some(container => container.cluster === name)
-  const running = ours && mine
-  const missing = [...supplies.tools, ...supplies.charts, ...supplies.images].filter(supply => !supply.here)
-  const [ports, hosts, diskBytes] = await Promise.all([
-    gatherPorts(settings, running, answers && remote(engine)),
-    askHosts(missing.map(supply => supply.host)),
-    local ? freeDisk(engine.dataRoot) : undefined,
+  const there = containers.some(container => container.cluster === name)
+  const running = there && (await isOurs(name))
+  const asked = hostsOf([...supplies.tools, ...supplies.charts])
+  const [ports, hosts, imageHosts, inside] = await Promise.all([
+    gatherPorts(settings, { running, elsewhere: answers && remote(engine), engine: answers }),
+    fileHosts,
+    askHosts(hostsOf(images).filter(host => !asked.includes(host))),
+    answers ? lookInside(engine, nodeImage, patience) : {},
   ])
   return {
     os: process.platform,
-    wsl: /microsoft/i.test(release()),
+    osName: osName(),
+    wsl: isWslKernel(release()),
     engine,
+    ...(process.env.KIND_EXPERIMENTAL_PROVIDER ? { kindProvider: process.env.KIND_EXPERIMENTAL_PROVIDER } : {}),
     kernel,
     ports,
     running,
-    foreignNode: mine && !ours,
+    foreignNode: there && !running,
     otherClusters: [...new Set(containers.map(container => container.cluster).filter(cluster => cluster !== name))],
-    ...(tetragons === undefined ? {} : { tetragons }),
-    ...(local ? availableMemory() : {}),
-    ...(diskBytes === undefined ? {} : { diskBytes }),
-    ...(inotify ? { inotify } : {}),
+    ...inside,
     ...supplies,
     changedCharts,
+    images,
     strangers: findStrangers(lock),
-    hosts,
+    proxies: readProxies(),
+    hosts: new Map([...hosts, ...imageHosts]),
   }
 }
 
-async function readInotify(): Promise<{ watches: number; instances: number } | undefined> {
-  const read = async (name: string): Promise<number> => Number(await readFile(`/proc/sys/fs/inotify/${name}`, 'utf8'))
+/** What the system calls itself. */
+function osName(): string {
+  if (process.platform !== 'linux') return `${type()} ${release()}`
   try {
-    return { watches: await read('max_user_watches'), instances: await read('max_user_instances') }
+    return /^PRETTY_NAME="?(.+?)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux'
   } catch {
-    return undefined
+    return 'Linux'
   }
 }
 
-async function countTetragons(): Promise<number | undefined> {
-  const processes = (await readdir('/proc').catch(() => [])).filter(name => /^\d+$/.test(name))
-  const names = await Promise.all(processes.map(id => readFile(`/proc/${id}/comm`, 'utf8').catch(() => '')))
-  return names.filter(name => name.trim() === 'tetragon').length
-}
+const hostsOf = (supplies: readonly Supply[]): string[] => supplies.filter(({ here }) => !here).map(({ host }) => host)
 
-function availableMemory(): { availableBytes?: number } {
+/** What runs in an engine and what it holds. One that answered once and then does not is none. */
+async function askEngine(
+  engine: Facts['engine'],
+  settings: Settings,
+  lock: Lock,
+  kernel: Decision,
+  patience: number,
+): Promise<Pick<Facts, 'engine' | 'images'> & { containers: Awaited<ReturnType<typeof clusters>> }> {
+  if ('problem' in engine || engine.product === 'Podman') return { engine, containers: [], images: [] }
   try {
-    const kilobytes = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]
-    return kilobytes ? { availableBytes: Number(kilobytes) * 1024 } : {}
-  } catch {
-    return {}
+    const [containers, images] = await Promise.all([clusters(patience), gatherImages(settings, lock, kernel, patience)])
+    return { engine, containers, images }
+  } catch (error) {
+    if (error instanceof LabError) return { engine: { problem: error }, containers: [], images: [] }
+    throw error
   }
 }
 
-async function freeDisk(folder: string): Promise<number | undefined> {
-  try {
-    const { bavail, bsize } = await statfs(folder)
-    return bavail * bsize
-  } catch {
-    return undefined
-  }
+/** A machine of its own is looked into only where that is cheap: from an image that it has. */
+async function lookInside(engine: EngineFacts, image: string | undefined, patience: number): Promise<InsideFacts> {
+  if (engine.local) return insideHere(engine.dataRoot)
+  return image && !remote(engine) ? insideMachine(image, patience) : {}
+}
+
+/** An engine that refuses to be asked about its kernel is judged by its own answer. */
+function unasked(error: unknown): Decision {
+  if (!(error instanceof LabError)) throw error
+  return { source: 'replay', why: `The kernel was not asked: ${error.found}`, features: noFeatures, asked: 'nobody' }
 }

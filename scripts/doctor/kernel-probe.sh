@@ -26,7 +26,13 @@ echo "arch=$(uname -m)"
 echo "pid_namespace=$(readlink /proc/self/ns/pid 2>/dev/null)"
 echo "btf_bytes=$(wc -c < /sys/kernel/btf/vmlinux 2>/dev/null | tr -d ' ' || true)"
 has kprobe_pmu /sys/bus/event_source/devices/kprobe
+has uprobe_pmu /sys/bus/event_source/devices/uprobe
 has kprobe_events /sys/kernel/tracing/kprobe_events
+# Tetragon's agent mounts it where it is missing
+if grep -qs ' tracefs ' /proc/mounts; then echo tracefs=mounted
+elif grep -qsw tracefs /proc/filesystems; then echo tracefs=unmounted
+elif [ -r /proc/filesystems ]; then echo tracefs=none
+else echo tracefs=unknown; fi
 
 if [ -r /proc/kallsyms ]; then
   echo "symbols=$(grep -oE ' (security_bprm_committing_creds|security_file_open|acct_process|disassociate_ctty|tcp_connect|fd_install|register_fprobe|register_ftrace_direct|bpf_override_return|bpf_lsm_file_open)$' /proc/kallsyms | sort -u | tr -d '\n')"

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { labPath } from '../../stacks/paths.ts'
 import { keep, readKept } from '../kept.ts'
 import { dockerEndpoint, engineVersion } from '../tools/engine.ts'
-import { decideSource, noFeatures, parseProbe, type Verdict } from './decision.ts'
+import { decideSource, type KernelFacts, noFeatures, parseProbe, type Verdict } from './decision.ts'
 
 /** Where the lab's events can come from, and how that was found out. */
 export interface Decision extends Verdict {
@@ -14,6 +14,8 @@ export interface Decision extends Verdict {
    * nobody's, in which case the verdict is the cautious one and is not kept.
    */
   asked: 'this machine' | 'engine' | 'no engine' | 'nobody'
+  /** What else is known about that kernel. */
+  kernel?: Pick<KernelFacts, 'release' | 'lockdown' | 'lsm' | 'tracefs'>
 }
 
 const cachedSchema = z.object({
@@ -26,6 +28,8 @@ const cachedSchema = z.object({
 type Cached = z.infer<typeof cachedSchema>
 
 const script = join(import.meta.dirname, 'kernel-probe.sh')
+/** Raised with every change of what the script asks, so that no older answer is taken for one of its own. */
+const probeVersion = 2
 const cacheFile = (): string => labPath('kernel.json')
 
 /**
@@ -34,34 +38,42 @@ const cacheFile = (): string => labPath('kernel.json')
  * Asked once for each engine and kernel, then read from `.lab/kernel.json`. A local engine shares this machine's kernel, which is asked
  * directly; another one (Docker Desktop, a remote host) is asked from a short-lived privileged container of the kind node image.
  * @param options.pull fetch the node image where it is needed for asking and is not there; default true.
+ * @param options.patience milliseconds that the container may take; by default as long as it takes. Where it takes longer, nobody was asked.
  * @throws LabError when that image cannot be had.
  */
-export async function kernelDecision(options: { pull?: boolean } = {}): Promise<Decision> {
+export async function kernelDecision(options: { pull?: boolean; patience?: number } = {}): Promise<Decision> {
   const endpoint = dockerEndpoint()
-  const engine = await engineVersion(endpoint)
+  const engine = await engineVersion(endpoint, options.patience)
   const linux = process.platform === 'linux'
   if (!engine && !linux) return unasked('no Docker engine answers')
   const local = linux && (!engine || (endpoint.startsWith('unix://') && engine.KernelVersion === release()))
-  const key = [endpoint, engine?.KernelVersion ?? release(), engine?.Arch ?? process.arch, local ? bootId() : ''].join(
-    ' ',
-  )
+  const key = [
+    `probe ${probeVersion}`,
+    endpoint,
+    engine?.KernelVersion ?? release(),
+    engine?.Arch ?? process.arch,
+    local ? bootId() : '',
+  ].join(' ')
   const asked: Cached['asked'] = local ? (engine ? 'this machine' : 'no engine') : 'engine'
 
   const kept = readKept(cacheFile(), cachedSchema)
   if (kept?.key === key && kept.asked === asked) return decide(kept)
 
-  const rootless = engine ? await isRootless() : false
-  const probe = local ? await askHere() : await askContainer(options.pull ?? true)
-  if (probe === undefined) return unasked('the node image, from which the kernel is asked, is not here yet')
+  const { pull = true, patience } = options
+  const rootless = engine ? await isRootless(patience) : false
+  const probe = local ? await askHere() : await askContainer(pull, patience)
+  if (probe === 'no image') return unasked('the node image, from which the kernel is asked, is not here yet')
+  if (probe === 'too slow') return unasked('the engine took too long')
   const found: Cached = { key, asked, rootless, probe }
   keep(cacheFile(), found)
   return decide(found)
 }
 
-const decide = ({ probe, rootless, asked }: Cached): Decision => ({
-  ...decideSource(parseProbe(probe, rootless)),
-  asked,
-})
+function decide({ probe, rootless, asked }: Cached): Decision {
+  const facts = parseProbe(probe, rootless)
+  const { release, lockdown, lsm, tracefs } = facts
+  return { ...decideSource(facts), asked, kernel: { release, lockdown, lsm, tracefs } }
+}
 
 const unasked = (why: string): Decision => ({
   source: 'replay',
@@ -81,17 +93,21 @@ export function bootId(): string {
 
 // What only the first asking needs is loaded then: the way by the cache takes milliseconds
 
-async function isRootless(): Promise<boolean> {
+async function isRootless(patience?: number): Promise<boolean> {
   const { docker } = await import('../tools/docker.ts')
-  return (await docker(['info', '--format', '{{json .SecurityOptions}}'])).includes('rootless')
+  const args = ['info', '--format', '{{json .SecurityOptions}}']
+  return (await docker(args, limit(patience))).includes('rootless')
 }
+
+const limit = (patience?: number): { timeout?: number } => (patience === undefined ? {} : { timeout: patience })
 
 async function askHere(): Promise<string> {
   const { execa } = await import('execa')
   return (await execa('sh', [script])).stdout
 }
 
-async function askContainer(mayPull: boolean): Promise<string | undefined> {
+/** What the probe says from inside the engine's machine, or why it was not asked. */
+async function askContainer(mayPull: boolean, patience?: number): Promise<string | 'no image' | 'too slow'> {
   const { docker } = await import('../tools/docker.ts')
   const { presentImages, pullNodeImage } = await import('../tools/images.ts')
   const { imageRef, readLock } = await import('../../stacks/lock.ts')
@@ -99,7 +115,7 @@ async function askContainer(mayPull: boolean): Promise<string | undefined> {
   const lock = readLock()
   const image = imageRef(lock.nodeImage)
   if (!(await presentImages([image])).has(image)) {
-    if (!mayPull) return undefined
+    if (!mayPull) return 'no image'
     await pullNodeImage(lock)
   }
   const args = [
@@ -112,5 +128,14 @@ async function askContainer(mayPull: boolean): Promise<string | undefined> {
     '--pid=host',
     '--network=none',
   ]
-  return docker([...args, '--entrypoint', 'sh', image, '-s', 'mount'], { input: readFileSync(script) })
+  const asking = docker([...args, '--entrypoint', 'sh', image, '-s', 'mount'], {
+    input: readFileSync(script),
+    ...limit(patience),
+  })
+  if (patience === undefined) return asking
+  const began = performance.now()
+  return asking.catch((error: unknown) => {
+    if (performance.now() - began >= patience) return 'too slow'
+    throw error
+  })
 }

@@ -14,12 +14,19 @@ export interface PortFacts {
   holder?: string
 }
 
+/** Milliseconds within which it must be found out who holds a port. */
+const patience = 1000
+
 /**
  * The state of each of the lab's ports.
  * @param running the lab's node runs, and its ports are taken by right.
  * @param elsewhere the engine is on another machine, where they cannot be tried.
+ * @param engine an engine answers that can be asked who holds one.
  */
-export function gatherPorts(settings: Settings, running: boolean, elsewhere: boolean): Promise<PortFacts[]> {
+export function gatherPorts(
+  settings: Settings,
+  { running, elsewhere, engine }: { running: boolean; elsewhere: boolean; engine: boolean },
+): Promise<PortFacts[]> {
   const entries = Object.entries(settings.ports) as [keyof Settings['ports'], number][]
   return Promise.all(
     entries.map(async ([name, number]) => {
@@ -27,7 +34,7 @@ export function gatherPorts(settings: Settings, running: boolean, elsewhere: boo
       if (state !== 'taken') return { name, number, state }
       // The lab maps all of its ports or none: while its node runs, they are its own
       if (running) return { name, number, state: 'held by the lab' as const }
-      const holder = await portHolder(number)
+      const holder = await portHolder(number, engine)
       return { name, number, state, ...(holder ? { holder } : {}) }
     }),
   )
@@ -57,18 +64,19 @@ const answers = (port: number): Promise<boolean> =>
   })
 
 /** A container or a program, in words. Another user's program does not show its name. */
-async function portHolder(port: number): Promise<string | undefined> {
-  const container = await execa('docker', ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'], {
-    reject: false,
-  })
-  if (!container.failed && container.stdout) return `container ${container.stdout.split('\n')[0]}`
+async function portHolder(port: number, engine: boolean): Promise<string | undefined> {
+  const limit = { reject: false, timeout: patience } as const
+  if (engine) {
+    const container = await execa('docker', ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'], limit)
+    if (!container.failed && container.stdout) return `container ${container.stdout.split('\n')[0]}`
+  }
   if (process.platform === 'linux') {
-    const listening = await execa('ss', ['-Hltnp', `sport = :${port}`], { reject: false })
+    const listening = await execa('ss', ['-Hltnp', `sport = :${port}`], limit)
     const [, name, id] = /users:\(\("([^"]+)",pid=(\d+)/.exec(listening.stdout ?? '') ?? []
     // The name that ss shows is that of a thread
     return id && `${basename(await readlink(`/proc/${id}/exe`).catch(() => name!))} (process ${id})`
   }
-  const listening = await execa('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fcp'], { reject: false })
+  const listening = await execa('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fcp'], limit)
   const command = /^c(.+)$/m.exec(listening.stdout ?? '')?.[1]
   return command && `${command} (process ${/^p(\d+)$/m.exec(listening.stdout)?.[1]})`
 }

@@ -2,18 +2,43 @@ import { LabError } from '../../stacks/error.ts'
 import { type Lock, type ToolName, toolNames } from '../../stacks/lock.ts'
 import type { Settings } from '../../stacks/settings.ts'
 import { chartsOf } from '../tools/charts.ts'
-import { type Check, judge } from './checks.ts'
-import { gatherFacts } from './facts.ts'
+import type { Check } from './check.ts'
+import { judge } from './checks.ts'
+import { type Facts, gatherFacts } from './facts.ts'
+import { type Inventory, inventory } from './inventory.ts'
 
 /** Programs that a lab takes; `tetra` is fetched when it is asked for, and Node is there. */
 const neededTools = toolNames.filter((name): name is ToolName => name !== 'tetra' && name !== 'node')
 
 /**
- * Whether a lab with these settings will stand up on this machine, found out without changing anything, within two seconds.
+ * Milliseconds that an engine may take for an answer: the doctor answers within three seconds himself; before an `up` there is time for one
+ * that has just woken.
+ */
+const patience = { doctor: 1500, up: 10_000 }
+
+const look = (settings: Settings, lock: Lock, patience: number): Promise<Facts> =>
+  gatherFacts(settings, lock, chartsOf(settings), neededTools, patience)
+
+/**
+ * Whether a lab with these settings will stand up on this machine, found out without changing anything.
  * @throws LabError for a lock that cannot be read as it stands.
  */
 export async function preflight(settings: Settings, lock: Lock): Promise<Check[]> {
-  return judge(settings, lock, await gatherFacts(settings, lock, chartsOf(settings), neededTools))
+  return judge(settings, lock, await look(settings, lock, patience.up))
+}
+
+/**
+ * The same within three seconds, with what this machine is and which exercises can be done on it.
+ * @param enginePatience milliseconds that the engine may take for each answer.
+ */
+export async function examine(settings: Settings, lock: Lock, enginePatience = patience.doctor): Promise<Inventory> {
+  const { readExercises } = await import('../exercise/exercises.ts')
+  const { readCatalog } = await import('../policy/catalog.ts')
+  const looking = look(settings, lock, enginePatience)
+  // Read while the engine and hosts are waited for
+  const lessons = { exercises: readExercises(), policies: readCatalog() }
+  const facts = await looking
+  return inventory(settings, facts, judge(settings, lock, facts, lessons), lessons)
 }
 
 /** @throws LabError for the first check that fails. */

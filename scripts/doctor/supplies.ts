@@ -12,6 +12,7 @@ import { fileDigest, knownDigest } from '../tools/download.ts'
 import { presentImages } from '../tools/images.ts'
 import { findTool } from '../tools/tools.ts'
 import type { Facts } from './facts.ts'
+import { imageBytes } from './image-sizes.ts'
 import type { Decision } from './kernel.ts'
 
 /** Something that the lab needs and may have to fetch. */
@@ -22,23 +23,23 @@ export interface Supply {
   host: string
 }
 
-/** Milliseconds within which a host must answer. */
-const patience = 1000
+/** An image, and what it weighs, in bytes: about. */
+export interface ImageSupply extends Supply {
+  platforms: readonly string[]
+  /** The node takes a copy of it; of its own it takes none. */
+  copied: boolean
+  packed: number
+  unpacked: number
+}
 
-/** What of programs, charts and images is here, and where the rest comes from. */
-export async function gatherSupplies(
-  settings: Settings,
+/** What of programs and charts is here, and where the rest comes from. */
+export async function gatherFiles(
   lock: Lock,
   charts: readonly ChartName[],
   tools: readonly ToolName[],
-  engine: boolean,
-  kernel: Decision,
-): Promise<Pick<Facts, 'tools' | 'charts' | 'images'>> {
+): Promise<Pick<Facts, 'tools' | 'charts'>> {
   const places = supported() ? thisPlatform() : {}
-  const source = settings.tetragon.source === 'auto' ? kernel.source : settings.tetragon.source
-  const wanted: LockedImage[] = [lock.nodeImage, ...imagesOf({ settings, source }).map(name => lock.images[name])]
-  const [held, readyTools, readyCharts] = await Promise.all([
-    engine ? presentImages(wanted.map(imageRef)) : new Map<string, string[]>(),
+  const [readyTools, readyCharts] = await Promise.all([
     Promise.all(tools.map(name => findTool(lock, name))),
     Promise.all(
       charts.map(
@@ -60,13 +61,36 @@ export async function gatherSupplies(
       here: readyCharts[at]!,
       host: hostOf(chartAddress(lock, name)),
     })),
-    images: wanted.map(image => ({
-      name: imageRef(image),
-      here: held.has(imageRef(image)),
-      host: registryHost(image),
-      platforms: image.platforms ?? ['linux/amd64', 'linux/arm64'],
-    })),
   }
+}
+
+/**
+ * What of a lab's images the engine has, and where the rest comes from.
+ * @param patience milliseconds that the engine may take.
+ * @throws LabError when it takes longer.
+ */
+export async function gatherImages(
+  settings: Settings,
+  lock: Lock,
+  kernel: Decision,
+  patience: number,
+): Promise<ImageSupply[]> {
+  const source = settings.tetragon.source === 'auto' ? kernel.source : settings.tetragon.source
+  const names = ['node image' as const, ...imagesOf({ settings, source })]
+  const image = (name: (typeof names)[number]): LockedImage =>
+    name === 'node image' ? lock.nodeImage : lock.images[name]
+  const held = await presentImages(
+    names.map(name => imageRef(image(name))),
+    { timeout: patience },
+  )
+  return names.map(name => ({
+    name: imageRef(image(name)),
+    here: held.has(imageRef(image(name))),
+    host: registryHost(image(name)),
+    platforms: image(name).platforms ?? ['linux/amd64', 'linux/arm64'],
+    copied: name !== 'node image',
+    ...imageBytes(name),
+  }))
 }
 
 const supported = (): boolean => process.platform === 'linux' || process.platform === 'darwin'
@@ -116,19 +140,4 @@ export function findStrangers(lock: Lock): Facts['strangers'] {
     const pinned = lock.tools[name as keyof typeof packages].version
     return pinned === npm ? [] : [{ name, pinned, npm }]
   })
-}
-
-/** Which of these hosts answer, whatever they say. */
-export async function askHosts(hosts: readonly string[]): Promise<Map<string, boolean>> {
-  const distinct = [...new Set(hosts)].filter(Boolean)
-  const answered = await Promise.all(
-    distinct.map(host =>
-      // Any answer will do, also one that says no: what counts is that there is a way
-      fetch(`https://${host}/`, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(patience) }).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  )
-  return new Map(distinct.map((host, at) => [host, answered[at]!]))
 }

@@ -12,5 +12,6 @@ export const featureWords: Record<Feature, string> = {
   override: 'overriding system calls (CONFIG_BPF_KPROBE_OVERRIDE)',
   overrideSecurity: 'overriding security_ functions (BPF trampolines)',
   lsm: 'BPF LSM (`bpf` in /sys/kernel/security/lsm)',
+  uprobes: 'uprobes (CONFIG_UPROBE_EVENTS)',
   hostPids: "the machine's own process numbers",
 }

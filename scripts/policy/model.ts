@@ -208,6 +208,8 @@ export function needsOf(policy: Policy): Need[] {
   return policy.hooks.flatMap(hook => {
     const kprobe = hook.section === 'kprobes'
     const needs: Need[] = kprobe ? [{ feature: 'kprobes', path: hook.path, what: `a kprobe on ${hook.name}` }] : []
+    if (hook.section === 'uprobes' || hook.section === 'usdts')
+      needs.push({ feature: 'uprobes', path: hook.path, what: `a probe in ${hook.name}` })
     if (hook.section === 'lsmhooks')
       needs.push({ feature: 'lsm', path: [...hook.path, 'hook'], what: `the LSM hook ${hook.name}` })
     for (const { action, path } of hook.selectors.flatMap(selector => selector.actions)) {

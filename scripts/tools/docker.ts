@@ -1,5 +1,7 @@
 import { execa, type Options } from 'execa'
 import { LabError } from '../../stacks/error.ts'
+import { engineAt, restart, start } from '../doctor/product.ts'
+import { dockerEndpoint } from './engine.ts'
 
 // The one way to Docker: its own command, so that contexts, DOCKER_HOST and remote engines work as the user has set them up.
 
@@ -13,7 +15,7 @@ export async function docker(args: readonly string[], options: Options = {}): Pr
 /** What is wrong when `docker ARGS` failed, and what to do about it. */
 export function dockerProblem(
   args: readonly string[],
-  failure: { code?: string | undefined; stderr?: unknown; cause?: unknown },
+  failure: { code?: string | undefined; stderr?: unknown; cause?: unknown; timedOut?: boolean },
   platform: string = process.platform,
 ): LabError {
   const says = String(failure.stderr ?? '').trim()
@@ -23,6 +25,15 @@ export function dockerProblem(
       found: 'no docker command on PATH',
       expected: 'Docker Engine 20.10 or newer, or Docker Desktop',
       next: 'install it: https://docs.docker.com/engine/install',
+      cause,
+    })
+  const endpoint = dockerEndpoint()
+  const engine = engineAt(endpoint)
+  if (failure.timedOut)
+    return new LabError({
+      found: `Docker takes the call at ${endpoint} and does not answer in time`,
+      expected: 'an engine that answers at once',
+      next: restart(engine, platform),
       cause,
     })
   if (/permission denied/i.test(says) && /sock|daemon|dial/i.test(says))
@@ -40,7 +51,7 @@ export function dockerProblem(
     return new LabError({
       found: `Docker does not answer${/ at (\S+?)\.? /.exec(says)?.[1] ? ` at ${/ at (\S+?)\.? /.exec(says)![1]}` : ''}`,
       expected: 'a Docker engine that runs',
-      next: platform === 'linux' ? 'sudo systemctl start docker' : 'start Docker Desktop',
+      next: start(engine, platform),
       cause,
     })
   return new LabError({

@@ -41,20 +41,26 @@ export interface EngineVersion {
   KernelVersion: string
 }
 
-/** The engine's version, or undefined when it does not answer within two seconds. */
-export async function engineVersion(endpoint = dockerEndpoint()): Promise<EngineVersion | undefined> {
-  if (endpoint.startsWith('unix://')) return askSocket(endpoint.slice('unix://'.length))
+/**
+ * The engine's version, or undefined when it does not answer.
+ * @param patience milliseconds that it may take; default two seconds on a socket of this machine, five elsewhere.
+ */
+export async function engineVersion(
+  endpoint = dockerEndpoint(),
+  patience?: number,
+): Promise<EngineVersion | undefined> {
+  if (endpoint.startsWith('unix://')) return askSocket(endpoint.slice('unix://'.length), patience ?? 2000)
   const { execa } = await import('execa')
   const { stdout, failed } = await execa('docker', ['version', '--format', '{{json .Server}}'], {
     reject: false,
-    timeout: 5000,
+    timeout: patience ?? 5000,
   })
   return failed ? undefined : (JSON.parse(stdout) as EngineVersion)
 }
 
-const askSocket = (socketPath: string): Promise<EngineVersion | undefined> =>
+const askSocket = (socketPath: string, timeout: number): Promise<EngineVersion | undefined> =>
   new Promise(resolve => {
-    const asking = request({ socketPath, path: '/version', timeout: 2000, agent: false }, answer => {
+    const asking = request({ socketPath, path: '/version', timeout, agent: false }, answer => {
       let text = ''
       answer.setEncoding('utf8')
       answer.on('data', (chunk: string) => {

@@ -68,11 +68,17 @@ function isAsWanted(image: LockedImage, repoDigests: readonly string[]): boolean
   return digest === undefined || repoDigests.length === 0 || repoDigests.some(found => found.endsWith(`@${digest}`))
 }
 
-/** Which of these images the Docker host has, with the digests that registries know them by. */
-export async function presentImages(refs: readonly string[]): Promise<Map<string, string[]>> {
+/**
+ * Which of these images the Docker host has, with the digests that registries know them by.
+ * @param options.timeout milliseconds that Docker may take; by default as long as it takes.
+ */
+export async function presentImages(
+  refs: readonly string[],
+  options: { timeout?: number } = {},
+): Promise<Map<string, string[]>> {
   if (refs.length === 0) return new Map()
   const args = ['image', 'inspect', '--format', '{{json .RepoTags}}\t{{json .RepoDigests}}', ...refs]
-  const result = await execa('docker', args, { reject: false })
+  const result = await execa('docker', args, { ...options, reject: false })
   // Exit code 1 with "No such image" for each that is missing; the others are printed all the same
   if (result.failed && !/no such image|not found/i.test(result.stderr)) throw dockerProblem(args, result)
   const present = new Map<string, string[]>()

@@ -109,6 +109,7 @@ describe('kernels that can run Tetragon', () => {
         override: false,
         overrideSecurity: true,
         lsm: true,
+        uprobes: false,
         hostPids: true,
       },
     })
@@ -170,10 +171,18 @@ describe('kernels that can run Tetragon', () => {
   })
 })
 
+test('functions of programs, and the tracing file system', () => {
+  const modern = `${debian}uprobe_pmu=yes\ntracefs=unmounted\n`
+  expect(decide(modern)).toMatchObject({ source: 'live', features: { uprobes: true } })
+  expect(parseProbe(modern).tracefs).toBe('unmounted')
+  expect(decide(change(modern, 'tracefs', 'none'))).toMatchObject({ source: 'replay', lack: 'tracefs' })
+})
+
 describe('kernels that cannot', () => {
   test('a micro-VM without kprobes, BTF or not', () => {
     expect(decide(microVm)).toEqual({
       source: 'replay',
+      lack: 'kprobes',
       why: 'Linux 6.18.44 cannot run Tetragon: it cannot attach kprobes (CONFIG_KPROBE_EVENTS)',
       features: {
         btf: true,
@@ -183,6 +192,7 @@ describe('kernels that cannot', () => {
         override: false,
         overrideSecurity: false,
         lsm: false,
+        uprobes: false,
         hostPids: true,
       },
     })
@@ -224,6 +234,8 @@ test.runIf(process.platform === 'linux')('the probe speaks the language that is 
     'pid_namespace',
     'btf_bytes',
     'kprobe_pmu',
+    'uprobe_pmu',
+    'tracefs',
     'symbols',
     'lsm',
     'lockdown',
@@ -284,6 +296,15 @@ describe('whose kernel is asked', () => {
     expect(await kernelDecision()).toMatchObject({ source: 'live', asked: 'engine' })
     expect(await kernelDecision()).toMatchObject({ source: 'live', asked: 'engine' })
     expect(runs()).toHaveLength(1)
+  })
+
+  test('nobody within the time that is given, when the engine takes longer; that is not kept either', async () => {
+    await startEngine('6.10.14-linuxkit')
+    docker.put('host', 'docker.io/kindest/node:v1.36.1 -')
+    docker.put('hangs', 'run')
+    const { asked, why } = await kernelDecision({ patience: 500 })
+    expect({ asked, why }).toEqual({ asked: 'nobody', why: 'The kernel was not asked: the engine took too long' })
+    expect(existsSync(join(process.env.LAB_DIR!, 'kernel.json'))).toBe(false)
   })
 
   test("again, when the engine's kernel is another", async () => {

@@ -57,9 +57,9 @@ beforeEach(() => {
   writeFileSync(join(checkout, 'package-lock.json'), '{"lockfileVersion": 3}')
   writeFileSync(
     join(checkout, 'scripts/lab.ts'),
-    `const { LAB_DIR, NODE_COMPILE_CACHE, NODE_OPTIONS, NODE_USE_ENV_PROXY, PATH } = process.env
+    `const { LAB_DIR, LAB_USER_NO_PROXY, NODE_COMPILE_CACHE, NODE_OPTIONS, NODE_USE_ENV_PROXY, NO_PROXY, PATH, no_proxy } = process.env
 const words: string[] = process.argv.slice(2)
-console.log(JSON.stringify({ words, LAB_DIR, NODE_COMPILE_CACHE, NODE_OPTIONS, NODE_USE_ENV_PROXY, first: PATH!.split(':')[0], cwd: process.cwd() }))\n`,
+console.log(JSON.stringify({ words, LAB_DIR, NODE_COMPILE_CACHE, NODE_OPTIONS, NODE_USE_ENV_PROXY, LAB_USER_NO_PROXY, NO_PROXY, no_proxy, first: PATH!.split(':')[0], cwd: process.cwd() }))\n`,
   )
   for (const tool of systemTools) {
     const found = ['/usr/bin', '/bin'].map(folder => join(folder, tool)).find(existsSync)
@@ -158,6 +158,19 @@ describe('with the right Node on PATH', () => {
 
   test('a proxy is made known to Node', async () => {
     expect(await lab([], { env: { https_proxy: 'http://proxy:3128' } })).toMatchObject({ NODE_USE_ENV_PROXY: '1' })
+    expect(await lab()).not.toHaveProperty('NODE_USE_ENV_PROXY')
+  })
+
+  test("the lab's own addresses are not asked of a proxy, and what the user had is kept aside", async () => {
+    const proxy = { HTTPS_PROXY: 'http://proxy:3128' }
+    expect(await lab([], { env: proxy })).toMatchObject({ NO_PROXY: '127.0.0.1,localhost', LAB_USER_NO_PROXY: '' })
+    const own = await lab([], { env: { ...proxy, NO_PROXY: 'example.org' } })
+    const full = 'example.org,127.0.0.1,localhost'
+    expect(own).toMatchObject({ NO_PROXY: full, no_proxy: full, LAB_USER_NO_PROXY: 'example.org' })
+    // A lab that is started by a lab adds nothing again
+    const again = { ...proxy, NO_PROXY: full, no_proxy: full, LAB_USER_NO_PROXY: 'example.org' }
+    expect(await lab([], { env: again })).toMatchObject({ NO_PROXY: full, LAB_USER_NO_PROXY: 'example.org' })
+    expect(await lab([], { env: { NO_PROXY: 'example.org' } })).not.toHaveProperty('LAB_USER_NO_PROXY')
   })
 
   test('two at once install once', async () => {

@@ -54,7 +54,12 @@ const isExplained = (message: string): boolean =>
   explained.includes(message) || patterns.some(pattern => pattern.test(message))
 
 const files = globSync(
-  ['scripts/*.ts', 'scripts/{cluster,doctor,pulumi,tools}/*.ts', 'scripts/commands/{down,policy}.ts', 'stacks/**/*.ts'],
+  [
+    'scripts/*.ts',
+    'scripts/{cluster,doctor,doctor/checks,pulumi,tools}/*.ts',
+    'scripts/commands/{down,policy}.ts',
+    'stacks/**/*.ts',
+  ],
   {
     cwd: projectDir,
   },

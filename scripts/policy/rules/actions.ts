@@ -40,6 +40,7 @@ const lacks: Record<Feature, { what: string; fix: string }> = {
   override: { what: 'CONFIG_BPF_KPROBE_OVERRIDE', fix: 'hook a security_ function instead' },
   overrideSecurity: { what: 'BPF trampolines (fmod_ret)', fix: 'use Sigkill, or observe only' },
   lsm: { what: 'BPF LSM', fix: 'use a kprobe on the security_ function, or start the kernel with lsm=...,bpf' },
+  uprobes: { what: 'uprobes (CONFIG_UPROBE_EVENTS)', fix: 'hook what the program does in the kernel instead' },
   hostPids: { what: "the machine's own process numbers", fix: 'mount /proc of the machine into the node' },
 }
 

@@ -6,13 +6,15 @@ import { newFolder } from './publisher.ts'
 
 const script = `#!/bin/sh
 # host, node: what is there, one "REF REPO@DIGEST" a line.  registry: what can be pulled.  faults: pulls that fail first, by network.
+# hangs: commands that never answer, one a line.
 cd "\${0%/*}" || exit 1
 echo "$*" >> calls
+! grep -qxs "$1" hangs || exec sleep 300
 familiar() { echo "$1" | sed -e 's|^docker.io/library/||' -e 's|^docker.io/||'; }
 case "$1 $2" in
   "version "*) echo linux/amd64 ;;
   "info "*) cat info ;;
-  "ps "*) cat ps 2>/dev/null ;;
+  "ps "*) cat ps 2>/dev/null || true ;;
   "image inspect")
     shift 4; rc=0
     for ref in "$@"; do
@@ -55,9 +57,10 @@ export function fakeDocker() {
   return {
     /** Adds lines to one of its files. */
     put: (
-      name: 'host' | 'node' | 'registry' | 'faults' | 'booting' | 'info' | 'ps' | 'probe',
+      name: 'host' | 'node' | 'registry' | 'faults' | 'booting' | 'hangs' | 'info' | 'ps' | 'probe',
       ...lines: string[]
     ): void => appendFileSync(file(name), `${lines.join('\n')}\n`),
+    clear: (name: 'info'): void => writeFileSync(file(name), ''),
     read: (name: 'host' | 'node'): string[] => readFileSync(file(name), 'utf8').split('\n').filter(Boolean),
     /** Command lines it was called with. */
     calls: (): string[] =>

@@ -1,0 +1,28 @@
+import { type Settings, setCommand } from '../../../stacks/settings.ts'
+import { type Check, ok, warn } from '../check.ts'
+import type { Facts } from '../facts.ts'
+import { type Lessons, type Possible, possible } from '../lessons.ts'
+
+/** How many exercises can be done in a lab that stands up here, and why the others cannot. */
+export function exercises(settings: Settings, { kernel }: Facts, lessons: Lessons): Check {
+  const all = possible(lessons.exercises, settings, kernel)
+  const count = (can: Possible['can']): number => all.filter(each => each.can === can).length
+  const whole = `${count('all')} of ${all.length} can be done here in full`
+  const open = count('unknown')
+  const short = all.filter(({ can }) => can === 'some' || can === 'none')
+  if (short.length === 0)
+    return ok(
+      'exercises',
+      'Exercises',
+      open > 0 ? `${whole}; ${open} take the live kernel, which \`lab up\` asks` : whole,
+    )
+  const left = short.map(
+    ({ name, tasks, doable }) => `${name} ${doable === 0 ? 'not at all' : `${doable} of ${tasks} tasks`}`,
+  )
+  const [, path, wanted] = /^(\S+) is \S+, and must be (\S+)$/.exec(short[0]!.why ?? '') ?? []
+  return warn('exercises', 'Exercises', {
+    found: `${count('all')} of ${all.length} can be done here in full; ${left.join(', ')}: ${short[0]!.why}`,
+    expected: 'all of them, with a live kernel',
+    next: path ? setCommand(path, wanted!) : './lab exercise list',
+  })
+}

@@ -1,0 +1,44 @@
+import { type Check, ok, warn } from '../check.ts'
+import type { Facts } from '../facts.ts'
+import { hostFromInside, proxyFor } from '../product.ts'
+import { isLoopback, withoutPassword } from '../proxies.ts'
+
+/** The proxies of this shell and of the engine: two, which know nothing of one another. */
+export function proxies({ proxies: { address, onLoopback, coversLab }, engine, images }: Facts): Check[] {
+  const checks: Check[] = []
+  if (address && coversLab)
+    checks.push(
+      warn('no-proxy', 'NO_PROXY', {
+        found: `programs of this shell ask ${address} for the lab's own ports, too (the lab itself does not)`,
+        expected: '127.0.0.1 and localhost in NO_PROXY',
+        next: 'export NO_PROXY="${NO_PROXY:+$NO_PROXY,}127.0.0.1,localhost"; export no_proxy="$NO_PROXY"',
+      }),
+    )
+  if ('problem' in engine || engine.product === 'Podman')
+    return [...checks, ...(checks.length > 0 ? [] : [ok('proxy', 'Proxy', address ?? 'none')])]
+
+  const own = withoutPassword(engine.proxy.https || engine.proxy.http)
+  const toPull = images.filter(image => !image.here).length
+  if (own && isLoopback(own) && !engine.local)
+    checks.push(
+      warn('proxy-engine', "Docker's proxy", {
+        found: `${own}, which is the engine's own machine and not this one`,
+        expected: 'an address by which the engine reaches the proxy',
+        next: proxyFor(engine, own.replace(/localhost|127\.[\d.]+|\[::1\]/, hostFromInside(engine))),
+      }),
+    )
+  else if (address && !own && toPull > 0) {
+    const seen =
+      onLoopback && !engine.local ? address.replace(/localhost|127\.[\d.]+|\[::1\]/, hostFromInside(engine)) : address
+    checks.push(
+      warn('proxy-engine', "Docker's proxy", {
+        found: `none, and this shell has ${address}: Docker pulls ${toPull} images by itself, past it`,
+        expected: 'the same proxy for the engine, unless it reaches the registries without',
+        next: proxyFor(engine, seen),
+      }),
+    )
+  }
+  if (checks.length > 0) return checks
+  const words = [address && `${address} for this shell`, own && `${own} for Docker`].filter(Boolean).join(', ')
+  return [ok('proxy', 'Proxy', words || 'none')]
+}
