@@ -7,6 +7,7 @@ import { LabError } from '../../stacks/error.ts'
 import { labPath } from '../../stacks/paths.ts'
 import { loadContext } from '../context.ts'
 import { note, print, printJson } from '../output.ts'
+import { notLoaded } from '../policy/agent.ts'
 import { type Applied, applyPolicy, findInCluster, removePolicy, sameKey } from '../policy/apply.ts'
 import { bundlePolicies } from '../policy/bundle.ts'
 import { type CatalogEntry, policyFile, readCatalog } from '../policy/catalog.ts'
@@ -79,7 +80,7 @@ export function register(program: Command): void {
       if (json) printJson(applied)
       else for (const one of applied) print(sayApplied(one))
       const failed = applied.find(({ loading }) => loading && loading.outcome !== 'loaded')
-      if (failed) throw notLoaded(failed, seconds)
+      if (failed) throw notLoaded(failed.name, failed.loading, seconds)
     })
 
   policy
@@ -249,18 +250,4 @@ function sayApplied({ object, source, loading, ...key }: Applied): string {
   return loading.outcome === 'loaded'
     ? `${label(key)} ${object}, and loaded by ${loading.agents.length === 1 ? 'the agent' : `${loading.agents.length} agents`}`
     : `${label(key)} ${object}`
-}
-
-function notLoaded({ name, loading }: Applied, seconds: number): LabError {
-  return loading?.outcome === 'refused'
-    ? new LabError({
-        found: `the agent refused ${name}: ${loading.error}`,
-        expected: 'a policy that this kernel and agent can load',
-        next: `./lab policy remove ${name}`,
-      })
-    : new LabError({
-        found: `${name} is in the cluster, but after ${seconds} s the agent has not loaded it`,
-        expected: 'that it loads in seconds, on a slow machine in tens of seconds',
-        next: `./lab policy check ${name}`,
-      })
 }
