@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { namespaceKey } from '../../scripts/policy/labels.ts'
 import { type Finding, lintPolicy, ruleReasons } from '../../scripts/policy/lint.ts'
 import type { LintOptions } from '../../scripts/policy/rules/rule.ts'
 import { schemaVersion } from '../../scripts/policy/schema.ts'
@@ -155,6 +156,62 @@ ${hook}`
     const waived = `# lint: allow unknown-hook, because this kernel has it\n# lint: allow syscall-flag, because I say so\n${text}`
     expect(said(lintPolicy(waived, 'x'))).toEqual(['10 error syscall-flag'])
     expect(said(lintPolicy(`# lint: allow no-such-rule, because\n${text}`, 'x'))).toContain('1 error waiver')
+  })
+
+  test.each<[string, string, boolean]>([
+    ['matchLabels: { app: visitor }', '', true],
+    ['matchLabels: { k8s-app: kube-dns }', '', true],
+    ['matchExpressions: [{ key: app, operator: Exists }]', '', true],
+    ['', 'matchExpressions: [{ key: name, operator: NotIn, values: [shell] }]', true],
+    ['', 'matchLabels: { name: shell }', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: NotIn, values: [kube-system] }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: In, values: [shop, kube-system] }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: Exists }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: NotIn, values: [kube-system, monitoring] }]`, '', false],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: In, values: [shop] }]`, '', false],
+    [`matchLabels: { "${namespaceKey}": shop }`, 'matchLabels: { name: shell }', false],
+  ])('about the reach of a kill for the whole cluster: pods %j, containers %j', (pods, containers, reaches) => {
+    const text = read('rules/unscoped-enforcement/bad.yaml').replace(
+      '  podSelector: {}\n',
+      `  podSelector: { ${pods} }\n${containers && `  containerSelector: { ${containers} }\n`}`,
+    )
+    const found = lintPolicy(text, 'x')
+    expect(found.map(({ rule }) => rule)).toEqual(reaches ? ['unscoped-enforcement'] : [])
+    // A selector that names something is not called none.
+    if (/app: visitor|name: shell/.test(pods + containers))
+      for (const { message } of found) expect(message).not.toMatch(/every pod/)
+  })
+
+  test.each<[string, boolean]>([
+    ['{ index: 0, operator: Prefix, values: [/run/secrets] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run/secrets/kubernetes.io/] }', true],
+    ['{ index: 0, operator: Postfix, values: [/token] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run] }, { index: 0, operator: NotPrefix, values: [/run/lock] }', true],
+    // A rotated token is called after its day, so the exception is none.
+    ['{ index: 0, operator: NotEqual, values: [/run/secrets/kubernetes.io/serviceaccount/namespace] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run/secrets/shop] }', false],
+    [
+      '{ index: 0, operator: Prefix, values: [/run/secrets] }, { index: 0, operator: NotPostfix, values: [/token] }',
+      false,
+    ],
+    [
+      '{ index: 0, operator: Prefix, values: [/run] }, { index: 0, operator: NotPrefix, values: [/run/secrets] }',
+      false,
+    ],
+  ])('about a kill on the token: %s', (filters, token) => {
+    const items = filters.replaceAll('}, {', '}\n            - {')
+    const text = read('rules/token-enforcement/bad.yaml').replace(/\{ index: 0, operator: .*\}/, items)
+    expect(text).toContain(items)
+    const rules = lintPolicy(text, 'x').map(({ rule }) => rule)
+    expect(rules).not.toContain('yaml')
+    expect(rules.includes('token-enforcement')).toBe(token)
+    const some = text.replace(
+      'spec:\n',
+      'spec:\n  podSelector: { matchExpressions: [{ key: app, operator: Exists }] }\n',
+    )
+    expect(lintPolicy(some, 'x').map(({ rule }) => rule)).toEqual(rules)
+    const one = text.replace('spec:\n', 'spec:\n  podSelector: { matchLabels: { app: visitor } }\n')
+    expect(lintPolicy(one, 'x').map(({ rule }) => rule)).not.toContain('token-enforcement')
   })
 
   test('about enforcement in monitor mode are warnings', () => {
