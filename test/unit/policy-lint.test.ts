@@ -151,6 +151,99 @@ ${hook}`
     expect(said(lintPolicy(call, 'x', { kernel: { symbols: new Set(['__arm64_sys_openat']) } }))).toEqual([])
   })
 
+  test.each<[string, string[]]>([
+    ['{ subsystem: syscalls, event: sys_enter_openat2 }', []],
+    ['{ subsystem: syscallz, event: sys_enter_openat2 }', ['unknown-hook: did you mean syscalls/sys_enter_openat2?']],
+    ['{ subsystem: sched, event: sched_proces_exec }', ['unknown-hook: did you mean sched/sched_process_exec?']],
+    [
+      '{ subsystem: raw_syscalls, event: sys_enter }',
+      ['hot-hook: add matchArgs or matchBinaries, or a podSelector with labels'],
+    ],
+    ['{ subsystem: sched, event: sched_bare, raw: true }', []],
+  ])('about the tracepoint %s', (tracepoint, found) => {
+    const text = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: { name: example, namespace: application }
+spec: { podSelector: {}, tracepoints: [{ tags: [severity.info], ${tracepoint.slice(2)}] }
+`
+    expect(lintPolicy(text, 'x').map(({ rule, fix }) => `${rule}: ${fix}`)).toEqual(found)
+  })
+
+  test.each<[string, string | undefined]>([
+    ['/proc/self/environ', 'write operator: Postfix and /environ'],
+    ['/proc/self', 'write operator: Postfix and /self'],
+    ['/etc/mtab', 'write operator: Postfix and /mtab'],
+    ['/dev/stdin', 'hook what is done with it, not its name'],
+    ['/etc/os-release', 'name both, /etc/os-release and /usr/lib/os-release'],
+    ['/bin/bash', 'name both, /bin/bash and /usr/bin/bash'],
+    ['/proc/1/environ', undefined],
+    ['/etc/shadow', undefined],
+  ])('about the path %s', (path, fix) => {
+    const text = read('rules/linked-path/good.yaml').replace(
+      /operator: Prefix, values: .*\]/,
+      `operator: Equal, values: [${path}]`,
+    )
+    expect(lintPolicy(text, 'x').map(finding => finding.fix)).toEqual(fix === undefined ? [] : [fix])
+  })
+
+  test('about a policy-mode that is given twice follow the last, as the agent does', () => {
+    const twice = (first: string, last: string): string[] =>
+      lintPolicy(
+        read('rules/unscoped-enforcement/bad.yaml').replace(
+          'spec:\n',
+          `spec:\n  options: [{ name: policy-mode, value: ${first} }, { name: policy-mode, value: ${last} }]\n`,
+        ),
+        'x',
+      ).map(({ rule, level }) => `${rule} ${level}`)
+    expect(twice('monitor', 'enforce')).toEqual(['option-twice error', 'unscoped-enforcement error'])
+    expect(twice('enforce', 'monitor')).toEqual(['option-twice error', 'unscoped-enforcement warn'])
+  })
+
+  test.each<[string, string[]]>([
+    ['[{ action: Override, argError: -13 }, { action: Post }]', ['action-order']],
+    ['[{ action: Post }, { action: Override, argError: -13 }]', []],
+    ['[{ action: Sigkill }, { action: Override, argError: -13 }]', ['override-and-kill', 'action-order']],
+    ['[{ action: Override, argError: -13 }, { action: Sigkill }]', ['override-and-kill']],
+  ])('about the actions %s', (actions, found) => {
+    const text = read('rules/override-and-kill/good.yaml').replace(/matchActions:\n.*/, `matchActions: ${actions}`)
+    expect(lintPolicy(text, 'x').map(({ rule }) => rule)).toEqual(found)
+  })
+
+  test.each<[string, string, string[]]>([
+    ['security_file_open', '', ['unfiltered-enforcement']],
+    ['security_bprm_check', '', ['unfiltered-enforcement']],
+    // A call that no program needs is told by itself.
+    ['security_sb_mount', '', []],
+    [
+      'security_file_open',
+      'matchArgs: [{ index: 0, operator: Prefix, values: [/] }]',
+      ['token-enforcement', 'unfiltered-enforcement'],
+    ],
+    ['security_file_open', 'matchBinaries: [{ operator: In, values: [/usr/bin/curl] }]', []],
+    ['security_file_open', 'matchBinaries: [{ operator: NotIn, values: [/usr/bin/curl] }]', ['unfiltered-enforcement']],
+    ['sys_write', 'matchBinaries: [{ operator: In, values: [/usr/bin/curl] }]', ['late-kill']],
+  ])('about a kill at %s with %j', (call, filter, found) => {
+    const text = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: { name: example, namespace: application }
+spec:
+  podSelector: {}
+  kprobes:
+    - call: ${call}
+      syscall: ${call.startsWith('sys_')}
+      tags: [severity.info]
+      args: [{ index: 0, type: file }]
+      selectors:
+        - { ${filter}${filter && ', '}matchActions: [{ action: Sigkill }] }
+`
+    const rules = (of: string): string[] => lintPolicy(of, 'x').map(({ rule }) => rule)
+    expect(rules(text).filter(rule => rule !== 'hot-hook')).toEqual(found)
+    // For one app a list of what it may do is a policy; nothing at all is none.
+    const one = rules(text.replace('podSelector: {}', 'podSelector: { matchLabels: { app: visitor } }'))
+    const still = found.filter(rule => rule === 'late-kill' || (rule === 'unfiltered-enforcement' && filter === ''))
+    expect(one).toEqual(still)
+  })
+
   test('that are warnings can be waived with a reason, errors cannot', () => {
     const text = policy('      call: tcp_conect\n')
     const waived = `# lint: allow unknown-hook, because this kernel has it\n# lint: allow syscall-flag, because I say so\n${text}`

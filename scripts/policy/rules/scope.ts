@@ -1,8 +1,18 @@
 import { namespaces } from '../../../stacks/names.ts'
+import { parseSettings } from '../../../stacks/settings.ts'
 import { isEmpty, type LabelSelector, namespaceKey, pinned, selectorOf } from '../labels.ts'
 import { isPositive, letsThrough } from '../match.ts'
-import { enforcingActions, isEnforcing, isMonitor, type Policy, type Selector } from '../model.ts'
-import { isText } from './arguments.ts'
+import {
+  type ArgumentFilter,
+  enforcingActions,
+  isEnforcing,
+  isFiltered,
+  isMonitor,
+  type Policy,
+  type Selector,
+} from '../model.ts'
+import { isNumber, isText } from './arguments.ts'
+import { isEverywhere } from './hooks.ts'
 import type { Rule } from './rule.ts'
 
 // Whom a policy reaches.
@@ -11,6 +21,11 @@ import type { Rule } from './rule.ts'
 const systemNamespaces = ['kube-system', namespaces.monitoring, 'cilium', 'tetragon', 'local-path-storage']
 /** Those of them that every cluster of the lab has. */
 const mustBeSpared = ['kube-system', namespaces.monitoring]
+
+/** Namespaces that the export leaves out unless the settings say otherwise; the empty one is the machine itself. */
+const hidden = parseSettings({}).tetragon.exportDenyList.flatMap(({ namespace }) =>
+  Array.isArray(namespace) ? namespace.map(String) : [],
+)
 
 /** Whether a selector names what it chooses, by a label, and not only says that one is there or is not something. */
 const names = (selector?: LabelSelector): boolean => [...pinned(selector).keys()].some(key => key !== namespaceKey)
@@ -64,6 +79,10 @@ function picksToken(selector: Selector): boolean {
 }
 const inTokenFolder = (value: string): boolean => value.includes(tokenFolder)
 
+/** Whether a comparison tells some files or addresses from all: neither by what they are not, nor by how they are opened, nor by the root. */
+const saysWhich = ({ operator, argument, values }: ArgumentFilter): boolean =>
+  !operator.startsWith('Not') && !isNumber(argument) && values.every(value => value !== '' && value !== '/')
+
 export const scopeRules: Rule[] = [
   {
     id: 'unscoped-enforcement',
@@ -97,6 +116,46 @@ export const scopeRules: Rule[] = [
             isMonitor(policy) ? 'warn' : 'error',
           )
       }
+    },
+  },
+  {
+    id: 'unfiltered-enforcement',
+    level: 'error',
+    why: 'Opening a file, mapping memory, starting a program: there is no process that does not do this. A kill or a refusal there that names nothing ends every one that it reaches, the next start of the pod included.',
+    check(policy, report) {
+      const named = names(selectorsOf(policy).podSelector)
+      for (const hook of policy.hooks.filter(isEverywhere))
+        for (const selector of hook.selectors) {
+          const action = selector.actions.find(isEnforcing)
+          // For one app a list of what it may do is enough; for all others something has to say whom it means.
+          const meant = named
+            ? isFiltered(selector)
+            : selector.args.some(saysWhich) || selector.binaries.some(isPositive)
+          if (action && !meant)
+            report(
+              action.path,
+              `${action.action} at each ${hook.name}`,
+              named ? 'add matchArgs or matchBinaries' : 'add matchArgs or matchBinaries that say which',
+              isMonitor(policy) ? 'warn' : 'error',
+            )
+        }
+    },
+  },
+  {
+    id: 'hidden-namespace',
+    level: 'warn',
+    why: 'By default the export leaves out the machine itself, cilium and kube-system: what a policy sees there never reaches Loki. `lab tetra getevents` shows it all the same.',
+    check(policy, report) {
+      const { podSelector, hostSelector } = selectorsOf(policy)
+      const chosen =
+        policy.kind === 'TracingPolicyNamespaced'
+          ? { path: ['metadata', 'namespace'], namespaces: policy.namespace ? [policy.namespace] : [] }
+          : { path: ['spec', 'podSelector'], namespaces: [...(pinned(podSelector).get(namespaceKey) ?? [])] }
+      const fix = 'choose another namespace, or take it off tetragon.exportDenyList'
+      if (chosen.namespaces.length > 0 && chosen.namespaces.every(namespace => hidden.includes(namespace)))
+        report(chosen.path, `a policy for ${chosen.namespaces.join(' and ')}`, fix)
+      if (policy.kind === 'TracingPolicy' && hostSelector && hidden.includes(''))
+        report(['spec', 'hostSelector'], 'a policy for the machine itself', 'take "" off tetragon.exportDenyList')
     },
   },
   {
