@@ -4,6 +4,7 @@ import { exportFile, services } from '../names.ts'
 import type { Values } from '../release.ts'
 import type { Settings } from '../settings.ts'
 import {
+  addressPaths,
   argumentPaths,
   blocked,
   derived,
@@ -181,6 +182,10 @@ ${rows(fields.map(({ name, path }) => `{ ${quoted(name)}, ${list(path)} }`))}
 local arguments = {
 ${rows(argumentPaths.map(list))}
 }
+local addresses = {
+${rows(addressPaths.map(list))}
+}
+local refusals = { ${blocked.actions.map(action => `${action} = true`).join(', ')} }
 local severities = {
 ${rows(severities.map(({ tag, text, number, syslog }) => `{ tag = ${quoted(tag)}, text = ${quoted(text)}, number = ${number}, syslog = ${syslog} }`))}
 }
@@ -249,10 +254,16 @@ local function attributes_of(record)
   if type(socket) == "table" and socket.saddr and socket.daddr and socket.dport then
     found[${quoted(derived.arguments)}] = socket.saddr .. " -> " .. socket.daddr .. ":" .. plain(socket.dport)
   end
+  for _, path in ipairs(addresses) do
+    local address = at(event, path)
+    if found[${quoted(derived.arguments)}] == nil and type(address) == "table" and address.addr and address.port then
+      found[${quoted(derived.arguments)}] = address.addr .. ":" .. plain(address.port)
+    end
+  end
   local tags = type(event.tags) == "table" and event.tags or {}
   if #tags > 0 then found[${quoted(derived.tags)}] = table.concat(tags, ",") end
   local monitored = string.match(found["tetragon.policy.name"] or "", ${quoted(blocked.monitorPolicy.replaceAll('-', '%-'))})
-  if event.signal == ${quoted(blocked.signal)} or (event.action == ${quoted(blocked.action)} and not monitored) then
+  if event.signal == ${quoted(blocked.signal)} or (refusals[event.action or ""] and not monitored) then
     found[${quoted(derived.blocked)}] = "true"
   end
   return found, severity_of(tags)
