@@ -186,6 +186,17 @@ describe('nothing is lost between the file and Loki', () => {
     expect(fluentBit().inputs).toContain(` Path ${path}\n`)
   })
 
+  it('and what either sends as one line, Loki takes', () => {
+    const { limits_config } = lokiValues(lab()).loki as { limits_config: { max_line_size: string } }
+    const bytes = (size: unknown): number => {
+      const [, count, unit] = /^(\d+)(Mi?B?)$/.exec(String(size)) ?? []
+      return Number(count) * (unit === 'MiB' ? 1024 ** 2 : 1000 ** 2)
+    }
+    const buffer = / Buffer_Max_Size (\S+)/.exec(fluentBit().inputs!)?.[1]
+    const longest = [collector.receivers['file_log/loki']!.max_log_size, buffer].map(bytes)
+    for (const size of longest) expect(size).toBeLessThanOrEqual(bytes(limits_config.max_line_size))
+  })
+
   it('nor do the first bytes of a file pass for those of another', () => {
     // An event of a process is the same as the one before it up to its end, where the time is.
     const longest = Math.max(...recordedLines().map(line => Buffer.byteLength(line)))
