@@ -1,6 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { dashboard, gauges, lines, orNone, orZero, pages, promql, promqlNow, stat, thresholds } from './common.ts'
-import { growth, type Stage, stages } from './stages.ts'
+import { growth, queues, type Stage, stages } from './stages.ts'
 
 const notScraped = 'Prometheus does not read Tetragon’s metrics: see Targets at Prometheus, job tetragon.'
 
@@ -208,16 +208,14 @@ export const tetragonHealth = (): Dashboard =>
             {
               title: 'Queue of the shipper',
               description:
-                'What waits on the node’s disk for Loki. A queue that grows while Loki is away and drains when it is back is what it is for; when it is full, the shipper stops reading, and Tetragon’s files keep the rest. Fluent Bit’s has no limit, so it shows no room.',
+                'What waits on the node’s disk for Loki. A queue that grows while Loki is away and drains when it is back is what it is for; when it is full, the shipper stops reading, and Tetragon’s files keep the rest. Fluent Bit’s has no limit, so it shows no room, and is one for Loki and a SIEM together.',
               unit: 'bytes',
               empty: 'The shipper’s metrics are not read by Prometheus.',
               height: 7,
             },
-            promql(
-              orZero('sum({__name__=~"otelcol_exporter_queue_size|fluentbit_input_storage_chunks_busy_bytes"})'),
-              'waiting',
-            ),
-            promql(orZero('sum(otelcol_exporter_queue_capacity)'), 'room'),
+            promql(orZero(queues.loki), 'waiting'),
+            promql(orZero(queues.siem), 'waiting for a SIEM'),
+            promql(orZero('max(otelcol_exporter_queue_capacity)'), 'room'),
           ),
         ],
       },
