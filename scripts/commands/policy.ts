@@ -159,10 +159,10 @@ Example:
     )
     .action(async (folder: string, names: string[], { json, namespace }: Json & { namespace?: string }) => {
       const chosen = names.length > 0 ? names : readSettings().policies.apply
-      const files = bundlePolicies(folder, chosen, { namespace })
+      const files = bundlePolicies(folder, chosen, { namespace, warn: finding => note(oneLine(finding)) })
       if (json) return printJson(files)
       for (const file of files) print(file)
-      note(`try it: kubectl apply -k ${folder} --dry-run=server`)
+      note(`try it: ./lab kubectl apply -k ${folder} --dry-run=server`)
     })
 }
 

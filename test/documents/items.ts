@@ -325,7 +325,10 @@ export const items: Record<string, Item> = {
     claims: ['better fit for most clusters on kernel 5.10+'],
     shows: /Needs: kernel 5\.7/,
   },
-  'falco-gitops': { claims: ['through GitOps with ArgoCD'], shows: /kustomization\.yaml/ },
+  'falco-gitops': {
+    claims: ['through GitOps with ArgoCD'],
+    shows: /kustomization\.yaml[\s\S]*tcp-connect \w+ \(server dry run\)/,
+  },
 
   // --- Tetragon, 2024 in review
 
