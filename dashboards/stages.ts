@@ -29,14 +29,16 @@ const anyOf = (names: string[], ...matchers: string[]): string =>
 const toLoki = ['exporter!~".+/siem"', 'name!~"syslog.+|opentelemetry.+"']
 // Each shipper has one of these labels, and the other one is empty there.
 const toSiem = ['exporter=~"(.+/siem)?"', 'name=~"((syslog|opentelemetry).+)?"']
-const fromFile = ['receiver!~".+/siem"', 'name!~"storage_backlog.+"']
+const fromFile = ['receiver!~".+/siem"', 'name!~"storage_backlog.+|siem"']
 
 const gaveUp = ['otelcol_exporter_send_failed_log_records(_total)?', 'fluentbit_output_dropped_records_total']
 
-/** What waits in the shipper, in bytes: for Loki, and for a SIEM. Fluent Bit has one queue for both. */
+const waiting = ['otelcol_exporter_queue_size', 'fluentbit_input_storage_chunks_busy_bytes']
+
+/** What waits in the shipper, in bytes: for Loki, and for a SIEM. Of the metrics with the name of an output or an input one shipper has each. */
 export const queues = {
-  loki: `sum(${anyOf(['otelcol_exporter_queue_size', 'fluentbit_input_storage_chunks_busy_bytes'], toLoki[0]!)})`,
-  siem: `sum(${anyOf(['otelcol_exporter_queue_size'], 'exporter=~".+/siem"')})`,
+  loki: `sum(${anyOf(waiting, 'exporter!~".+/siem"', 'name!="siem"')})`,
+  siem: `sum(${anyOf(waiting, 'exporter=~"(.+/siem)?"', 'name=~"(siem)?"')})`,
 }
 
 /** In the order that an event meets them. */

@@ -208,7 +208,7 @@ export const tetragonHealth = (): Dashboard =>
             {
               title: 'Queue of the shipper',
               description:
-                'What waits on the node’s disk for Loki. A queue that grows while Loki is away and drains when it is back is what it is for; when it is full, the shipper stops reading, and Tetragon’s files keep the rest. Fluent Bit’s has no limit, so it shows no room, and is one for Loki and a SIEM together.',
+                'What waits on the node’s disk for Loki. A queue that grows while Loki is away and drains when it is back is what it is for; when it is full, the shipper stops reading, and Tetragon’s files keep the rest. Fluent Bit’s has no limit, so it shows no room.',
               unit: 'bytes',
               empty: 'The shipper’s metrics are not read by Prometheus.',
               height: 7,

@@ -225,7 +225,13 @@ describe('a second destination', () => {
     ['otlp', 'http://10.0.0.1:4318', ['Host 10.0.0.1', 'Port 4318', 'Tls Off', 'Logs_uri /v1/logs']],
     ['syslog', 'siem.example.org:514', ['Host siem.example.org', 'Port 514', 'Mode tcp', 'Syslog_Format rfc5424']],
   ] as const)('of Fluent Bit: %s %s', (protocol, endpoint, lines) => {
-    const [, second] = fluentBit(siem(protocol, endpoint)).outputs!.split('[OUTPUT]').slice(1)
+    const { inputs, outputs } = fluentBit(siem(protocol, endpoint))
+    const [, second] = outputs!.split('[OUTPUT]').slice(1)
+    // A reader of its own, with a place of its own, whose events go nowhere else.
+    const of = (text: string, key: string) =>
+      [...text.matchAll(new RegExp(`^ +${key} (.*)$`, 'gm'))].map(([, value]) => value)
+    expect(of(outputs!, 'Match')).toEqual(of(inputs!, 'Tag'))
+    expect(new Set([...of(inputs!, 'Tag'), ...of(inputs!, 'DB')]).size).toBe(4)
     for (const line of lines) expect(second).toContain(`    ${line}\n`)
   })
 })
