@@ -94,7 +94,7 @@ export const promqlNow = (expr: string, legend: string): PrometheusQuery => prom
 /** The same as rows of a table. */
 export const promqlTable = (expr: string): PrometheusQuery => promqlNow(expr, '').format(PrometheusFormat.Table)
 
-/** LogQL over the dashboard's time range: a metric query, or log lines (at most 100). */
+/** LogQL over the dashboard's time range: a metric query, or log lines (at most 100, the newest). */
 export const logql = (expr: string, legend = ''): LokiQuery =>
   new LokiQuery()
     .datasource(dataSources.loki)
@@ -230,13 +230,13 @@ export const heatmap = (about: About, query: Query): HeatmapPanel =>
     .showValue(VisibilityMode.Auto)
     .showLegend()
 
-/** Log lines, newest first. */
-export const logLines = (about: About, query: Query): LogsPanel =>
+/** Log lines, newest first; `oldestFirst` for what is read like a story. */
+export const logLines = (about: About, query: Query, { oldestFirst = false } = {}): LogsPanel =>
   panel(new LogsPanel(), about, [query])
     .showTime(true)
     .enableLogDetails(true)
     .wrapLogMessage(false)
-    .sortOrder(LogsSortOrder.Descending)
+    .sortOrder(oldestFirst ? LogsSortOrder.Ascending : LogsSortOrder.Descending)
 
 /** Columns whose cells lead to the events of what they name, and the variable that filters by it. */
 const linkedColumns: Record<string, string> = {
@@ -379,15 +379,30 @@ function following(uid: string): { uid: string; title: string }[] {
 /**
  * Log lines as marks on every graph of a dashboard.
  * @param expr LogQL that yields lines, at most 100 of which are marked.
+ * @param title What a mark is headed by. The end of a process has no policy and no message, but a signal.
  */
-export const marks = (name: string, colourName: string, expr: string): AnnotationQuery => ({
+export const marks = (
+  name: string,
+  colourName: string,
+  expr: string,
+  title = '{{tetragon_policy_name}} {{tetragon_message}}',
+): AnnotationQuery => ({
   name,
   datasource: dataSources.loki,
   enable: true,
   iconColor: colourName,
   expr,
-  titleFormat: '{{tetragon_policy_name}} {{tetragon_message}}',
+  titleFormat: title,
   textFormat: '{{k8s_namespace_name}}/{{k8s_pod_name}}: {{process_executable_path}} {{tetragon_args}}',
   tagKeys: 'detected_level,tetragon_event_type',
   target: logql(expr).refId('marks').build(),
 })
+
+/** The same of what was stopped. */
+export const blockedMarks = (expr: string): AnnotationQuery =>
+  marks(
+    'Blocked',
+    'dark-red',
+    expr,
+    '{{tetragon_signal}} {{tetragon_action}} {{tetragon_policy_name}} {{tetragon_message}}',
+  )

@@ -31,7 +31,8 @@ export const violations = `${events({ policy: 'any' })} | detected_level=~"warn|
 
 /**
  * What was stopped. Not by the event's action: that names what the policy asks for, in monitor mode too. The shipper sets
- * this mark on the exit of a killed process, and on a call that an enforcing policy overrode.
+ * this mark on the exit of a killed process, and on a call that an enforcing policy refused. An exit has no policy, so the choice of one plays
+ * no part.
  */
 export const blocked = `${events()} | tetragon_blocked="true"`
 
@@ -39,15 +40,21 @@ export const blocked = `${events()} | tetragon_blocked="true"`
 export const observed = `${violations} | tetragon_blocked!="true"`
 
 /** Files of sensitive places that were opened: events of file policies tagged medium or worse. */
-export const sensitiveFiles = `${violations} | tetragon_function_name=~"security_(file|path|inode).*|.*sys_open.*"`
+export const sensitiveFiles = `${violations} | tetragon_function_name=~"(security_)?(file|path|inode)_.*|fd_install|.*sys_open.*"`
 
-/** Connections that were opened, with the address and port of the other side as `destination`, and its address as `peer`. */
-export const connections = `${events({ type: 'process_kprobe', policy: 'chosen' })} | tetragon_function_name="tcp_connect" | tetragon_args=~".+ -> .+" | label_format destination=\`{{ regexReplaceAll "^.* -> " .tetragon_args "" }}\` | label_format peer=\`{{ regexReplaceAll ":[0-9]+$" .destination "" }}\``
+/**
+ * Connections that were opened, with the address and port of the other side as `destination`, and its address as `peer`. Of one policy: each that
+ * hooks the function reports the same connection.
+ */
+export const connections = `${events({ type: 'process_kprobe', policy: 'chosen' }).replace('}', ', tetragon_policy_name="tcp-connect"}')} | tetragon_function_name="tcp_connect" | tetragon_args=~".+ -> .+" | label_format destination=\`{{ regexReplaceAll "^.* -> " .tetragon_args "" }}\` | label_format peer=\`{{ regexReplaceAll "^::ffff:|:[0-9]+$" .destination "" }}\``
 
-const privateRanges = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '127.0.0.0/8', '169.254.0.0/16']
+const privateRanges = [
+  ...['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '127.0.0.0/8', '169.254.0.0/16'],
+  ...['::1/128', 'fc00::/7', 'fe80::/10'],
+]
 
 /** Connections to an address that is in no private range. */
-export const leavingConnections = `${connections} | peer=~"[0-9.]+" ${privateRanges.map(range => `| peer!=ip("${range}")`).join(' ')}`
+export const publicConnections = `${connections} ${privateRanges.map(range => `| peer!=ip("${range}")`).join(' ')}`
 
 /** An event as one short line, whatever its type. */
 export const shortLine =

@@ -1,5 +1,18 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import { bars, colour, dashboard, lines, logLines, logql, marks, orNone, orZero, pages, promql } from './common.ts'
+import {
+  bars,
+  blockedMarks,
+  colour,
+  dashboard,
+  lines,
+  logLines,
+  logql,
+  marks,
+  orNone,
+  orZero,
+  pages,
+  promql,
+} from './common.ts'
 import { blocked, events, observed, shortLine, violations } from './filters.ts'
 
 const traffic = 'testid="guestbook"'
@@ -15,10 +28,10 @@ export const guestbook = (): Dashboard =>
   dashboard({
     page: pages.guestbook,
     description:
-      'Rate, errors and latency, as the visitor sees them (k6) and as the frontend does. Marks are violations (orange) and what was blocked (red): does the one explain the other?',
+      'Rate, errors and latency, as the visitor sees them (k6) and as the frontend does. Marks are violations that are tagged high or critical (orange) and what was blocked (red): does the one explain the other?',
     annotations: [
       marks('Violations', 'orange', violations.replace('warn|error|critical', 'error|critical')),
-      marks('Blocked', 'dark-red', blocked),
+      blockedMarks(blocked),
     ],
     rows: [
       {

@@ -90,7 +90,7 @@ export const logs = (): Dashboard =>
             {
               title: 'By namespace and workload',
               description:
-                'Where events come from. Tetragon keeps its own cluster services out of the file: the deny list names `kube-system` and the node itself.',
+                'Where events come from. Tetragon keeps its own cluster services out of the file: the deny list names `kube-system` and the node itself. The fifteen busiest workloads of each step of time.',
               unit: 'short',
               empty: 'Loki does not answer; see Tetragon health.',
               width: 10,

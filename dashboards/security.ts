@@ -1,13 +1,13 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import {
   bars,
+  blockedMarks,
   colour,
   dashboard,
   heatmap,
   logLines,
   logql,
   logqlNow,
-  marks,
   orNone,
   orZero,
   pages,
@@ -16,7 +16,7 @@ import {
   table,
   thresholds,
 } from './common.ts'
-import { blocked, connections, events, leavingConnections, observed, sensitiveFiles, violations } from './filters.ts'
+import { blocked, connections, events, observed, publicConnections, sensitiveFiles, violations } from './filters.ts'
 
 const count = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__auto]))`
 const countAll = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__range]))`
@@ -27,7 +27,7 @@ export const security = (): Dashboard =>
     page: pages.security,
     description:
       'A violation is an event of a policy whose tag says medium, high or critical. Observed means reported and let through; blocked means stopped.',
-    annotations: [marks('Blocked', 'dark-red', blocked)],
+    annotations: [blockedMarks(blocked)],
     rows: [
       {
         title: 'In this time range',
@@ -36,7 +36,7 @@ export const security = (): Dashboard =>
             {
               title: 'Violations',
               description:
-                'Events of policies tagged `severity.medium` or worse. The tag stands in the policy: see `policies/`.',
+                'Events of policies tagged `severity.medium` or worse. The tag stands in the policy: see `policies/`. A policy without one reports information, which is under *Top talkers* and on *Events*, and no violation.',
               unit: 'short',
               empty: 'Loki does not answer; see Tetragon health.',
               width: 6,
@@ -48,7 +48,7 @@ export const security = (): Dashboard =>
             {
               title: 'Blocked',
               description:
-                'Processes that were killed with SIGKILL, and calls that an enforcing policy answered with an error. Zero while no enforcing policy is loaded: the exercise on enforcement loads one.',
+                'Processes that were killed with SIGKILL, and calls that an enforcing policy answered with an error. Zero while no enforcing policy is loaded: the exercise on enforcement loads one. The end of a process names no policy, so the choice of one plays no part, and kills by others count too: kubelet at the end of a pod’s grace, the kernel when memory is short.',
               unit: 'short',
               empty: 'Loki does not answer; see Tetragon health.',
               width: 6,
@@ -59,7 +59,8 @@ export const security = (): Dashboard =>
           stat(
             {
               title: 'Sensitive files opened',
-              description: 'Violations on files: password files, keys, service-account tokens.',
+              description:
+                'Violations on files: password files, keys, service-account tokens. Only of policies with a severity tag of medium or worse.',
               unit: 'short',
               empty: 'Loki does not answer; see Tetragon health.',
               width: 6,
@@ -69,15 +70,15 @@ export const security = (): Dashboard =>
           ).thresholds(thresholds({ value: 1, color: 'orange' })),
           stat(
             {
-              title: 'Connections that leave the cluster',
+              title: 'Connections to public addresses',
               description:
-                'Connections to an IPv4 address outside all private ranges. The Guestbook makes none, so any is worth a look. Needs the policy `tcp-connect`.',
+                'Connections to an address outside all private ranges. The Guestbook makes none, so any is worth a look. Needs the policy `tcp-connect`. Another machine of the same network has a private address: the policy `tcp-connect-outside` reports that one too.',
               unit: 'short',
               empty: 'Loki does not answer; see Tetragon health.',
               width: 6,
               height: 4,
             },
-            logqlNow(orZero(countAll(leavingConnections)), 'connections'),
+            logqlNow(orZero(countAll(publicConnections)), 'connections'),
           ).thresholds(thresholds({ value: 1, color: 'orange' })),
         ],
       },
@@ -88,7 +89,7 @@ export const security = (): Dashboard =>
             {
               title: 'Programs started, by namespace and binary',
               description:
-                'A row for each program (the 25 busiest), a column for each step of time: the darker, the more starts. A steady row is a health check; a new row with a single dark cell is somebody at a shell, or an intruder.',
+                'A row for each program, a column for each step of time (with its 25 busiest): the darker, the more starts. A steady row is a health check; a new row with a single dark cell is somebody at a shell, or an intruder.',
               unit: 'short',
               empty: 'No program started under these choices of namespace, pod and binary.',
               width: 24,
@@ -121,7 +122,7 @@ export const security = (): Dashboard =>
             {
               title: 'Blocked against observed',
               description:
-                'Observed: a policy reported it and let it through. Blocked: the process was killed, or its call refused. The action in an event says only what the policy asks for, in monitor mode too, so it is not what is counted here. A killed process shows twice: the call that a policy saw is observed, the end of the process is blocked.',
+                'Observed: a policy reported it and let it through. Blocked: the process was killed, or its call refused. The action in an event says only what the policy asks for, in monitor mode too, so it is not what is counted here: a refusal counts unless its policy is called `…-monitor`, also while `tetra tracingpolicy set-mode` has put it into monitor mode. A killed process shows twice: the call that a policy saw is observed, the end of the process is blocked.',
               unit: 'short',
               empty: 'Loki does not answer; see Tetragon health.',
             },
@@ -134,7 +135,7 @@ export const security = (): Dashboard =>
             {
               title: 'Top talkers',
               description:
-                'The ten pods with most events of policies, violation or not. A pod at the top for `tcp-connect` is merely busy; one with two policies on the list deserves a look. A pod’s name leads to its events.',
+                'The ten busiest pairs of pod and policy, violation or not. A pod at the top for `tcp-connect` is merely busy; one with two policies on the list deserves a look. A pod’s name leads to its events.',
               unit: 'short',
               empty: 'No policy matched in this time range. Is one loaded? kubectl get tracingpolicies -A',
             },
@@ -190,9 +191,9 @@ export const security = (): Dashboard =>
           ),
           bars(
             {
-              title: 'Connections that leave the cluster',
+              title: 'Connections to public addresses, by binary',
               description:
-                'Connections to an IPv4 address outside all private ranges, by the binary that made them. `curl -s https://example.com` in the visitor’s pod makes one, if the machine is online.',
+                'Connections to an address outside all private ranges, by the binary that made them. `curl -s https://example.com` in the visitor’s pod makes one, if the machine is online.',
               unit: 'short',
               empty: 'Loki does not answer; see Tetragon health.',
               width: 24,
@@ -200,7 +201,7 @@ export const security = (): Dashboard =>
             },
             logql(
               orNone(
-                count(leavingConnections, 'by (process_executable_path, destination) '),
+                count(publicConnections, 'by (process_executable_path, destination) '),
                 'process_executable_path',
                 'none',
               ),
@@ -216,15 +217,16 @@ export const security = (): Dashboard =>
             {
               title: 'Process tree of $pod',
               description:
-                'Programs in the order they started, indented by the number of their ancestors: parent, program, arguments. Choose one pod at the top of the page. `kubectl exec` shows as a child of `containerd-shim` or `runc`.',
+                'The last hundred programs in the order they started, indented by the number of their ancestors: pod, parent, program, arguments. Choose one pod at the top of the page, or several trees stand in each other. `kubectl exec` shows as a child of `containerd-shim` or `runc`.',
               unit: 'short',
               empty: 'No program started in this pod in this time range.',
               width: 14,
               height: 12,
             },
             logql(
-              `${events({ type: 'process_exec' })} | line_format \`{{ range (fromJson __line__).process_exec.ancestors }}  {{ end }}{{ .process_parent_executable_path }} → {{ .process_executable_path }} {{ .process_arguments }}\``,
+              `${events({ type: 'process_exec' })} | line_format \`{{ range (fromJson __line__).process_exec.ancestors }}  {{ end }}{{ .k8s_pod_name }}  {{ .process_parent_executable_path }} → {{ .process_executable_path }} {{ .process_arguments }}\``,
             ),
+            { oldestFirst: true },
           ),
           table(
             {

@@ -27,7 +27,19 @@ const anyOf = (names: string[], ...matchers: string[]): string =>
 
 // What goes to a SIEM as well must not count twice, and what Fluent Bit reads back from its own queue neither.
 const toLoki = ['exporter!~".+/siem"', 'name!~"syslog.+|opentelemetry.+"']
-const fromFile = ['receiver!~".+/siem"', 'name!~"storage_backlog.+"']
+// Each shipper has one of these labels, and the other one is empty there.
+const toSiem = ['exporter=~"(.+/siem)?"', 'name=~"((syslog|opentelemetry).+)?"']
+const fromFile = ['receiver!~".+/siem"', 'name!~"storage_backlog.+|siem"']
+
+const gaveUp = ['otelcol_exporter_send_failed_log_records(_total)?', 'fluentbit_output_dropped_records_total']
+
+const waiting = ['otelcol_exporter_queue_size', 'fluentbit_input_storage_chunks_busy_bytes']
+
+/** What waits in the shipper, in bytes: for Loki, and for a SIEM. Of the metrics with the name of an output or an input one shipper has each. */
+export const queues = {
+  loki: `sum(${anyOf(waiting, 'exporter!~".+/siem"', 'name!="siem"')})`,
+  siem: `sum(${anyOf(waiting, 'exporter=~"(.+/siem)?"', 'name=~"(siem)?"')})`,
+}
 
 /** In the order that an event meets them. */
 export const stages = {
@@ -59,7 +71,11 @@ export const stages = {
         metric: anyOf(['otelcol_receiver_refused_log_records(_total)?']),
         noAlarm: 'what the shipper refuses it reads again later',
       },
-      { what: '3. shipper’s queue full', metric: anyOf(['otelcol_exporter_enqueue_failed_log_records(_total)?']) },
+      { what: '3. line too long', metric: anyOf(['fluentbit_input_long_line_skipped_total']) },
+      {
+        what: '3. shipper’s queue full',
+        metric: anyOf(['otelcol_exporter_enqueue_failed_log_records(_total)?'], ...toLoki),
+      },
     ],
   },
   delivery: {
@@ -68,7 +84,11 @@ export const stages = {
     lost: [
       {
         what: '4. shipper gave up',
-        metric: anyOf(['otelcol_exporter_send_failed_log_records(_total)?', 'fluentbit_output_dropped_records_total']),
+        metric: anyOf(gaveUp, ...toLoki),
+      },
+      {
+        what: '4. not for the SIEM',
+        metric: anyOf(gaveUp, ...toSiem),
       },
     ],
   },
@@ -81,7 +101,8 @@ export const stages = {
 
 /**
  * How far a counter grew in a span of time. A counter that was not there before counts whole: several of them are born with the first loss,
- * at 1, and `increase` alone would never see that one.
+ * at 1, and `increase` alone would never see that one. Before is the day before: where nothing was read for a while, as while a laptop slept,
+ * an old counter does not pass for a new one.
  */
 export const growth = (metric: string, span: string): string =>
-  `(sum(${metric}) unless sum(${metric} offset ${span}) or sum(increase(${metric}[${span}])))`
+  `(sum(${metric}) unless sum(last_over_time(${metric}[1d] offset ${span})) or sum(increase(${metric}[${span}])))`

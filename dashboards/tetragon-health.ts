@@ -1,6 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { dashboard, gauges, lines, orNone, orZero, pages, promql, promqlNow, stat, thresholds } from './common.ts'
-import { growth, type Stage, stages } from './stages.ts'
+import { growth, queues, type Stage, stages } from './stages.ts'
 
 const notScraped = 'Prometheus does not read Tetragon’s metrics: see Targets at Prometheus, job tetragon.'
 
@@ -213,11 +213,9 @@ export const tetragonHealth = (): Dashboard =>
               empty: 'The shipper’s metrics are not read by Prometheus.',
               height: 7,
             },
-            promql(
-              orZero('sum({__name__=~"otelcol_exporter_queue_size|fluentbit_input_storage_chunks_busy_bytes"})'),
-              'waiting',
-            ),
-            promql(orZero('sum(otelcol_exporter_queue_capacity)'), 'room'),
+            promql(orZero(queues.loki), 'waiting'),
+            promql(orZero(queues.siem), 'waiting for a SIEM'),
+            promql(orZero('max(otelcol_exporter_queue_capacity)'), 'room'),
           ),
         ],
       },

@@ -8,6 +8,7 @@ import { type Context, loadContext } from './context.ts'
 import { kernelDecision } from './doctor/kernel.ts'
 import { requireHealthy } from './doctor/preflight.ts'
 import { firstData } from './first-data.ts'
+import { firstPolicies } from './first-policies.ts'
 import { listr, UpProgress } from './progress.ts'
 import { mend } from './pulumi/mend.ts'
 import { interruption, type RunResult, runPulumi } from './pulumi/run.ts'
@@ -145,6 +146,11 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
         title: 'Wait for the first data',
         skip: () => failure !== undefined,
         task: (_, task) => interruptible(firstData(context.settings, line => (task.output = line))).catch(keep),
+      },
+      {
+        title: 'Wait until the agent has loaded the policies',
+        skip: () => failure !== undefined || (source === 'replay' && 'No agent runs: the events are a recording'),
+        task: () => firstPolicies(context.settings.policies.apply).catch(keep),
       },
     ],
     { silent },

@@ -5,7 +5,7 @@ import { readPolicy } from './policy-file.ts'
 
 /**
  * The TracingPolicies that are loaded with the lab, each from its file in `policies/`.
- * That the API server takes one does not mean that the agent has loaded it: `lab policy list` asks the agent.
+ * That the API server takes one does not mean that the agent has loaded it: `lab up` asks the agent at its end, and `lab verify` again.
  */
 export class Policies extends pulumi.ComponentResource {
   constructor(

@@ -76,6 +76,8 @@ const tetragon = z.strictObject({
           'PROCESS_UPROBE',
           'PROCESS_TRACEPOINT',
           'PROCESS_LSM',
+          'PROCESS_USDT',
+          'PROCESS_LOADER',
         ],
       },
     ])
@@ -153,7 +155,9 @@ const pipeline = z.strictObject({
       protocol: z
         .enum(['none', 'otlp', 'syslog'])
         .default('none')
-        .describe('How a second copy of the stream is sent: `otlp` with either shipper, `syslog` with `fluent-bit`.')
+        .describe(
+          'How a second copy of the stream is sent: `otlp` with either shipper, `syslog` with `fluent-bit`. Events that are on their way when the shipper is killed arrive there twice; Loki knows those that it has.',
+        )
         .meta({ examples: ['otlp'] }),
       endpoint: z
         .string()

@@ -42,6 +42,9 @@ Example:
       const files = exportDashboards(folder, options)
       if (options.json) return printJson(files)
       for (const file of files) print(file)
-      note(`${files.length} dashboards written`)
+      const whose = options.portable
+        ? 'to be imported anywhere'
+        : 'for data sources with the uids prometheus and loki; for others: --portable'
+      note(`${files.length} dashboards written, ${whose}`)
     })
 }

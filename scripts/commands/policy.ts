@@ -7,6 +7,7 @@ import { labPath } from '../../stacks/paths.ts'
 import { readSource } from '../../stacks/source.ts'
 import { loadContext } from '../context.ts'
 import { note, print, printJson } from '../output.ts'
+import { notLoaded } from '../policy/agent.ts'
 import { type Applied, applyPolicy, findInCluster, removePolicy, sameKey } from '../policy/apply.ts'
 import { bundlePolicies } from '../policy/bundle.ts'
 import { type CatalogEntry, policyFile, readCatalog } from '../policy/catalog.ts'
@@ -72,7 +73,7 @@ export function register(program: Command): void {
       if (json) printJson(applied)
       else for (const one of applied) print(sayApplied(one))
       const failed = applied.find(({ loading }) => loading && loading.outcome !== 'loaded')
-      if (failed) throw notLoaded(failed, seconds)
+      if (failed) throw notLoaded(failed.name, failed.loading, seconds)
     })
 
   policy
@@ -151,10 +152,10 @@ Example:
     )
     .action(async (folder: string, names: string[], { json, namespace }: Json & { namespace?: string }) => {
       const chosen = names.length > 0 ? names : readSettings().policies.apply
-      const files = bundlePolicies(folder, chosen, { namespace })
+      const files = bundlePolicies(folder, chosen, { namespace, warn: finding => note(oneLine(finding)) })
       if (json) return printJson(files)
       for (const file of files) print(file)
-      note(`try it: kubectl apply -k ${folder} --dry-run=server`)
+      note(`try it: ./lab kubectl apply -k ${folder} --dry-run=server`)
     })
 }
 
@@ -242,18 +243,4 @@ function sayApplied({ object, source, loading, ...key }: Applied): string {
   return loading.outcome === 'loaded'
     ? `${label(key)} ${object}, and loaded by ${loading.agents.length === 1 ? 'the agent' : `${loading.agents.length} agents`}`
     : `${label(key)} ${object}`
-}
-
-function notLoaded({ name, loading }: Applied, seconds: number): LabError {
-  return loading?.outcome === 'refused'
-    ? new LabError({
-        found: `the agent refused ${name}: ${loading.error}`,
-        expected: 'a policy that this kernel and agent can load',
-        next: `./lab policy remove ${name}`,
-      })
-    : new LabError({
-        found: `${name} is in the cluster, but after ${seconds} s the agent has not loaded it`,
-        expected: 'that it loads in seconds, on a slow machine in tens of seconds',
-        next: `./lab policy check ${name}`,
-      })
 }

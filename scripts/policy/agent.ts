@@ -1,3 +1,4 @@
+import { LabError } from '../../stacks/error.ts'
 import { namespaces } from '../../stacks/names.ts'
 import { kubectl, kubectlJson } from '../kube.ts'
 
@@ -154,6 +155,15 @@ export async function waitLoaded(key: PolicyKey, options: Waiting = {}): Promise
   )
 }
 
+/** The same for several: waits until each is loaded, or one is refused. @returns the last judgements, in the order of the keys. */
+export async function waitAllLoaded(keys: PolicyKey[], options: Waiting = {}): Promise<Loading[]> {
+  return waitFor(
+    list => keys.map(key => judgeLoading(list, key, options.before)),
+    all => all.every(({ outcome }) => outcome === 'loaded') || all.some(({ outcome }) => outcome === 'refused'),
+    options,
+  )
+}
+
 /** Waits until no agent has a policy any more. @returns whether that came before the limit. */
 export async function waitUnloaded(key: PolicyKey, options: Waiting = {}): Promise<boolean> {
   return waitFor(
@@ -176,3 +186,17 @@ async function waitFor<T>(
     await new Promise(resolve => setTimeout(resolve, every))
   }
 }
+
+/** What is said of a policy that was not loaded. @param seconds how long it was waited for. */
+export const notLoaded = (name: string, loading: Loading | undefined, seconds: number): LabError =>
+  loading?.outcome === 'refused'
+    ? new LabError({
+        found: `the agent refused ${name}: ${loading.error}`,
+        expected: 'a policy that this kernel and agent can load',
+        next: `./lab policy remove ${name}`,
+      })
+    : new LabError({
+        found: `${name} is in the cluster, but after ${seconds} s the agent has not loaded it`,
+        expected: 'that it loads in seconds, on a slow machine in tens of seconds',
+        next: `./lab policy check ${name}`,
+      })

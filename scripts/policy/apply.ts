@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { LabError } from '../../stacks/error.ts'
 import { kubectl, kubectlJson } from '../kube.ts'
 import { runningSource } from '../tetra.ts'
@@ -12,8 +11,9 @@ import {
   waitLoaded,
   waitUnloaded,
 } from './agent.ts'
-import { policyFile, readCatalog } from './catalog.ts'
-import { type Finding, lintPolicy } from './lint.ts'
+import { readCatalog } from './catalog.ts'
+import { readSound } from './files.ts'
+import type { Finding } from './lint.ts'
 
 /** What became of a policy that was handed to the cluster. */
 export interface Applied extends PolicyKey {
@@ -42,18 +42,7 @@ export async function applyPolicy(
   nameOrFile: string,
   options: { warn?: (finding: Finding) => void } & Pick<Waiting, 'limit' | 'every'> = {},
 ): Promise<Applied[]> {
-  const file = policyFile(nameOrFile)
-  const text = readFileSync(file, 'utf8')
-  const findings = lintPolicy(text, file)
-  const errors = findings.filter(({ level }) => level === 'error')
-  if (errors[0])
-    throw new LabError({
-      found: `${file}:${errors[0].line}: ${errors[0].message}${errors.length > 1 ? `, and ${errors.length - 1} more` : ''}`,
-      expected: errors[0].fix,
-      next: `./lab policy lint ${nameOrFile}`,
-    })
-  for (const finding of findings) options.warn?.(finding)
-
+  const { file } = readSound(nameOrFile, options.warn)
   const source = await runningSource()
   const [earlier, agents] = await Promise.all([readObjects(), source === 'live' ? askAgents() : []])
   const answer = JSON.parse(await kubectl(['apply', '-f', file, '-o', 'json'])) as Object | { items: Object[] }

@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { parse, parseDocument, type Scalar, stringify } from 'yaml'
+import { parse, parseAllDocuments, type Scalar, stringify, type YAMLMap } from 'yaml'
 import { LabError } from '../../stacks/error.ts'
 import { policyFile } from './catalog.ts'
+import { readSound } from './files.ts'
+import type { Finding } from './lint.ts'
+import { readSource } from './source.ts'
 
 const mark = '# Made by `lab policy bundle`.'
 
@@ -11,11 +14,23 @@ const mark = '# Made by `lab policy bundle`.'
  * @param folder Made if it is not there.
  * @param policies Names of the lab's policies, or files.
  * @param options.namespace Put into policies that are for one namespace, in place of their own.
+ * @param options.warn Told of the lint's warnings.
  * @returns the names of the files.
- * @throws LabError when a policy is not found, or the folder holds something else.
+ * @throws LabError when a policy is not found or the lint finds an error in it, when two are one in the cluster or in the folder, or when the
+ * folder holds something else.
  */
-export function bundlePolicies(folder: string, policies: string[], options: { namespace?: string } = {}): string[] {
-  const files = policies.map(policyFile)
+export function bundlePolicies(
+  folder: string,
+  policies: string[],
+  options: { namespace?: string; warn?: (finding: Finding) => void } = {},
+): string[] {
+  const sound = [...new Set(policies.map(policyFile))].map(file => readSound(file, options.warn))
+  const files = sound.map(({ file, text }) => ({
+    file,
+    name: basename(file),
+    text: inNamespace(text, options.namespace),
+  }))
+  refuseTwice(files)
   const index = join(folder, 'kustomization.yaml')
   const taken = existsSync(folder) && readdirSync(folder).length > 0
   if (taken && !(existsSync(index) && readFileSync(index, 'utf8').startsWith(mark)))
@@ -28,9 +43,8 @@ export function bundlePolicies(folder: string, policies: string[], options: { na
   mkdirSync(folder, { recursive: true })
   const earlier = taken ? ((parse(readFileSync(index, 'utf8')) as { resources?: string[] }).resources ?? []) : []
   for (const file of earlier) rmSync(join(folder, basename(file)), { force: true })
-  const resources = files.map(file => basename(file)).sort()
-  for (const file of files)
-    writeFileSync(join(folder, basename(file)), inNamespace(readFileSync(file, 'utf8'), options.namespace))
+  const resources = files.map(({ name }) => name).sort()
+  for (const { name, text } of files) writeFileSync(join(folder, name), text)
   const kustomization = {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
@@ -42,12 +56,43 @@ export function bundlePolicies(folder: string, policies: string[], options: { na
   return ['kustomization.yaml', ...resources].map(file => join(folder, file))
 }
 
-/** A policy that is for one namespace, put into another; the rest of the text stays as it was written. */
+/** Refuses what the folder, or kustomize, has room for only once. */
+function refuseTwice(files: { file: string; name: string; text: string }[]): void {
+  const seen = new Map<string, string>()
+  const once = (what: string, file: string): void => {
+    const other = seen.get(what)
+    if (other !== undefined)
+      throw new LabError({
+        found: `${other} and ${file} are both ${what}`,
+        expected: 'one of each in a bundle',
+        next: './lab policy bundle --help',
+      })
+    seen.set(what, file)
+  }
+  for (const { file, name, text } of files) {
+    once(`called ${name}`, file)
+    for (const { value } of readSource(text)) {
+      const { kind, metadata } = value as { kind: string; metadata: { name: string; namespace?: string } }
+      once(
+        [`the ${kind} ${metadata.name}`, ...(metadata.namespace ? [`of ${metadata.namespace}`] : [])].join(' '),
+        file,
+      )
+    }
+  }
+}
+
+/** Policies that are for one namespace, put into another; the rest of the text stays as it was written. */
 function inNamespace(text: string, namespace?: string): string {
-  const document = parseDocument(text)
-  if (!namespace || document.get('kind') !== 'TracingPolicyNamespaced') return text
-  const range = (document.getIn(['metadata', 'namespace'], true) as Scalar | undefined)?.range
-  if (range) return text.slice(0, range[0]) + namespace + text.slice(range[1])
-  document.setIn(['metadata', 'namespace'], namespace)
-  return document.toString()
+  if (!namespace) return text
+  // From the end, so that what is put in moves no place that is still to come.
+  return parseAllDocuments(text).reduceRight((before, document) => {
+    if (document.get('kind') !== 'TracingPolicyNamespaced') return before
+    const [from, to] = (document.getIn(['metadata', 'namespace'], true) as Scalar | undefined)?.range ?? []
+    if (from !== undefined) return before.slice(0, from) + namespace + before.slice(to)
+    const metadata = document.get('metadata', true) as YAMLMap
+    const [first] = metadata.range!
+    if (metadata.flow) return `${before.slice(0, first)}{ namespace: ${namespace},${before.slice(first + 1)}`
+    const indent = ' '.repeat(first - (before.lastIndexOf('\n', first - 1) + 1))
+    return `${before.slice(0, first)}namespace: ${namespace}\n${indent}${before.slice(first)}`
+  }, text)
 }

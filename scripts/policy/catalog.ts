@@ -5,15 +5,12 @@ import { LabError } from '../../stacks/error.ts'
 import { projectDir } from '../../stacks/paths.ts'
 import { parsePolicy } from '../../stacks/policy-file.ts'
 import type { Feature } from '../doctor/decision.ts'
-import { enforces, enforcingActions, isMonitor, needsOf, readPolicyModel, sections } from './model.ts'
+import { enforces, enforcingActions, isMonitor, monitorSuffix, needsOf, readPolicyModel, sections } from './model.ts'
 import { severityTags } from './rules/words.ts'
 import type { PolicyKind } from './schema.ts'
 
 /** Where the lab's policies are. */
 export const policyFolder = join(projectDir, 'policies')
-
-/** What is appended to a policy's name for its twin in monitor mode; the pipeline tells by it that nothing was stopped. */
-export const monitorSuffix = '-monitor'
 
 /** A policy of the lab: what it is for, from the comments at its top, and what it does, from what follows. */
 export interface CatalogEntry {

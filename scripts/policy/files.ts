@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { LabError } from '../../stacks/error.ts'
+import { policyFile } from './catalog.ts'
 import { type Finding, lintPolicy } from './lint.ts'
 import type { Kernel, LintOptions } from './rules/rule.ts'
 
@@ -27,6 +28,27 @@ export function lintFiles(paths: string[], options: LintOptions = {}): { count: 
     lintPolicy(readFileSync(file === '-' ? 0 : file, 'utf8'), file === '-' ? 'stdin' : file, options),
   )
   return { count: files.length, findings }
+}
+
+/**
+ * Reads a policy that is to go to a cluster.
+ * @param nameOrFile As the user called it.
+ * @param warn Told of the lint's warnings.
+ * @throws LabError when the lint finds an error.
+ */
+export function readSound(nameOrFile: string, warn?: (finding: Finding) => void): { file: string; text: string } {
+  const file = policyFile(nameOrFile)
+  const text = readFileSync(file, 'utf8')
+  const findings = lintPolicy(text, file)
+  const errors = findings.filter(({ level }) => level === 'error')
+  if (errors[0])
+    throw new LabError({
+      found: `${file}:${errors[0].line}: ${errors[0].message}${errors.length > 1 ? `, and ${errors.length - 1} more` : ''}`,
+      expected: errors[0].fix,
+      next: `./lab policy lint ${file}`,
+    })
+  for (const finding of findings) warn?.(finding)
+  return { file, text }
 }
 
 /**

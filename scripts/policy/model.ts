@@ -179,6 +179,9 @@ const isDict = (value: unknown): value is Dict => value !== null && typeof value
 const dict = (value: unknown): Dict => (isDict(value) ? value : {})
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
+/** What is appended to a policy's name for its twin in monitor mode; the pipeline tells by it that nothing was stopped. */
+export const monitorSuffix = '-monitor'
+
 const enforcing = new Set(['Sigkill', 'Signal', 'Override', 'NotifyEnforcer'])
 
 /** Whether an action interferes with the process rather than reporting it. */
@@ -188,9 +191,28 @@ export const isEnforcing = (action: Action): boolean => enforcing.has(action.act
 export const enforcingActions = (policy: Policy): Action[] =>
   policy.hooks.flatMap(hook => hook.selectors.flatMap(selector => selector.actions.filter(isEnforcing)))
 
-/** Whether a policy is loaded in monitor mode: it reports what it would have done, and does nothing. */
+/** Parts of a selector that leave something out. */
+const filterKeys = [
+  'matchArgs',
+  'matchData',
+  'matchReturnArgs',
+  'matchPIDs',
+  'matchBinaries',
+  'matchParentBinaries',
+  'matchNamespaces',
+  'matchNamespaceChanges',
+  'matchCapabilities',
+  'matchCapabilityChanges',
+  'macros',
+]
+
+/** Whether a selector leaves anything out. */
+export const isFiltered = ({ spec }: Selector): boolean =>
+  filterKeys.some(key => Array.isArray(spec[key]) && spec[key].length > 0)
+
+/** Whether a policy is loaded in monitor mode: it reports what it would have done, and does nothing. Of an option given twice the last counts. */
 export const isMonitor = (policy: Policy): boolean =>
-  policy.options.some(({ name, value }) => name === 'policy-mode' && value === 'monitor')
+  policy.options.findLast(({ name }) => name === 'policy-mode')?.value === 'monitor'
 
 /** Whether a policy, loaded as it stands, kills or denies. */
 export const enforces = (policy: Policy): boolean => enforcingActions(policy).length > 0 && !isMonitor(policy)

@@ -32,8 +32,10 @@ export interface AgentView {
   lastMinute(): Promise<number>
   /** Arguments, as they arrive in Loki, of a program that is started with these; undefined when none arrives. */
   argumentsOf(...args: string[]): Promise<string | undefined>
-  /** Pods of the hook in the container runtime. */
-  hooks(): Promise<{ ready: number; wanted: number } | undefined>
+  /** Pods of the hook in the container runtime, and containers that it has told the agent of before they started. */
+  hooks(): Promise<{ ready: number; wanted: number; containers: number } | undefined>
+  /** Names of what the agent has pinned in the kernel, which outlives it where it is told to leave it. */
+  pins(): Promise<string[]>
 }
 
 /** Every setting of the agent, held against what the agent has and does. Where a recording is replayed there is no agent: says so. */
@@ -46,13 +48,14 @@ export async function verifyAgent({ tetragon }: Settings, grafana: Grafana): Pro
 
 /** The same, of any agent. */
 export async function judgeAgent(tetragon: Tetragon, agent: AgentView): Promise<Check[]> {
-  const [config, events, hooks] = await Promise.all([agent.config(), agent.events(), agent.hooks()])
+  const [config, events, hooks, pins] = await Promise.all([agent.config(), agent.events(), agent.hooks(), agent.pins()])
   return [
     ...judgeConfig(tetragon, config),
     ...judgeEvents(tetragon, events),
     await judgeRate(tetragon, agent),
     await judgeRedaction(tetragon, agent),
-    judgeHooks(tetragon, hooks),
+    ...judgeHooks(tetragon, hooks),
+    judgePins(tetragon, config, pins),
   ]
 }
 
@@ -212,28 +215,53 @@ export function redacted(text: string, filters: Tetragon['redactionFilters']): s
   }
 }
 
-function judgeHooks({ runtimeHooks }: Tetragon, hooks: { ready: number; wanted: number } | undefined): Check {
+type Hooks = Awaited<ReturnType<AgentView['hooks']>>
+
+function judgeHooks({ runtimeHooks }: Tetragon, hooks: Hooks): Check[] {
   const title = 'the hook in the container runtime'
   const proof = './lab kubectl -n monitoring get daemonset tetragon-rthooks'
   if (!runtimeHooks)
-    return proven(
-      proof,
-      hooks
-        ? fail('agent', title, 'runs', 'none: tetragon.runtimeHooks is false', './lab up')
-        : ok('agent', title, 'none, as set'),
-    )
+    return [
+      proven(
+        proof,
+        hooks
+          ? fail('agent', title, 'runs', 'none: tetragon.runtimeHooks is false', './lab up')
+          : ok('agent', title, 'none, as set'),
+      ),
+    ]
   const found = hooks ? `${hooks.ready} of ${hooks.wanted} ready` : 'not there'
+  const next = './lab kubectl -n monitoring describe daemonset tetragon-rthooks'
+  const told = 'containers are told to the agent before they start'
+  return [
+    proven(
+      proof,
+      hooks && hooks.ready === hooks.wanted && hooks.wanted > 0
+        ? ok('agent', title, found)
+        : fail('agent', title, found, 'one on each node', next),
+    ),
+    proven(
+      `./lab query promql '${toldByHook}'`,
+      hooks && hooks.containers > 0
+        ? ok('agent', told, `${hooks.containers} since it started`)
+        : skip('agent', told, 'no container has started since the agent did: start one, as with `rollout restart`'),
+    ),
+  ]
+}
+
+const toldByHook = 'sum(tetragon_policyfilter_operations_total{subsys="rthooks", operation="add-container", error=""})'
+
+/** What is pinned is there with either setting; with the one it is told to stay, by two options of the agent. */
+function judgePins({ keepSensorsOnExit }: Tetragon, config: Record<string, string>, pins: string[]): Check {
+  const title = 'enforcement outlives the agent'
+  if (!keepSensorsOnExit)
+    return skip('agent', title, 'tetragon.keepSensorsOnExit is false: what it has in the kernel goes when it does')
+  const release = config['release-pinned-bpf'] ?? 'true'
+  const found = `${pins.length} pinned, release-pinned-bpf: ${release}`
   return proven(
-    proof,
-    hooks && hooks.ready === hooks.wanted && hooks.wanted > 0
+    './lab kubectl -n monitoring exec ds/tetragon -c tetragon -- ls /sys/fs/bpf/tetragon',
+    pins.length > 0 && release === 'false'
       ? ok('agent', title, found)
-      : fail(
-          'agent',
-          title,
-          found,
-          'one on each node',
-          './lab kubectl -n monitoring describe daemonset tetragon-rthooks',
-        ),
+      : fail('agent', title, found, 'some, and release-pinned-bpf: false', './lab up'),
   )
 }
 
@@ -297,7 +325,17 @@ export function realAgent(grafana: Grafana): AgentView {
         items: { metadata: { name: string }; status: { numberReady: number; desiredNumberScheduled: number } }[]
       }>([...inMonitoring, 'get', 'daemonsets'])
       const hook = items.find(({ metadata }) => metadata.name === `${releases.tetragon}-rthooks`)
-      return hook && { ready: hook.status.numberReady, wanted: hook.status.desiredNumberScheduled }
+      if (!hook) return undefined
+      const [told] = await grafana.prometheus(toldByHook)
+      return {
+        ready: hook.status.numberReady,
+        wanted: hook.status.desiredNumberScheduled,
+        containers: told?.value ?? 0,
+      }
+    },
+    async pins() {
+      const agent = [...inMonitoring, 'exec', `ds/${releases.tetragon}`, '-c', 'tetragon']
+      return (await kubectl([...agent, '--', 'ls', '/sys/fs/bpf/tetragon'])).split('\n').filter(Boolean)
     },
   }
 }

@@ -2,6 +2,10 @@ import semver from 'semver'
 import type { Lock } from '../../stacks/lock.ts'
 import type { Grafana } from '../grafana.ts'
 import { kubectlJson } from '../kube.ts'
+import { shareContainers } from '../policy/labels.ts'
+import { meet } from '../policy/match.ts'
+import { enforces, type Policy, readPolicyModel } from '../policy/model.ts'
+import type { PolicyKind } from '../policy/schema.ts'
 import { findTool } from '../tools/tools.ts'
 import { type Check, fail, ok, proven, skip } from './check.ts'
 
@@ -13,61 +17,52 @@ interface Node {
   status: { nodeInfo: { architecture: string; kernelVersion: string } }
 }
 
-/** A TracingPolicy, as far as it matters which calls it acts on. */
-export interface ActingPolicy {
-  metadata: { name: string; namespace?: string }
-  spec: {
-    options?: { name: string; value: string }[]
-    kprobes?: (Hook & { call: string })[]
-    lsmhooks?: (Hook & { hook: string })[]
-  }
-}
-interface Hook {
-  selectors?: { matchActions?: { action: string }[] }[]
-}
-
-/** 1. Tetragon's programs do not pass the verifier of older kernels on arm64. */
+/** 1. Tetragon's programs do not pass the verifier of older kernels on arm64. What else a policy needs of one is in its head. */
 export function judgeKernel({ metadata, status: { nodeInfo } }: Node): Check {
   const title = `kernel of ${metadata.name}`
   const { architecture, kernelVersion } = nodeInfo
   const found = `${architecture}, ${kernelVersion}`
   const version = semver.coerce(kernelVersion)
-  return architecture !== 'arm64' || (version && semver.gte(version, '5.15.0'))
+  return architecture !== 'arm64' || (version && semver.gte(version, '5.10.0'))
     ? ok('gotchas', title, found)
-    : fail('gotchas', title, found, '5.15 or newer on arm64', './lab kubectl get nodes -o wide')
+    : fail('gotchas', title, found, '5.10 or newer on arm64', './lab kubectl get nodes -o wide')
 }
 
-/** 2. Where one policy refuses a call and another kills for it, the kill wins, whatever their order. */
-export function judgeOrder(policies: ActingPolicy[]): Check {
+/**
+ * 2. Where one policy refuses a call and another kills for it, the kill wins, whatever their order. Policies that cannot meet, because of their
+ * pods or because of what they compare, are no such two.
+ */
+export function judgeOrder(policies: Policy[]): Check {
   const title = 'no policy kills for what another refuses'
-  const acting = policies
-    .filter(({ spec }) => !spec.options?.some(({ name, value }) => name === 'policy-mode' && value === 'monitor'))
-    .flatMap(({ metadata, spec }) =>
-      [
-        ...(spec.kprobes ?? []).map(({ call, selectors }) => ({ place: call, selectors })),
-        ...(spec.lsmhooks ?? []).map(({ hook, selectors }) => ({ place: hook, selectors })),
-      ].flatMap(({ place, selectors = [] }) =>
-        selectors.flatMap(({ matchActions = [] }) =>
-          matchActions.map(({ action }) => ({ ...metadata, place, action })),
-        ),
+  const acting = policies.filter(enforces).flatMap(policy =>
+    policy.hooks.flatMap(hook =>
+      hook.selectors.flatMap(selector =>
+        // A security_ function and the LSM hook of that name are one place.
+        selector.actions.map(({ action }) => ({
+          policy,
+          place: hook.name.replace(/^security_/, ''),
+          selector,
+          action,
+        })),
       ),
-    )
+    ),
+  )
   for (const kill of acting.filter(({ action }) => action === 'Sigkill')) {
     const refusal = acting.find(
-      other =>
-        other.action === 'Override' &&
-        other.place === kill.place &&
-        other.name !== kill.name &&
-        // Two policies of different namespaces never meet; one without a namespace meets all.
-        (!other.namespace || !kill.namespace || other.namespace === kill.namespace),
+      ({ policy, place, selector, action }) =>
+        action === 'Override' &&
+        place === kill.place &&
+        policy !== kill.policy &&
+        shareContainers(policy, kill.policy) &&
+        meet(selector, kill.selector),
     )
     if (refusal)
       return fail(
         'gotchas',
         title,
-        `on ${kill.place}, ${kill.name} kills and ${refusal.name} refuses: the kill wins`,
+        `on ${kill.place}, ${kill.policy.name} kills and ${refusal.policy.name} refuses: the kill wins`,
         'one of the two, or different pods for them',
-        `./lab policy remove ${kill.name}`,
+        `./lab policy remove ${kill.policy.name}`,
       )
   }
   return ok('gotchas', title, `${policies.length} policies`)
@@ -80,7 +75,7 @@ const ofSystem = 'sum(count_over_time({service_name="tetragon", k8s_namespace_na
 export async function verifyGotchas(grafana: Grafana, lock: Lock): Promise<Check[]> {
   const [nodes, policies, dropped, fromSystem, tetra] = await Promise.all([
     kubectlJson<{ items: Node[] }>(['get', 'nodes']),
-    kubectlJson<{ items: ActingPolicy[] }>(['get', 'tracingpolicies,tracingpoliciesnamespaced', '-A']),
+    kubectlJson<{ items: { kind: PolicyKind }[] }>(['get', 'tracingpolicies,tracingpoliciesnamespaced', '-A']),
     grafana.prometheus(rateLimited),
     grafana.loki(ofSystem),
     findTool(lock, 'tetra'),
@@ -89,7 +84,7 @@ export async function verifyGotchas(grafana: Grafana, lock: Lock): Promise<Check
   const noise = fromSystem[0]?.value ?? 0
   return [
     ...nodes.items.map(node => proven('./lab kubectl get nodes -o wide', judgeKernel(node))),
-    proven('./lab policy list', judgeOrder(policies.items)),
+    proven('./lab policy list', judgeOrder(policies.items.map(item => readPolicyModel(item.kind, item)))),
     proven(
       `./lab query promql '${rateLimited}'`,
       lost === 0

@@ -7,10 +7,13 @@ import { readPolicy } from '../../stacks/policy-file.ts'
 import type { Settings } from '../../stacks/settings.ts'
 import { nodeOf } from '../cluster/kind.ts'
 import type { Grafana } from '../grafana.ts'
-import { kubectl, kubectlJson } from '../kube.ts'
+import { kubectl } from '../kube.ts'
+import type { PolicyKey } from '../policy/agent.ts'
+import { sameKey } from '../policy/apply.ts'
+import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/state.ts'
 import { readWorkloads } from '../status.ts'
 import { runningSource } from '../tetra.ts'
-import { type Check, fail, ok, skip } from './check.ts'
+import { type Check, fail, ok, proven, skip } from './check.ts'
 
 /** All pods are ready. */
 export async function verifyPods(): Promise<Check[]> {
@@ -107,20 +110,38 @@ export async function verifyDataSources(grafana: Grafana): Promise<Check[]> {
   )
 }
 
-/** The policies that the settings name are in the cluster. */
+/** The policies that the settings name are in the cluster, and no agent refuses one that is there. */
 export async function verifyPolicies(settings: Settings): Promise<Check[]> {
-  const { items } = await kubectlJson<{ items: { metadata: { name: string; namespace?: string } }[] }>([
-    'get',
-    'tracingpolicies,tracingpoliciesnamespaced',
-    '-A',
-  ])
-  const there = new Set(items.map(item => item.metadata.name))
-  return settings.policies.apply.map(file => {
-    const { metadata } = readPolicy(file)
-    return there.has(metadata.name)
-      ? ok('policies', metadata.name, 'in the cluster')
-      : fail('policies', metadata.name, 'not in the cluster', `that of policies/${file}.yaml`, './lab up')
+  return judgePolicies(
+    settings.policies.apply.map(name => readPolicy(name).metadata),
+    await readClusterState(),
+  )
+}
+
+/** The same, of any cluster. @param wanted have to be there; others need not, but those that are have to be loaded too. */
+export function judgePolicies(wanted: PolicyKey[], cluster: ClusterState): Check[] {
+  const others = cluster.objects.filter(object => !wanted.some(key => sameKey(key, object)))
+  return [...wanted, ...others].map(key => {
+    const state = stateOf(key, cluster)
+    const check = `./lab policy check ${key.name}`
+    return state.state === 'absent' ? judgePolicy(state) : proven(check, judgePolicy(state))
   })
+}
+
+function judgePolicy({ name, state, error, mode, counts }: PolicyState): Check {
+  const failed = (found: string, expected: string, next: string) => fail('policies', name, found, expected, next)
+  switch (state) {
+    case 'loaded':
+      return ok('policies', name, `loaded, ${mode}, ${counts?.events} events`)
+    case 'accepted':
+      return ok('policies', name, 'in the cluster; no agent runs that could load it')
+    case 'absent':
+      return failed('not in the cluster', `that of policies/${name}.yaml`, `./lab policy apply ${name}`)
+    case 'refused':
+      return failed(`the agent refused it: ${error}`, 'a policy that it can load', `./lab policy remove ${name}`)
+    case 'loading':
+      return failed('not loaded yet', 'that every agent has loaded it', './lab logs tetragon')
+  }
 }
 
 /** Every address answers, and nothing listens beyond loopback. */

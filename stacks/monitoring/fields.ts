@@ -46,17 +46,20 @@ export const fields: Field[] = [
   { name: 'tetragon.message', path: ['message'] },
 ]
 
-/** A short text of what a hook was called with: the first of these that is there; of a socket, both its ends. */
+/** Places among the arguments that are looked at. */
+const places = [0, 1, 2]
+
+/** A short text of what a hook was called with: the first of these that is there. Paths before other text; of a socket, both its ends. */
 export const argumentPaths: (string | number)[][] = [
-  ['args', 0, 'file_arg', 'path'],
-  ['args', 0, 'linux_binprm_arg', 'path'],
-  ['args', 1, 'file_arg', 'path'],
-  ['args', 0, 'string_arg'],
-  ['args', 1, 'string_arg'],
+  ...['file_arg', 'path_arg', 'linux_binprm_arg'].flatMap(kind => places.map(place => ['args', place, kind, 'path'])),
+  ...places.map(place => ['args', place, 'string_arg']),
 ]
 
 /** Where a socket stands among the arguments. */
 export const socketPath: (string | number)[] = ['args', 0, 'sock_arg']
+
+/** Where an address that is not a socket's yet stands, as at security_socket_connect. */
+export const addressPaths: (string | number)[][] = [0, 1].map(place => ['args', place, 'sockaddr_arg'])
 
 /** Attributes besides those of the table: the kind of event, the policy's tags, what a hook was called with, and whether it was stopped. */
 export const derived = {
@@ -92,11 +95,11 @@ export const severities = [
 export const unmarked = severities[0]
 
 /**
- * When an event counts as blocked. A process that ended by SIGKILL was stopped. An overridden call was stopped too, but the event of a policy in
+ * When an event counts as blocked. A process that ended by SIGKILL was stopped. A refused call was stopped too, but the event of a policy in
  * monitor mode says the same although nothing was done, and carries no mode; so policies that only watch are told by their name.
  */
 export const blocked = {
   signal: 'SIGKILL',
-  action: 'KPROBE_ACTION_OVERRIDE',
+  actions: ['KPROBE_ACTION_OVERRIDE', 'KPROBE_ACTION_NOTIFYENFORCER'],
   monitorPolicy: '-monitor$',
 } as const

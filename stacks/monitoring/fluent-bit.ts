@@ -4,6 +4,7 @@ import { exportFile, services } from '../names.ts'
 import type { Values } from '../release.ts'
 import type { Settings } from '../settings.ts'
 import {
+  addressPaths,
   argumentPaths,
   blocked,
   derived,
@@ -23,12 +24,13 @@ const storage = '/var/lib/fluent-bit'
 /** Values of the Fluent Bit chart, as the shipper of Tetragon's events. */
 export function fluentBitValues(lab: Lab): Values {
   const { registry, repository, tag } = imageParts(lab.lock.images['fluent-bit'])
+  const alone = lab.settings.pipeline.siem.protocol === 'none'
   return {
     kind: 'DaemonSet',
     image: { repository: `${registry}/${repository}`, tag },
     testFramework: { enabled: false },
     rbac: { create: false },
-    resources: { requests: { cpu: '20m', memory: '32Mi' }, limits: { memory: '192Mi' } },
+    resources: { requests: { cpu: '20m', memory: '32Mi' }, limits: { memory: alone ? '192Mi' : '320Mi' } },
     // Only what is read: the chart would mount all logs of the node.
     daemonSetVolumes: [
       { name: 'events', hostPath: { path: exportFile.directory, type: 'DirectoryOrCreate' } },
@@ -53,8 +55,9 @@ export function fluentBitValues(lab: Lab): Values {
         'storage.path': `${storage}/queue`,
         'storage.sync': 'normal',
         'storage.backlog.mem_limit': '16M',
-        // As many pieces of the queue, of 2 MB at most, are in memory at a time; the others wait on disk.
-        'storage.max_chunks_up': '16',
+        // As many pieces of the queue, of 2 MB at most, are in memory at a time; the others wait on disk. A try to reach a SIEM that is away holds
+        // its piece for ten seconds, which must leave room for those of Loki.
+        'storage.max_chunks_up': alone ? '16' : '64',
         // Seconds between attempts: at first, and at most. By default the pauses grow to half an hour.
         'scheduler.base': '1',
         'scheduler.cap': '15',
@@ -62,27 +65,11 @@ export function fluentBitValues(lab: Lab): Values {
       }),
       // The time is read by the script, whose arithmetic keeps every nanosecond.
       customParsers: section('PARSER', { Name: 'tetragon', Format: 'json' }),
-      inputs: section('INPUT', {
-        Name: 'tail',
-        // With the rotated ones: what was written last before a rotation is read also when nobody was reading at that moment.
-        Path: `${exportFile.directory}/${exportFile.pattern}`,
-        // A rotated file still matches, so it must never be forgotten while it is there: it would be read again from the beginning.
-        Rotate_Wait: String(365 * 24 * 3600),
-        Tag: 'tetragon',
-        Key: 'line',
-        Read_from_Head: 'On',
-        DB: `${storage}/position.db`,
-        // An event with its ancestors and namespaces is long.
-        Buffer_Chunk_Size: '256k',
-        Buffer_Max_Size: '2M',
-        Skip_Long_Lines: 'On',
-        Refresh_Interval: '1',
-        'storage.type': 'filesystem',
-      }),
+      inputs: (alone ? [readers.loki] : [readers.loki, readers.siem]).map(tail).join('\n'),
       filters: [
         section('FILTER', {
           Name: 'parser',
-          Match: 'tetragon',
+          Match: 'tetragon*',
           Key_Name: 'line',
           Parser: 'tetragon',
           Preserve_Key: 'On',
@@ -90,7 +77,7 @@ export function fluentBitValues(lab: Lab): Values {
         }),
         section('FILTER', {
           Name: 'lua',
-          Match: 'tetragon',
+          Match: 'tetragon*',
           script: '/fluent-bit/scripts/lift.lua',
           call: 'lift',
           time_as_table: 'On',
@@ -101,17 +88,55 @@ export function fluentBitValues(lab: Lab): Values {
   }
 }
 
+interface Reader {
+  /** What its events are called by, from the file to the destination. */
+  tag: string
+  /** File on the node that says how far it has read. */
+  position: string
+  /** What its metrics are called by, in place of tail and a number. */
+  alias?: string
+}
+
+/**
+ * Each destination reads the files for itself. A piece of the queue that is for two stays in memory until both have taken it, and with as many as may
+ * be there nothing goes to either; what is for one alone waits on disk.
+ */
+const readers: Record<'loki' | 'siem', Reader> = {
+  loki: { tag: 'tetragon', position: 'position.db' },
+  siem: { tag: 'tetragon.siem', position: 'position-siem.db', alias: 'siem' },
+}
+
+const tail = ({ tag, position, alias }: Reader): string =>
+  section('INPUT', {
+    Name: 'tail',
+    ...(alias && { Alias: alias }),
+    // With the rotated ones: what was written last before a rotation is read also when nobody was reading at that moment.
+    Path: `${exportFile.directory}/${exportFile.pattern}`,
+    // A rotated file still matches, so it must never be forgotten while it is there: it would be read again from the beginning.
+    Rotate_Wait: String(365 * 24 * 3600),
+    Tag: tag,
+    Key: 'line',
+    Read_from_Head: 'On',
+    DB: `${storage}/${position}`,
+    // An event with its ancestors and namespaces is long.
+    Buffer_Chunk_Size: '256k',
+    Buffer_Max_Size: '2M',
+    Skip_Long_Lines: 'On',
+    Refresh_Interval: '1',
+    'storage.type': 'filesystem',
+  })
+
 /** Name of an attribute in Loki. */
 const underscored = (name: string): string => name.replaceAll('.', '_')
 
-const anyTime = { Match: 'tetragon', Retry_Limit: 'no_limits' }
+const always = ({ tag }: Reader) => ({ Match: tag, Retry_Limit: 'no_limits' })
 
 function lokiOutput(): string {
   const { hostname, port } = new URL(services.loki)
   const labels = streamLabels.map(underscored).map(name => `${name}=$labels['${name}']`)
   return section('OUTPUT', {
     Name: 'loki',
-    ...anyTime,
+    ...always(readers.loki),
     Host: hostname,
     Port: port,
     Compress: 'gzip',
@@ -130,7 +155,7 @@ function siemOutput({ settings }: Lab): string[] {
   const { hostname, port, pathname, protocol } = new URL(
     siem.protocol === 'syslog' ? `tcp://${siem.endpoint}` : siem.endpoint,
   )
-  const common = { ...anyTime, Host: hostname, Port: port || (protocol === 'https:' ? '443' : '80') }
+  const common = { ...always(readers.siem), Host: hostname, Port: port || (protocol === 'https:' ? '443' : '80') }
   if (siem.protocol === 'syslog')
     return [
       section('OUTPUT', {
@@ -181,6 +206,10 @@ ${rows(fields.map(({ name, path }) => `{ ${quoted(name)}, ${list(path)} }`))}
 local arguments = {
 ${rows(argumentPaths.map(list))}
 }
+local addresses = {
+${rows(addressPaths.map(list))}
+}
+local refusals = { ${blocked.actions.map(action => `${action} = true`).join(', ')} }
 local severities = {
 ${rows(severities.map(({ tag, text, number, syslog }) => `{ tag = ${quoted(tag)}, text = ${quoted(text)}, number = ${number}, syslog = ${syslog} }`))}
 }
@@ -249,10 +278,16 @@ local function attributes_of(record)
   if type(socket) == "table" and socket.saddr and socket.daddr and socket.dport then
     found[${quoted(derived.arguments)}] = socket.saddr .. " -> " .. socket.daddr .. ":" .. plain(socket.dport)
   end
+  for _, path in ipairs(addresses) do
+    local address = at(event, path)
+    if found[${quoted(derived.arguments)}] == nil and type(address) == "table" and address.addr and address.port then
+      found[${quoted(derived.arguments)}] = address.addr .. ":" .. plain(address.port)
+    end
+  end
   local tags = type(event.tags) == "table" and event.tags or {}
   if #tags > 0 then found[${quoted(derived.tags)}] = table.concat(tags, ",") end
   local monitored = string.match(found["tetragon.policy.name"] or "", ${quoted(blocked.monitorPolicy.replaceAll('-', '%-'))})
-  if event.signal == ${quoted(blocked.signal)} or (event.action == ${quoted(blocked.action)} and not monitored) then
+  if event.signal == ${quoted(blocked.signal)} or (refusals[event.action or ""] and not monitored) then
     found[${quoted(derived.blocked)}] = "true"
   end
   return found, severity_of(tags)

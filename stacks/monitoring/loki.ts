@@ -79,6 +79,8 @@ export function lokiValues({ settings, lock }: Lab): Values {
         ingestion_burst_size_mb: 64,
         per_stream_rate_limit: '16MB',
         per_stream_rate_limit_burst: '64MB',
+        // What a shipper sends as one line, Loki takes: the standard 256 kB would throw the longest events away.
+        max_line_size: '2MB',
         // One process has nobody to share a stream with; spread over several, what is sent again would pass for new.
         shard_streams: { enabled: false },
         otlp_config: {

@@ -3,6 +3,7 @@ import { imageParts } from '../lock.ts'
 import { exportFile, services } from '../names.ts'
 import type { Values } from '../release.ts'
 import {
+  addressPaths,
   argumentPaths,
   blocked,
   derived,
@@ -183,6 +184,11 @@ function statements() {
       `Concat([${socket('saddr')}, " -> ", ${socket('daddr')}, ":", ${socket('dport')}], "")`,
       ['saddr', 'daddr', 'dport'].map(end => `${socket(end)} != nil`).join(' and '),
     ),
+    ...addressPaths.map(path => {
+      const [address, port] = ['addr', 'port'].map(key => event([...path, key]))
+      const there = `${attribute(derived.arguments)} == nil and ${address} != nil and ${port} != nil`
+      return lift(derived.arguments, `Concat([${address}, ":", ${port}], "")`, there)
+    }),
     // As text: a list is written as JSON, of which only the commas are kept.
     lift(derived.tags, `String(${event(['tags'])})`, `${event(['tags'])} != nil`),
     `replace_pattern(${attribute(derived.tags)}, ${text('[\\[\\]"]')}, "")`,
@@ -190,10 +196,12 @@ function statements() {
       severity(name, number, ` where ContainsValue(${event(['tags'])}, ${text(tag)})`),
     ),
     lift(derived.blocked, '"true"', `${attribute('tetragon.signal')} == ${text(blocked.signal)}`),
-    lift(
-      derived.blocked,
-      '"true"',
-      `${attribute('tetragon.action')} == ${text(blocked.action)} and not IsMatch(${attribute('tetragon.policy.name')}, ${text(blocked.monitorPolicy)})`,
+    ...blocked.actions.map(action =>
+      lift(
+        derived.blocked,
+        '"true"',
+        `${attribute('tetragon.action')} == ${text(action)} and not IsMatch(${attribute('tetragon.policy.name')}, ${text(blocked.monitorPolicy)})`,
+      ),
     ),
   ]
   return [

@@ -29,6 +29,10 @@ export const counts: Record<string, { headings: number; blocks: number }> = {
 export const items: Record<string, Item> = {
   // --- Tetragon on Kubernetes
 
+  'k8s-second-part': {
+    claims: ['how to install it on Kubernetes and the various components', 'creating our first tracing policy'],
+    shows: /tetragon helm\.sh\/v3:Release[\s\S]*TracingPolicy/,
+  },
   'k8s-any-cluster': {
     headings: ['Installing Tetragon on Kubernetes'],
     claims: ['Tetragon can be installed on any Kubernetes cluster with eBPF support'],
@@ -166,7 +170,7 @@ export const items: Record<string, Item> = {
   },
   'k8s-replace': {
     blocks: ['kubectl replace -f tp-openat-args.yaml'],
-    shows: /application\/sys-openat is (in the cluster|loaded)/,
+    shows: /sys-openat replaced[\s\S]*application\/sys-openat configured/,
   },
   'k8s-paths': {
     blocks: ['📬️ openat default/nginx /usr/bin/bash /etc/ld.so.cache'],
@@ -208,7 +212,7 @@ export const items: Record<string, Item> = {
       'Rules syntax that nobody',
       'False positives that made everyone ignore alerts',
     ],
-    shows: /sensitive-file-access/,
+    shows: /sensitive-file-access[\s\S]*application +sys-openat/,
   },
   'falco-no-module': { claims: ['went full eBPF with no kernel module'], shows: /Kernel +\S/ },
   'falco-version': { claims: ['Tetragon reached 1.3 stable'], shows: /v1\.7\.0/ },
@@ -260,6 +264,10 @@ export const items: Record<string, Item> = {
     claims: ['The process tree was: node -> sh -> curl -> suspicious-binary'],
     shows: /is loaded[\s\S]*counts +[1-9]/,
   },
+  'falco-health-checks': {
+    claims: ['We had not noticed it because health checks were still passing'],
+    shows: /visitor-\S+ +1\/1 +Running[\s\S]*sensitive-file-access/,
+  },
   'falco-wget': {
     headings: ['Enforcement Mode: Proceed with Caution'],
     blocks: ['- "/usr/bin/wget"'],
@@ -310,25 +318,48 @@ export const items: Record<string, Item> = {
   'falco-arm64': {
     headings: ['Gotchas I Hit'],
     claims: ['make sure your ARM nodes run kernel 5.15+'],
-    shows: /Kernel +\S/,
+    shows: /kernel of \S+: (amd64|arm64), \d/,
   },
-  'falco-ordering': { claims: ['If two policies match the same syscall, both fire'], shows: /override-and-kill/ },
-  'falco-rate-limit': { claims: ['I set exportRateLimit=200 in Helm values'], shows: /value[\s\S]*\d/ },
-  'falco-tetra-cli': { blocks: ['curl -LO https://github.com/cilium/tetragon/releases/latest'], shows: /v1\.7\.0/ },
+  'falco-ordering': {
+    claims: ['If two policies match the same syscall, both fire'],
+    shows: /✔ no policy kills for what another refuses/,
+  },
+  'falco-rate-limit': {
+    claims: ['I set exportRateLimit=200 in Helm values'],
+    shows: /✔ the export rate limit drops nothing: 0 events/,
+  },
+  'falco-tetra-cli': {
+    blocks: ['curl -LO https://github.com/cilium/tetragon/releases/latest'],
+    shows: /v1\.7\.0[\s\S]*tetra, to debug policies with/,
+  },
   'falco-tetra-filters': {
     claims: ['Use tetra getevents with --namespace and --pod filters'],
     shows: /application\/visitor-/,
   },
-  'falco-kube-system': { claims: ['Don’t forget to exclude kube-system'], shows: /application/, hides: /kube-system/ },
+  'falco-kube-system': { claims: ['Don’t forget to exclude kube-system'], shows: /✔ kube-system is left out: none/ },
   'falco-kernel': {
     headings: ['Was It Worth It?'],
     claims: ['better fit for most clusters on kernel 5.10+'],
     shows: /Needs: kernel 5\.7/,
   },
-  'falco-gitops': { claims: ['through GitOps with ArgoCD'], shows: /kustomization\.yaml/ },
+  'falco-clusters': {
+    claims: ['Tetragon replaced Falco on three of my four clusters', 'The fourth still runs an older kernel'],
+    shows: /Kernel +\S/,
+  },
+  'falco-gitops': {
+    claims: ['through GitOps with ArgoCD'],
+    shows: /kustomization\.yaml[\s\S]*tcp-connect \w+ \(server dry run\)/,
+  },
 
   // --- Tetragon, 2024 in review
 
+  'review-year': {
+    claims: [
+      '2024 has been a remarkable year for Tetragon',
+      'the standard for eBPF-based security observability and runtime enforcement',
+    ],
+    shows: /watches[\s\S]*Sigkill|Sigkill[\s\S]*watches/,
+  },
   'review-releases': { headings: ['Release Highlights', 'Tetragon 1.1', 'Tetragon 1.2'], shows: /v1\.7\.0/ },
   'review-identity': {
     headings: ['Kubernetes Identity-Aware Policies'],
@@ -346,10 +377,14 @@ export const items: Record<string, Item> = {
     claims: ['automatically configured via a Tetragon init container'],
     shows: /containerd:\/\/2/,
   },
+  'review-hooks-gap': {
+    claims: ['can cause delays between container startup and policy application'],
+    shows: /(?=[\s\S]*pod-handlers)(?=[\s\S]*rthooks)/,
+  },
   'review-persistent': {
     headings: ['Persistent Enforcement'],
     claims: ['continue running even during agent downtime'],
-    shows: /"enableKeepSensorsOnExit": false/,
+    shows: /"enableKeepSensorsOnExit": true/,
   },
   'review-children': {
     headings: ['Improved Child Process Visibility'],
@@ -359,7 +394,7 @@ export const items: Record<string, Item> = {
   'review-containerd': {
     headings: ['Containerd Support'],
     claims: ['redesigned from an init container to a DaemonSet'],
-    shows: /"interface": "nri-hook"/,
+    shows: /"rthooks": \{\s+"enabled": true/,
   },
   'review-talk-deluge': {
     headings: ['Conferences'],
@@ -369,7 +404,11 @@ export const items: Record<string, Item> = {
   'review-talk-attestations': { claims: ['Pollenating Build Attestations on Kubernetes'], shows: /"image":\s*\{"id":/ },
   'review-talk-threats': { claims: ['Open Source Threat Intelligence for the Cloud Native Ecosystem'], shows: /[1-9]/ },
   'review-talk-gotchas': { claims: ['Avoiding Configuration Gotchas for Tetragon Newbies'], shows: /0 errors/ },
-  'review-talk-agents': { claims: ['Falco, Tetrago, or KubeArmor'], shows: /Kernel +\S/ },
+  'review-talk-agents': {
+    claims: ['Falco, Tetrago, or KubeArmor'],
+    shows: /pod\/tetragon-/,
+    hides: /falco|kubearmor/i,
+  },
   'review-talk-enforcement': {
     claims: ['Lessons Learned Implementing eBPF Runtime Security'],
     shows: /policy-mode, value: monitor/,
@@ -420,7 +459,7 @@ export const items: Record<string, Item> = {
     claims: ['całość uruchamiana jest automatycznie'],
     shows: /The lab is up/,
   },
-  'case-any-app': { claims: ['demo można łatwo podmienić na dowolny inny serwis'], shows: /guestbook Guestbook/ },
+  'case-any-app': { claims: ['demo można łatwo podmienić na dowolny inny serwis'], shows: /monitoring/ },
   'case-local': { claims: ['Może być uruchamiane lokalnie'], shows: /loopback only: \d+ ports on 127\.0\.0\.1/ },
   'case-architecture': {
     headings: ['4. Architektura rozwiązania', 'Diagram architektury'],
@@ -575,8 +614,14 @@ export const items: Record<string, Item> = {
     claims: ['Loki pozwala filtrować logi po nazwie poda'],
     shows: /frontend-/,
   },
+  'case-errors': {
+    headings: ['9. Wykorzystanie'],
+    claims: ['interpretację komunikatów błędów'],
+    shows: /found +.*sorce[\s\S]*expected +.*source[\s\S]*next +/,
+    exit: 1,
+  },
   'case-missed': {
-    headings: ['9. Wykorzystanie', '🔍 Possible Reasons for Missed Tetragon Events in Kind'],
+    headings: ['🔍 Possible Reasons for Missed Tetragon Events in Kind'],
     claims: ['Could it be related to the isolation that kind tool gives?'],
     shows: /\d/,
   },

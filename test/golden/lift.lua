@@ -19,11 +19,23 @@ local fields = {
 }
 local arguments = {
   { "args", 1, "file_arg", "path" },
-  { "args", 1, "linux_binprm_arg", "path" },
   { "args", 2, "file_arg", "path" },
+  { "args", 3, "file_arg", "path" },
+  { "args", 1, "path_arg", "path" },
+  { "args", 2, "path_arg", "path" },
+  { "args", 3, "path_arg", "path" },
+  { "args", 1, "linux_binprm_arg", "path" },
+  { "args", 2, "linux_binprm_arg", "path" },
+  { "args", 3, "linux_binprm_arg", "path" },
   { "args", 1, "string_arg" },
   { "args", 2, "string_arg" },
+  { "args", 3, "string_arg" },
 }
+local addresses = {
+  { "args", 1, "sockaddr_arg" },
+  { "args", 2, "sockaddr_arg" },
+}
+local refusals = { KPROBE_ACTION_OVERRIDE = true, KPROBE_ACTION_NOTIFYENFORCER = true }
 local severities = {
   { tag = "severity.info", text = "info", number = 9, syslog = 6 },
   { tag = "severity.low", text = "info", number = 10, syslog = 5 },
@@ -99,10 +111,16 @@ local function attributes_of(record)
   if type(socket) == "table" and socket.saddr and socket.daddr and socket.dport then
     found["tetragon.args"] = socket.saddr .. " -> " .. socket.daddr .. ":" .. plain(socket.dport)
   end
+  for _, path in ipairs(addresses) do
+    local address = at(event, path)
+    if found["tetragon.args"] == nil and type(address) == "table" and address.addr and address.port then
+      found["tetragon.args"] = address.addr .. ":" .. plain(address.port)
+    end
+  end
   local tags = type(event.tags) == "table" and event.tags or {}
   if #tags > 0 then found["tetragon.tags"] = table.concat(tags, ",") end
   local monitored = string.match(found["tetragon.policy.name"] or "", "%-monitor$")
-  if event.signal == "SIGKILL" or (event.action == "KPROBE_ACTION_OVERRIDE" and not monitored) then
+  if event.signal == "SIGKILL" or (refusals[event.action or ""] and not monitored) then
     found["tetragon.blocked"] = "true"
   end
   return found, severity_of(tags)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
+import { withSettings } from '../../scripts/commands/plan.ts'
 import { projectDir } from '../../stacks/paths.ts'
 
 // What every command owes its user.
@@ -95,5 +96,21 @@ describe('wrong usage', () => {
       'pulumi',
     ])
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
+  })
+})
+
+describe('lab plan --set', () => {
+  it('puts a setting in place of another, as the file of settings would, and leaves the file alone', () => {
+    const sections = { tetragon: { source: 'auto', runtimeHooks: false } }
+    expect(withSettings(sections, ['tetragon.runtimeHooks=true', 'traffic.rate=5', 'cluster.name=lab-2'])).toEqual({
+      tetragon: { source: 'auto', runtimeHooks: true },
+      traffic: { rate: 5 },
+      cluster: { name: 'lab-2' },
+    })
+    expect(sections.tetragon.runtimeHooks).toBe(false)
+  })
+
+  it.each(['tetragon', 'tetragon.source', '=live'])('refuses %s', change => {
+    expect(() => withSettings({}, [change])).toThrow(/SETTING=VALUE/)
   })
 })

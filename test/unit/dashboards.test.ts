@@ -5,6 +5,7 @@ import type { Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard'
 import { describe, expect, test } from 'vitest'
 import { alertGroups, grafanaAlertGroups } from '../../dashboards/alerts.ts'
 import { dataSources, pages } from '../../dashboards/common.ts'
+import { connections, sensitiveFiles } from '../../dashboards/filters.ts'
 import { allDashboards, dashboardJson } from '../../dashboards/index.ts'
 import { panelQueries, panelsOf } from '../../dashboards/queries.ts'
 import { type Stage, stages } from '../../dashboards/stages.ts'
@@ -46,6 +47,47 @@ test('the six panels of the case study stand first, under their titles and in th
     '5. Tetragon Process Cache Evictions Total',
     '6. Tetragon PolicyFilter Operations Total',
   ])
+})
+
+describe('security', () => {
+  const { dashboard } = all.find(entry => entry.dashboard.uid === 'tetragon-security')!
+  const named = (title: string) => panelsOf(dashboard).find(panel => panel.title === title)!
+
+  test('a process tree reads from the first program to the last, each with its pod', () => {
+    const tree = named('Process tree of $pod')
+    expect(tree.options).toMatchObject({ sortOrder: 'Ascending' })
+    expect(JSON.stringify(tree.targets)).toContain('.k8s_pod_name')
+  })
+
+  test('a connection counts once, whichever policies on it are loaded', () => {
+    for (const { expr } of panelQueries(dashboard).filter(({ expr: query }) => query.includes('tcp_connect')))
+      expect(expr).toContain('tetragon_policy_name="tcp-connect"')
+  })
+
+  test.each([
+    ['security_file_open', true],
+    ['fd_install', true],
+    ['file_open', true],
+    ['__x64_sys_openat', true],
+    ['security_inode_unlink', true],
+    ['tcp_connect', false],
+    ['security_bprm_check', false],
+  ])('a violation at %s is one on a file: %s', (name, is) => {
+    const [, expression] = /tetragon_function_name=~"([^"]+)"/.exec(sensitiveFiles)!
+    expect(new RegExp(`^(?:${expression})$`).test(name)).toBe(is)
+  })
+
+  test.each([
+    ['10.0.0.1 -> 93.184.216.34:443', '93.184.216.34'],
+    ['::1 -> 2606:2800:21f:cb07::1:443', '2606:2800:21f:cb07::1'],
+    ['10.0.0.1 -> ::ffff:10.96.0.1:443', '10.96.0.1'],
+  ])('the other side of %s is %s', (args, peer) => {
+    const steps = [...connections.matchAll(/regexReplaceAll "([^"]+)"/g)].map(
+      ([, expression]) => new RegExp(expression!, 'g'),
+    )
+    expect(steps).toHaveLength(2)
+    expect(steps.reduce((text, step) => text.replaceAll(step, ''), args)).toBe(peer)
+  })
 })
 
 describe.each(all)('$file', ({ dashboard, file }) => {
@@ -196,6 +238,31 @@ describe('alerts', () => {
         ringing.map(({ alert }) => alert),
         what,
       ).toHaveLength(noAlarm ? 0 : 1)
+    }
+  })
+
+  test('a loss on the way to a SIEM is not told as one of Loki, with either shipper', () => {
+    const has = (metric: string, label: string, value: string): boolean => {
+      const [, not, expression] = new RegExp(`${label}(!?)[=]?~"(.*?)"[,}]`).exec(metric)!
+      return new RegExp(`^(${expression})$`).test(value) !== (not === '!')
+    }
+    const seen = (of: string, exporter: string, name: string): boolean => {
+      const { metric } = Object.values<Stage>(stages)
+        .flatMap(({ lost }) => lost)
+        .find(({ what }) => what === of)!
+      return has(metric, 'exporter', exporter) && has(metric, 'name', name)
+    }
+    const outputs: [string, string, 'loki' | 'siem'][] = [
+      ['otlp_http/loki', '', 'loki'],
+      ['otlp_http/siem', '', 'siem'],
+      ['', 'loki.0', 'loki'],
+      ['', 'syslog.1', 'siem'],
+      ['', 'opentelemetry.1', 'siem'],
+    ]
+    for (const [exporter, name, to] of outputs) {
+      expect(seen('3. shipper’s queue full', exporter, name)).toBe(to === 'loki')
+      expect(seen('4. shipper gave up', exporter, name)).toBe(to === 'loki')
+      expect(seen('4. not for the SIEM', exporter, name)).toBe(to === 'siem')
     }
   })
 

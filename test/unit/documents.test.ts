@@ -55,6 +55,28 @@ describe('the table', () => {
   })
 })
 
+// The documents are not the project's to hand on. Where they are at hand, four text files that begin with 000 to 003, each quote is looked up.
+const documents = process.env.LAB_DOCUMENTS
+describe.skipIf(!documents)('the documents (needs LAB_DOCUMENTS, a folder with them)', () => {
+  const plain = (text: string): string =>
+    text
+      .toLowerCase()
+      .replaceAll('’', "'")
+      .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
+  test.each(Object.keys(sections).map((name, index) => [name, `00${index}`] as const))('%s', (name, number) => {
+    const file = readdirSync(documents!).find(each => each.startsWith(number))!
+    const text = plain(readFileSync(join(documents!, file), 'utf8'))
+    const missing = Object.entries(items)
+      .filter(([id]) => documentOf(id) === name)
+      .flatMap(([id, { headings = [], blocks = [], claims = [] }]) =>
+        [...headings, ...blocks, ...claims]
+          .filter(quote => !text.includes(plain(quote).trim()))
+          .map(quote => `${id}: ${quote}`),
+      )
+    expect(missing).toEqual([])
+  })
+})
+
 describe('what a row names is there', () => {
   const program = new Command('lab')
   beforeAll(async () => {

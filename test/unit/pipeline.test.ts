@@ -186,6 +186,17 @@ describe('nothing is lost between the file and Loki', () => {
     expect(fluentBit().inputs).toContain(` Path ${path}\n`)
   })
 
+  it('and what either sends as one line, Loki takes', () => {
+    const { limits_config } = lokiValues(lab()).loki as { limits_config: { max_line_size: string } }
+    const bytes = (size: unknown): number => {
+      const [, count, unit] = /^(\d+)(Mi?B?)$/.exec(String(size)) ?? []
+      return Number(count) * (unit === 'MiB' ? 1024 ** 2 : 1000 ** 2)
+    }
+    const buffer = / Buffer_Max_Size (\S+)/.exec(fluentBit().inputs!)?.[1]
+    const longest = [collector.receivers['file_log/loki']!.max_log_size, buffer].map(bytes)
+    for (const size of longest) expect(size).toBeLessThanOrEqual(bytes(limits_config.max_line_size))
+  })
+
   it('nor do the first bytes of a file pass for those of another', () => {
     // An event of a process is the same as the one before it up to its end, where the time is.
     const longest = Math.max(...recordedLines().map(line => Buffer.byteLength(line)))
@@ -214,7 +225,13 @@ describe('a second destination', () => {
     ['otlp', 'http://10.0.0.1:4318', ['Host 10.0.0.1', 'Port 4318', 'Tls Off', 'Logs_uri /v1/logs']],
     ['syslog', 'siem.example.org:514', ['Host siem.example.org', 'Port 514', 'Mode tcp', 'Syslog_Format rfc5424']],
   ] as const)('of Fluent Bit: %s %s', (protocol, endpoint, lines) => {
-    const [, second] = fluentBit(siem(protocol, endpoint)).outputs!.split('[OUTPUT]').slice(1)
+    const { inputs, outputs } = fluentBit(siem(protocol, endpoint))
+    const [, second] = outputs!.split('[OUTPUT]').slice(1)
+    // A reader of its own, with a place of its own, whose events go nowhere else.
+    const of = (text: string, key: string) =>
+      [...text.matchAll(new RegExp(`^ +${key} (.*)$`, 'gm'))].map(([, value]) => value)
+    expect(of(outputs!, 'Match')).toEqual(of(inputs!, 'Tag'))
+    expect(new Set([...of(inputs!, 'Tag'), ...of(inputs!, 'DB')]).size).toBe(4)
     for (const line of lines) expect(second).toContain(`    ${line}\n`)
   })
 })

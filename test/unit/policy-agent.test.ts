@@ -2,18 +2,23 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { firstPolicies } from '../../scripts/first-policies.ts'
 import {
   type AgentPolicy,
   judgeLoading,
   ofPolicy,
   parsePolicyList,
   sumCounts,
+  waitAllLoaded,
   waitLoaded,
   waitUnloaded,
 } from '../../scripts/policy/agent.ts'
 import { applyPolicy, removePolicy } from '../../scripts/policy/apply.ts'
 import { readClusterState, stateOf } from '../../scripts/policy/state.ts'
+import { judgePolicies } from '../../scripts/verify/promises.ts'
 import { projectDir } from '../../stacks/paths.ts'
+import { readPolicy } from '../../stacks/policies.ts'
+import { parseSettings } from '../../stacks/settings.ts'
 
 const recorded = (name: string): AgentPolicy[] =>
   parsePolicyList(
@@ -40,6 +45,40 @@ describe('what a real agent listed', () => {
       { id: '7', state: 'enabled', mode: 'enforce', kernelBytes: 929792, counts: { events: 0, enforced: 0, would: 0 } },
     ])
     expect(sumCounts(ofPolicy(list, { name: 'tcp-connect' }))).toEqual({ events: 959, enforced: 0, would: 0 })
+  })
+})
+
+describe('verify of what a real agent listed', () => {
+  const wanted = parseSettings({}).policies.apply.map(name => readPolicy(name).metadata)
+  const verified = (agents: AgentPolicy[], objects = wanted, source: 'live' | 'replay' = 'live') =>
+    judgePolicies(wanted, { source, objects, agents }).map(({ title, result, found }) => `${title} ${result}: ${found}`)
+
+  test('while it was loading: what is in the cluster is not good enough', () => {
+    expect(verified(recorded('tracingpolicies.json'))).toEqual([
+      'sensitive-file-access ok: loaded, monitor_only, 22 events',
+      'unexpected-process-exec fail: not loaded yet',
+      'tcp-connect fail: not loaded yet',
+      'sys-openat fail: not loaded yet',
+    ])
+  })
+
+  test('with all of them, and with one taken out of the cluster', () => {
+    const list = recorded('tracingpolicies-enforced.json')
+    expect(verified(list).filter(line => !line.includes(' ok: loaded, monitor_only, '))).toEqual([])
+    const without = wanted.filter(({ name }) => name !== 'tcp-connect')
+    expect(verified(list, without)).toContain('tcp-connect fail: not in the cluster')
+  })
+
+  test('with one that it refused, though nobody asked for it', () => {
+    const list = recorded('tracingpolicies-enforced.json').map(policy =>
+      policy.name === 'deny-shadow' ? { ...policy, state: 'load_error' as const, error: 'no fmod_ret' } : policy,
+    )
+    const deny = { name: 'deny-shadow', namespace: 'application' }
+    expect(verified(list, [...wanted, deny])).toContain('deny-shadow fail: the agent refused it: no fmod_ret')
+  })
+
+  test('where a recording is replayed nobody is there to load them', () => {
+    expect(verified([], wanted, 'replay')).toContain('tcp-connect ok: in the cluster; no agent runs that could load it')
   })
 })
 
@@ -88,6 +127,16 @@ describe('waiting', () => {
     expect(
       await waitLoaded({ name: 'x' }, answers([policy('enabled'), policy('load_error', '2', 'b', 'no such call')])),
     ).toMatchObject({ outcome: 'refused', error: 'no such call' })
+  })
+
+  test('for several ends when all are loaded, or one is refused', async () => {
+    const named = (name: string, state: AgentPolicy['state']): AgentPolicy => ({ ...policy(state), name })
+    const outcomes = async (...lists: AgentPolicy[][]) =>
+      (await waitAllLoaded([{ name: 'x' }, { name: 'y' }], answers(...lists))).map(({ outcome }) => outcome)
+    const loading = [named('x', 'enabled'), named('y', 'loading')]
+    expect(await outcomes([], loading, [named('x', 'enabled'), named('y', 'enabled')])).toEqual(['loaded', 'loaded'])
+    expect(await outcomes([], [named('x', 'loading'), named('y', 'error')])).toEqual(['waiting', 'refused'])
+    expect(await outcomes(loading)).toEqual(['loaded', 'waiting'])
   })
 
   test('does not take the version before for the new one', async () => {
@@ -182,6 +231,22 @@ describe('apply and remove, with a fake kubectl', () => {
     expect(applied!.loading).toBeUndefined()
     expect(stateOf(applied!, await readClusterState())).toEqual({ name: 'tcp-connect', state: 'accepted' })
     expect(calls('exec')).toBe(0)
+  })
+
+  test('at the end of `up` the policies are waited for; one that was taken out by hand is not, one that is refused ends it', async () => {
+    start('tetragon', { 'deny-shadow': 'no fmod_ret' })
+    const waiting = { every: 1, limit: 200 }
+    await applyPolicy('tcp-connect', waiting)
+    await expect(firstPolicies(['tcp-connect', 'sys-openat'], waiting)).resolves.toBeUndefined()
+    await applyPolicy('deny-shadow', waiting)
+    await expect(firstPolicies(['tcp-connect', 'deny-shadow'], waiting)).rejects.toMatchObject({
+      name: 'LabError',
+      found: 'the agent refused deny-shadow: no fmod_ret',
+    })
+    const never = async () => []
+    await expect(firstPolicies(['tcp-connect'], { ask: never, every: 1, limit: 5 })).rejects.toMatchObject({
+      found: expect.stringContaining('the agent has not loaded it'),
+    })
   })
 
   test('what the lint calls an error never reaches the cluster; what it warns of does, and is said', async () => {

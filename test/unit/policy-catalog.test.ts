@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -151,6 +151,75 @@ describe('bundle', () => {
     bundlePolicies(folder, ['tcp-connect', 'deny-wget'])
     bundlePolicies(folder, ['tcp-connect'])
     expect(readdirSync(folder).sort()).toEqual(['kustomization.yaml', 'tcp-connect.yaml'])
+  })
+
+  const own = (name: string, text: string): string => {
+    mkdirSync(join(folder, 'own', name), { recursive: true })
+    const file = join(folder, 'own', name, 'mine.yaml')
+    writeFileSync(file, text)
+    return file
+  }
+  const files = () => (existsSync(join(folder, 'out')) ? readdirSync(join(folder, 'out')).sort() : [])
+
+  test('moves each policy of a file, and one that says no namespace', () => {
+    const inOneLine = text('observe-wget').replace(/metadata:\n.*\n.*\n/, 'metadata: { name: observe-wget }\n')
+    const unsaid = text('kill-wget').replace('  namespace: application\n', '')
+    bundlePolicies(
+      join(folder, 'out'),
+      [own('a', `${text('deny-wget')}---\n${text('tcp-connect')}---\n${unsaid}---\n${inOneLine}`)],
+      {
+        namespace: 'shop',
+      },
+    )
+    const moved = parseAllDocuments(readFileSync(join(folder, 'out', 'mine.yaml'), 'utf8')).map(
+      each => each.toJS() as Document,
+    )
+    expect(moved.map(({ metadata }) => [metadata.name, metadata.namespace])).toEqual([
+      ['deny-wget', 'shop'],
+      ['tcp-connect', undefined],
+      ['kill-wget', 'shop'],
+      ['observe-wget', 'shop'],
+    ])
+    expect(moved.map(({ spec }) => spec)).toEqual(
+      ['deny-wget', 'tcp-connect', 'kill-wget', 'observe-wget'].map(name => document(name).spec),
+    )
+  })
+
+  test('writes nothing when two are called the same, or are the same policy', () => {
+    const twins = [own('a', text('tcp-connect')), own('b', text('deny-wget'))]
+    expect(() => bundlePolicies(join(folder, 'out'), twins)).toThrow(/are both called mine.yaml/)
+    expect(() => bundlePolicies(join(folder, 'out'), ['tcp-connect', twins[0]!])).toThrow(
+      /are both the TracingPolicy tcp-connect/,
+    )
+    expect(files()).toEqual([])
+    // The same file named twice is one.
+    bundlePolicies(join(folder, 'out'), ['tcp-connect', 'tcp-connect'])
+    expect(files()).toEqual(['kustomization.yaml', 'tcp-connect.yaml'])
+  })
+
+  test('writes nothing that the lint calls an error, and says what it warns of', () => {
+    const documents = join(projectDir, 'test', 'policies', 'documents')
+    expect(() => bundlePolicies(join(folder, 'out'), [join(documents, 'tp-openat-enforcement.yaml')])).toThrow(LabError)
+    expect(files()).toEqual([])
+    const warned: string[] = []
+    bundlePolicies(join(folder, 'out'), [join(documents, 'tp-openat-args.yaml')], {
+      warn: ({ rule }) => warned.push(rule),
+    })
+    expect(warned).toEqual(['whole-machine', 'severity-tag', 'hot-hook'])
+  })
+
+  const kustomize = spawnSync('kubectl', ['kustomize', '--help']).status === 0
+  test.skipIf(!kustomize)('is built by kustomize as Argo CD and Flux build it (needs kubectl on PATH)', () => {
+    const names = catalog.map(({ name }) => name)
+    bundlePolicies(folder, names, { namespace: 'shop' })
+    const built = spawnSync('kubectl', ['kustomize', folder], { encoding: 'utf8' })
+    expect([built.status, built.stderr]).toEqual([0, ''])
+    const objects = parseAllDocuments(built.stdout).map(each => each.toJS() as Document)
+    expect(objects.map(({ metadata }) => metadata.name).sort()).toEqual([...names].sort())
+    for (const { metadata, spec, kind } of objects) {
+      expect(spec).toEqual(document(metadata.name).spec)
+      expect(metadata.namespace).toBe(kind === 'TracingPolicyNamespaced' ? 'shop' : undefined)
+    }
   })
 
   test("does not touch a folder with somebody else's files", () => {

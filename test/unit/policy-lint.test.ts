@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { namespaceKey } from '../../scripts/policy/labels.ts'
 import { type Finding, lintPolicy, ruleReasons } from '../../scripts/policy/lint.ts'
 import type { LintOptions } from '../../scripts/policy/rules/rule.ts'
 import { schemaVersion } from '../../scripts/policy/schema.ts'
@@ -150,11 +151,160 @@ ${hook}`
     expect(said(lintPolicy(call, 'x', { kernel: { symbols: new Set(['__arm64_sys_openat']) } }))).toEqual([])
   })
 
+  test.each<[string, string[]]>([
+    ['{ subsystem: syscalls, event: sys_enter_openat2 }', []],
+    ['{ subsystem: syscallz, event: sys_enter_openat2 }', ['unknown-hook: did you mean syscalls/sys_enter_openat2?']],
+    ['{ subsystem: sched, event: sched_proces_exec }', ['unknown-hook: did you mean sched/sched_process_exec?']],
+    [
+      '{ subsystem: raw_syscalls, event: sys_enter }',
+      ['hot-hook: add matchArgs or matchBinaries, or a podSelector with labels'],
+    ],
+    ['{ subsystem: sched, event: sched_bare, raw: true }', []],
+  ])('about the tracepoint %s', (tracepoint, found) => {
+    const text = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: { name: example, namespace: application }
+spec: { podSelector: {}, tracepoints: [{ tags: [severity.info], ${tracepoint.slice(2)}] }
+`
+    expect(lintPolicy(text, 'x').map(({ rule, fix }) => `${rule}: ${fix}`)).toEqual(found)
+  })
+
+  test.each<[string, string | undefined]>([
+    ['/proc/self/environ', 'write operator: Postfix and /environ'],
+    ['/proc/self', 'write operator: Postfix and /self'],
+    ['/etc/mtab', 'write operator: Postfix and /mtab'],
+    ['/dev/stdin', 'hook what is done with it, not its name'],
+    ['/etc/os-release', 'name both, /etc/os-release and /usr/lib/os-release'],
+    ['/bin/bash', 'name both, /bin/bash and /usr/bin/bash'],
+    ['/proc/1/environ', undefined],
+    ['/etc/shadow', undefined],
+  ])('about the path %s', (path, fix) => {
+    const text = read('rules/linked-path/good.yaml').replace(
+      /operator: Prefix, values: .*\]/,
+      `operator: Equal, values: [${path}]`,
+    )
+    expect(lintPolicy(text, 'x').map(finding => finding.fix)).toEqual(fix === undefined ? [] : [fix])
+  })
+
+  test('about a policy-mode that is given twice follow the last, as the agent does', () => {
+    const twice = (first: string, last: string): string[] =>
+      lintPolicy(
+        read('rules/unscoped-enforcement/bad.yaml').replace(
+          'spec:\n',
+          `spec:\n  options: [{ name: policy-mode, value: ${first} }, { name: policy-mode, value: ${last} }]\n`,
+        ),
+        'x',
+      ).map(({ rule, level }) => `${rule} ${level}`)
+    expect(twice('monitor', 'enforce')).toEqual(['option-twice error', 'unscoped-enforcement error'])
+    expect(twice('enforce', 'monitor')).toEqual(['option-twice error', 'unscoped-enforcement warn'])
+  })
+
+  test.each<[string, string[]]>([
+    ['[{ action: Override, argError: -13 }, { action: Post }]', ['action-order']],
+    ['[{ action: Post }, { action: Override, argError: -13 }]', []],
+    ['[{ action: Sigkill }, { action: Override, argError: -13 }]', ['override-and-kill', 'action-order']],
+    ['[{ action: Override, argError: -13 }, { action: Sigkill }]', ['override-and-kill']],
+  ])('about the actions %s', (actions, found) => {
+    const text = read('rules/override-and-kill/good.yaml').replace(/matchActions:\n.*/, `matchActions: ${actions}`)
+    expect(lintPolicy(text, 'x').map(({ rule }) => rule)).toEqual(found)
+  })
+
+  test.each<[string, string, string[]]>([
+    ['security_file_open', '', ['unfiltered-enforcement']],
+    ['security_bprm_check', '', ['unfiltered-enforcement']],
+    // A call that no program needs is told by itself.
+    ['security_sb_mount', '', []],
+    [
+      'security_file_open',
+      'matchArgs: [{ index: 0, operator: Prefix, values: [/] }]',
+      ['token-enforcement', 'unfiltered-enforcement'],
+    ],
+    ['security_file_open', 'matchBinaries: [{ operator: In, values: [/usr/bin/curl] }]', []],
+    ['security_file_open', 'matchBinaries: [{ operator: NotIn, values: [/usr/bin/curl] }]', ['unfiltered-enforcement']],
+    ['sys_write', 'matchBinaries: [{ operator: In, values: [/usr/bin/curl] }]', ['late-kill']],
+  ])('about a kill at %s with %j', (call, filter, found) => {
+    const text = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: { name: example, namespace: application }
+spec:
+  podSelector: {}
+  kprobes:
+    - call: ${call}
+      syscall: ${call.startsWith('sys_')}
+      tags: [severity.info]
+      args: [{ index: 0, type: file }]
+      selectors:
+        - { ${filter}${filter && ', '}matchActions: [{ action: Sigkill }] }
+`
+    const rules = (of: string): string[] => lintPolicy(of, 'x').map(({ rule }) => rule)
+    expect(rules(text).filter(rule => rule !== 'hot-hook')).toEqual(found)
+    // For one app a list of what it may do is a policy; nothing at all is none.
+    const one = rules(text.replace('podSelector: {}', 'podSelector: { matchLabels: { app: visitor } }'))
+    const still = found.filter(rule => rule === 'late-kill' || (rule === 'unfiltered-enforcement' && filter === ''))
+    expect(one).toEqual(still)
+  })
+
   test('that are warnings can be waived with a reason, errors cannot', () => {
     const text = policy('      call: tcp_conect\n')
     const waived = `# lint: allow unknown-hook, because this kernel has it\n# lint: allow syscall-flag, because I say so\n${text}`
     expect(said(lintPolicy(waived, 'x'))).toEqual(['10 error syscall-flag'])
     expect(said(lintPolicy(`# lint: allow no-such-rule, because\n${text}`, 'x'))).toContain('1 error waiver')
+  })
+
+  test.each<[string, string, boolean]>([
+    ['matchLabels: { app: visitor }', '', true],
+    ['matchLabels: { k8s-app: kube-dns }', '', true],
+    ['matchExpressions: [{ key: app, operator: Exists }]', '', true],
+    ['', 'matchExpressions: [{ key: name, operator: NotIn, values: [shell] }]', true],
+    ['', 'matchLabels: { name: shell }', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: NotIn, values: [kube-system] }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: In, values: [shop, kube-system] }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: Exists }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: NotIn, values: [kube-system, monitoring] }]`, '', false],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: In, values: [shop] }]`, '', false],
+    [`matchLabels: { "${namespaceKey}": shop }`, 'matchLabels: { name: shell }', false],
+  ])('about the reach of a kill for the whole cluster: pods %j, containers %j', (pods, containers, reaches) => {
+    const text = read('rules/unscoped-enforcement/bad.yaml').replace(
+      '  podSelector: {}\n',
+      `  podSelector: { ${pods} }\n${containers && `  containerSelector: { ${containers} }\n`}`,
+    )
+    const found = lintPolicy(text, 'x')
+    expect(found.map(({ rule }) => rule)).toEqual(reaches ? ['unscoped-enforcement'] : [])
+    // A selector that names something is not called none.
+    if (/app: visitor|name: shell/.test(pods + containers))
+      for (const { message } of found) expect(message).not.toMatch(/every pod/)
+  })
+
+  test.each<[string, boolean]>([
+    ['{ index: 0, operator: Prefix, values: [/run/secrets] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run/secrets/kubernetes.io/] }', true],
+    ['{ index: 0, operator: Postfix, values: [/token] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run] }, { index: 0, operator: NotPrefix, values: [/run/lock] }', true],
+    // A rotated token is called after its day, so the exception is none.
+    ['{ index: 0, operator: NotEqual, values: [/run/secrets/kubernetes.io/serviceaccount/namespace] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run/secrets/shop] }', false],
+    [
+      '{ index: 0, operator: Prefix, values: [/run/secrets] }, { index: 0, operator: NotPostfix, values: [/token] }',
+      false,
+    ],
+    [
+      '{ index: 0, operator: Prefix, values: [/run] }, { index: 0, operator: NotPrefix, values: [/run/secrets] }',
+      false,
+    ],
+  ])('about a kill on the token: %s', (filters, token) => {
+    const items = filters.replaceAll('}, {', '}\n            - {')
+    const text = read('rules/token-enforcement/bad.yaml').replace(/\{ index: 0, operator: .*\}/, items)
+    expect(text).toContain(items)
+    const rules = lintPolicy(text, 'x').map(({ rule }) => rule)
+    expect(rules).not.toContain('yaml')
+    expect(rules.includes('token-enforcement')).toBe(token)
+    const some = text.replace(
+      'spec:\n',
+      'spec:\n  podSelector: { matchExpressions: [{ key: app, operator: Exists }] }\n',
+    )
+    expect(lintPolicy(some, 'x').map(({ rule }) => rule)).toEqual(rules)
+    const one = text.replace('spec:\n', 'spec:\n  podSelector: { matchLabels: { app: visitor } }\n')
+    expect(lintPolicy(one, 'x').map(({ rule }) => rule)).not.toContain('token-enforcement')
   })
 
   test('about enforcement in monitor mode are warnings', () => {

@@ -9,7 +9,8 @@ import { parser as promqlParser } from '@prometheus-io/lezer-promql'
 import { describe, expect, test } from 'vitest'
 import { alertGroups, grafanaAlertGroups } from '../../dashboards/alerts.ts'
 import { allDashboards } from '../../dashboards/index.ts'
-import { panelQueries, panelsOf, runnable } from '../../dashboards/queries.ts'
+import { panelQueries, panelsOf, quiet, runnable } from '../../dashboards/queries.ts'
+import { asked } from '../../scripts/verify/panels.ts'
 import { derived, fields } from '../../stacks/monitoring/fields.ts'
 import { projectDir } from '../../stacks/paths.ts'
 
@@ -262,6 +263,40 @@ test('a metric query over events always has an answer, unless something always h
     /process_exec"|tetragon_policy_name=~"\.\+"\} \| k8s_pod_name=~"\.\*" \| process_executable_path=~"\.\*" \[|topk\(20/
   for (const { where, expr } of logql.filter(each => each.expr.includes('_over_time(')))
     if (!expr.includes('vector(0)') && !where.startsWith('alert')) expect(expr, where).toMatch(never)
+})
+
+describe('where a recording is played', () => {
+  const queries = dashboards.flatMap(panelQueries)
+  const falling = queries.filter(({ expr }) => expr.includes('vector(0)'))
+
+  test('a panel that it fills cannot hide behind a zero', () => {
+    for (const query of falling) {
+      const strict = !(query.panel.title in quiet)
+      expect(asked(query, 'replay').includes('vector(0)'), query.panel.title).toBe(!strict)
+      expect(asked(query, 'live')).toBe(query.expr)
+    }
+    const filled = new Set(falling.filter(({ panel }) => !(panel.title in quiet)).map(({ panel }) => panel.title))
+    // What the recording is known to hold.
+    for (const title of [
+      'Violations',
+      'Blocked',
+      'Sensitive files',
+      'Connections by binary and destination',
+      'Blocked against observed',
+      'Kernel memory of policies',
+    ])
+      expect(filled).toContain(title)
+  })
+
+  test('what it leaves at zero is a panel, and says why', () => {
+    for (const [title, why] of Object.entries(quiet)) {
+      expect(
+        falling.some(({ panel }) => panel.title === title),
+        title,
+      ).toBe(true)
+      expect(why.length).toBeGreaterThan(10)
+    }
+  })
 })
 
 test('queries that hang on a setting say so', () => {

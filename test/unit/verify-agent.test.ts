@@ -30,7 +30,8 @@ const fakeAgent = (tetragon: Tetragon, otherwise: Partial<AgentView> = {}): Agen
   events: async () => recordedLines(300).map(seen),
   lastMinute: async () => 700,
   argumentsOf: async (...args) => redacted(args.join(' '), tetragon.redactionFilters),
-  hooks: async () => (tetragon.runtimeHooks ? { ready: 1, wanted: 1 } : undefined),
+  hooks: async () => (tetragon.runtimeHooks ? { ready: 1, wanted: 1, containers: 12 } : undefined),
+  pins: async () => ['sensitive-file-access', '__base__'],
   ...otherwise,
 })
 const judged = (tetragon: Tetragon, otherwise?: Partial<AgentView>): Promise<Check[]> =>
@@ -91,10 +92,27 @@ describe('the settings of the agent', () => {
     [
       'a hook that is not ready',
       { runtimeHooks: true },
-      { hooks: async () => ({ ready: 0, wanted: 1 }) },
+      { hooks: async () => ({ ready: 0, wanted: 1, containers: 12 }) },
       /0 of 1 ready/,
     ],
-    ['a hook that nobody asked for', {}, { hooks: async () => ({ ready: 1, wanted: 1 }) }, /container runtime: runs/],
+    [
+      'a hook that nobody asked for',
+      {},
+      { hooks: async () => ({ ready: 1, wanted: 1, containers: 0 }) },
+      /container runtime: runs/,
+    ],
+    [
+      'that enforcement goes on, with nothing in the kernel',
+      { keepSensorsOnExit: true },
+      { pins: async () => [] },
+      /outlives the agent: 0 pinned/,
+    ],
+    [
+      'that enforcement goes on, though it is told to take it back',
+      { keepSensorsOnExit: true },
+      { config: async () => ({ ...configOf(settingsOf({ keepSensorsOnExit: true })), 'release-pinned-bpf': 'true' }) },
+      /release-pinned-bpf: true/,
+    ],
   ])('are not believed: %s', async (_, change, otherwise: Partial<AgentView>, says) => {
     const found = failing(await judged(settingsOf(change), otherwise))
     expect(found).toHaveLength(1)
@@ -104,7 +122,12 @@ describe('the settings of the agent', () => {
   it('are taken on trust where nothing shows them, and say so', async () => {
     const skipped = async (change: object, otherwise?: Partial<AgentView>) =>
       (await judged(settingsOf(change), otherwise)).filter(({ result }) => result === 'skip').map(({ found }) => found)
-    expect(await skipped({})).toEqual([expect.stringContaining('no limit is set')])
+    expect(await skipped({})).toEqual([
+      expect.stringContaining('no limit is set'),
+      expect.stringContaining('keepSensorsOnExit is false'),
+    ])
+    const nobody = { hooks: async () => ({ ready: 1, wanted: 1, containers: 0 }) }
+    expect(await skipped({ runtimeHooks: true }, nobody)).toContainEqual(expect.stringContaining('no container'))
     expect(await skipped({}, { events: async () => [] })).toContainEqual(
       expect.stringContaining('no event has arrived'),
     )

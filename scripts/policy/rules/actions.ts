@@ -1,5 +1,16 @@
 import type { Feature } from '../../doctor/decision.ts'
-import { type Action, type Hook, isMonitor, isSyscallName, needsOf, type Policy, type Selector } from '../model.ts'
+import {
+  type Action,
+  enforcingActions,
+  type Hook,
+  isEnforcing,
+  isMonitor,
+  isSyscallName,
+  monitorSuffix,
+  needsOf,
+  type Policy,
+  type Selector,
+} from '../model.ts'
 import { isTrue, nearest } from './hooks.ts'
 import type { Rule } from './rule.ts'
 
@@ -12,6 +23,29 @@ const actionsOf = (policy: Policy): { hook: Hook; selector: Selector; action: Ac
 
 const overrides = (policy: Policy): { hook: Hook; action: Action }[] =>
   actionsOf(policy).filter(({ action }) => action.action === 'Override')
+
+const selectorsOf = (policy: Policy): { hook: Hook; selector: Selector }[] =>
+  policy.hooks.flatMap(hook => hook.selectors.map(selector => ({ hook, selector })))
+
+/** Actions that answer a call with an error. */
+const refusals = new Set(['Override', 'NotifyEnforcer'])
+
+/** How much an action does: to report, to refuse, to end. */
+const weight = (action: Action): number => (refusals.has(action.action) ? 1 : isEnforcing(action) ? 2 : 0)
+
+const writeCall =
+  /^(__x64_|__arm64_)?sys_p?write(v|v2|64)?$|^(__x64_|__arm64_)?sys_(sendfile(64)?|copy_file_range|splice)$|^vfs_write/
+/** What security_file_permission is asked for: to write, or to append. */
+const writeMasks = new Set(['2', '8', '10'])
+
+/** Whether a selector is about writing to a file. */
+const writes = (hook: Hook, { args }: Selector): boolean =>
+  writeCall.test(hook.name) ||
+  (/^(security_)?file_permission$/.test(hook.name) &&
+    args.some(
+      ({ spec, values, operator }) =>
+        spec.index === 1 && /^(Equal|Mask)$/.test(operator) && values.some(value => writeMasks.has(value)),
+    ))
 
 const isSecurity = (hook: Hook): boolean => hook.name.startsWith('security_')
 const isSyscall = (hook: Hook): boolean => isSyscallName(hook.name) || hook.name.startsWith('list:')
@@ -107,16 +141,48 @@ export const actionRules: Rule[] = [
     level: 'warn',
     why: 'A process that is killed never sees the error it was answered with, and what reads its end sees exit code 137 only. Together they make sense where the kill alone would come too late to stop the call, as with a write.',
     check(policy, report) {
-      for (const { selectors } of policy.hooks)
-        for (const { actions } of selectors) {
-          const override = actions.find(({ action }) => action === 'Override')
-          const kill = actions.find(({ action }) => action === 'Sigkill')
-          if (override && kill)
-            report(
-              kill.path,
-              'Override and Sigkill in one selector',
-              'keep Override to refuse the call, or Sigkill to end the program',
-            )
+      for (const { hook, selector } of selectorsOf(policy)) {
+        const { actions } = selector
+        const override = actions.find(({ action }) => action === 'Override')
+        const kill = actions.find(({ action }) => action === 'Sigkill')
+        if (override && kill && !writes(hook, selector))
+          report(
+            kill.path,
+            'Override and Sigkill in one selector',
+            'keep Override to refuse the call, or Sigkill to end the program',
+          )
+      }
+    },
+  },
+  {
+    id: 'late-kill',
+    level: 'warn',
+    why: 'A kill takes back nothing. Where a file is opened it comes before a byte is read; where one is written, what was handed over may well be on disk when the process dies.',
+    check(policy, report) {
+      for (const { hook, selector } of selectorsOf(policy)) {
+        const kill = selector.actions.find(({ action }) => action === 'Sigkill')
+        if (kill && writes(hook, selector) && !selector.actions.some(({ action }) => action === 'Override'))
+          report(
+            kill.path,
+            `Sigkill at a write, by ${hook.name}`,
+            'kill where the file is opened (security_file_open), or put an Override on security_file_permission before it',
+          )
+      }
+    },
+  },
+  {
+    id: 'action-order',
+    level: 'warn',
+    why: 'An event names the last action of its selector, and by that it is counted. With Post after a refusal it is not counted as blocked; with a refusal after a kill it is, and the end of the process once more.',
+    check(policy, report) {
+      for (const { selector } of selectorsOf(policy))
+        for (const onReturn of [false, true]) {
+          const actions = selector.actions.filter(action => action.onReturn === onReturn)
+          const late = actions.find((action, index) => index > 0 && weight(action) < weight(actions[index - 1]!))
+          if (late) {
+            const gravest = actions.toSorted((a, b) => weight(b) - weight(a))[0]!
+            report([...late.path, 'action'], `${late.action} after ${gravest.action}`, `put ${gravest.action} last`)
+          }
         }
     },
   },
@@ -266,6 +332,32 @@ export const actionRules: Rule[] = [
         } else if (!option.takes(value))
           report([...path, 'value'], `${name} is ${JSON.stringify(value)}`, `write ${option.allowed}`)
       }
+    },
+  },
+  {
+    id: 'option-twice',
+    level: 'error',
+    why: 'Of an option that is given twice the agent takes the last, without a word.',
+    check(policy, report) {
+      const seen = new Set<string>()
+      for (const { path, name } of policy.options) {
+        if (seen.has(name)) report([...path, 'name'], `${name} is given twice`, 'keep one of them')
+        seen.add(name)
+      }
+    },
+  },
+  {
+    id: 'monitor-name',
+    level: 'warn',
+    why: `Events do not carry the mode: one of a refusal says the same whether it was done or only reported. The pipeline tells by the policy's name, and counts as blocked what does not end in ${monitorSuffix}.`,
+    check(policy, report) {
+      if (!policy.name || !enforcingActions(policy).some(({ action }) => refusals.has(action))) return
+      const named = policy.name.endsWith(monitorSuffix)
+      const path = ['metadata', 'name']
+      if (isMonitor(policy) && !named)
+        report(path, `${policy.name} is in monitor mode`, `call it ${policy.name}${monitorSuffix}`)
+      if (!isMonitor(policy) && named)
+        report(path, `${policy.name} enforces`, `call it ${policy.name.slice(0, -monitorSuffix.length)}`)
     },
   },
   {

@@ -21,6 +21,11 @@ const types = {
 /** Types whose value is a path as the kernel sees it: links followed, from the root of the process. */
 export const isResolvedPath = (argument?: Argument): boolean => types.path.has(argument?.type ?? '')
 
+/** Whether an argument is compared as text: a path, or a name as the program gave it. */
+export const isText = (argument?: Argument): boolean => isResolvedPath(argument) || types.text.has(argument?.type ?? '')
+
+export const isNumber = (argument?: Argument): boolean => types.number.has(argument?.type ?? '')
+
 /** Types for which the kernel side has no comparison at all: a filter on one lets everything through. */
 const isComparable = (type: string): boolean => Object.values(types).some(group => group.has(type))
 

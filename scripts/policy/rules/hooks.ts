@@ -26,15 +26,51 @@ const hot = new Set(
   ].flatMap(name => [name, `__x64_${name}`, `__arm64_${name}`]),
 )
 
-let known: Set<string> | undefined
+/** Tracepoints that are passed as often. */
+const hotTracepoints = new Set([
+  ...['raw_syscalls/sys_enter', 'raw_syscalls/sys_exit'],
+  ...['sched/sched_switch', 'sched/sched_waking', 'sched/sched_wakeup', 'timer/hrtimer_start', 'timer/timer_start'],
+  ...['kmem/kmalloc', 'kmem/kfree', 'kmem/kmem_cache_alloc', 'kmem/kmem_cache_free', 'kmem/mm_page_alloc'],
+  ...['skb/kfree_skb', 'skb/consume_skb', 'net/net_dev_queue', 'net/net_dev_xmit', 'net/netif_receive_skb'],
+  ...'openat read write close mmap futex'
+    .split(' ')
+    .flatMap(name => [`syscalls/sys_enter_${name}`, `syscalls/sys_exit_${name}`]),
+])
+
+const startsProgram = /^(security_bprm_|bprm_)|^(__x64_|__arm64_)?sys_execve/
+
+/** Whether a hook is at something that every program does, even to be started. */
+export const isEverywhere = (hook: Hook): boolean =>
+  hot.has(hook.name) ||
+  hotTracepoints.has(hook.name) ||
+  startsProgram.test(hook.name) ||
+  (hook.section === 'lsmhooks' && hot.has(`security_${hook.name}`))
+
+const linesOf = (file: string): string[] =>
+  readFileSync(join(projectDir, 'policies', 'schema', file), 'utf8')
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('#'))
+
+let symbols: Set<string> | undefined
 /** Functions of a recent kernel, for when nothing is known about the one at hand. */
 function knownSymbols(): Set<string> {
-  known ??= new Set(
-    readFileSync(join(projectDir, 'policies', 'schema', 'symbols.txt'), 'utf8')
-      .split('\n')
-      .filter(line => line !== '' && !line.startsWith('#')),
-  )
-  return known
+  symbols ??= new Set(linesOf('symbols.txt'))
+  return symbols
+}
+
+let tracepoints: Set<string> | undefined
+/** Tracepoints of a recent kernel, as subsystem/event. */
+function knownTracepoints(): Set<string> {
+  tracepoints ??= new Set([
+    ...linesOf('tracepoints.txt').flatMap(line => {
+      const [subsystem, events = ''] = line.split(': ')
+      return events.split(' ').map(event => `${subsystem}/${event}`)
+    }),
+    ...[...knownSymbols()]
+      .filter(name => name.startsWith('sys_'))
+      .flatMap(name => ['enter', 'exit'].map(end => `syscalls/sys_${end}_${name.slice('sys_'.length)}`)),
+  ])
+  return tracepoints
 }
 
 export const hookRules: Rule[] = [
@@ -88,7 +124,7 @@ export const hookRules: Rule[] = [
   {
     id: 'unknown-hook',
     level: 'warn',
-    why: 'The agent refuses a policy when the kernel has no function of that name, unless ignore.callNotFound is set; then the hook is left out.',
+    why: 'The agent refuses a policy when the kernel has no function or tracepoint of that name, unless ignore.callNotFound is set; then the hook is left out.',
     check(policy, report, { kernel }) {
       const symbols = kernel?.symbols ?? knownSymbols()
       const where = kernel?.symbols ? "this kernel's symbols" : 'the functions that the lab knows'
@@ -117,6 +153,18 @@ export const hookRules: Rule[] = [
       for (const hook of policy.hooks)
         if (hook.section === 'lsmhooks' && hook.name !== '' && !hook.name.startsWith('security_'))
           look([...hook.path, 'hook'], hook.name, [`bpf_lsm_${hook.name}`], 'bpf_lsm_')
+      // Drivers and file systems bring more than the lab knows.
+      for (const hook of policy.hooks)
+        if (hook.section === 'tracepoints' && hook.spec.raw !== true && !knownTracepoints().has(hook.name)) {
+          const near = nearest(hook.name, knownTracepoints())
+          report(
+            [...hook.path, near?.endsWith(`/${hook.name.split('/')[1]}`) ? 'subsystem' : 'event'],
+            `${hook.name} is not among the tracepoints that the lab knows`,
+            near
+              ? `did you mean ${near}?`
+              : `look it up: sudo grep ${hook.name.replace('/', ':')} /sys/kernel/tracing/available_events`,
+          )
+        }
     },
   },
   {
@@ -189,14 +237,17 @@ export const hookRules: Rule[] = [
       const { podSelector, containerSelector } = policy.spec as Record<string, Record<string, unknown> | undefined>
       const scoped = [podSelector, containerSelector].some(selector => selector && Object.keys(selector).length > 0)
       if (scoped) return
-      for (const hook of kernelCalls(policy)) {
+      for (const hook of policy.hooks) {
         const filtered = hook.selectors.some(({ args, binaries, spec }) =>
           [args, binaries, spec.matchPIDs, spec.macros].some(filter => Array.isArray(filter) && filter.length > 0),
         )
-        if (hot.has(hook.name) && !filtered)
+        const often = hook.section === 'tracepoints' ? hotTracepoints.has(hook.name) : hot.has(hook.name)
+        if (often && !filtered)
           report(
-            [...hook.path, 'call'],
-            `every call of ${hook.name} makes an event`,
+            [...hook.path, hook.section === 'tracepoints' ? 'event' : 'call'],
+            hook.section === 'tracepoints'
+              ? `every pass of ${hook.name} makes an event`
+              : `every call of ${hook.name} makes an event`,
             'add matchArgs or matchBinaries, or a podSelector with labels',
           )
       }

@@ -18,6 +18,19 @@ const linkedFolders: [link: string, real: string][] = [
   ['/lib64/', '/usr/lib64/'],
 ]
 
+/** Files that are links in most images. */
+const linkedFiles: Record<string, string> = {
+  '/etc/os-release': '/usr/lib/os-release',
+  '/etc/localtime': '/usr/share/zoneinfo/…',
+}
+/** Files that are links to what belongs to the process, and so are called otherwise for each. */
+const ownFiles: [link: RegExp, real: string][] = [
+  [/^\/proc\/(self|thread-self)(\/|$)/, '/proc/NUMBER, after the process'],
+  [/^(\/etc\/mtab|\/proc\/mounts)$/, '/proc/NUMBER/mounts, after the process'],
+  [/^\/proc\/net(\/|$)/, '/proc/NUMBER/net, after the process'],
+  [/^\/dev\/(stdin|stdout|stderr|fd)(\/|$)/, 'whatever the process has there'],
+]
+
 /** Folders that policies are known to name as if they were files. */
 const folders = new Set(
   `/etc /root /home /proc /sys /tmp /var /var/log /var/lib /var/run /run /etc/kubernetes /etc/kubernetes/pki
@@ -54,6 +67,21 @@ export const pathRules: Rule[] = [
         if (!isResolvedPath(filter.argument) || !compares.test(filter.operator)) continue
         for (const [index, value] of filter.values.entries()) {
           if (tokenFile.test(value) || value.startsWith('/bin/busybox')) continue
+          const own = ownFiles.find(([link]) => link.test(value))
+          if (own) {
+            const end = /\/[^/]+$/.exec(value)?.[0]
+            report(
+              at(filter, index),
+              `${value} is a link to ${own[1]}`,
+              value.startsWith('/dev/')
+                ? 'hook what is done with it, not its name'
+                : `write operator: Postfix and ${end}`,
+            )
+            continue
+          }
+          const file = linkedFiles[value]
+          if (file && !filter.values.includes(file))
+            report(at(filter, index), `${value} is a link to ${file} in most images`, `name both, ${value} and ${file}`)
           const linked = linkedFolders.find(([link]) => `${value}/`.startsWith(link))
           if (!linked) continue
           const real = `${value}/`.replace(linked[0], linked[1]).slice(0, -1)

@@ -1,6 +1,18 @@
 import { namespaces } from '../../../stacks/names.ts'
-import { enforcingActions, isMonitor, type Policy } from '../model.ts'
-import { filtersOf } from './arguments.ts'
+import { parseSettings } from '../../../stacks/settings.ts'
+import { isEmpty, type LabelSelector, namespaceKey, pinned, selectorOf } from '../labels.ts'
+import { isPositive, letsThrough } from '../match.ts'
+import {
+  type ArgumentFilter,
+  enforcingActions,
+  isEnforcing,
+  isFiltered,
+  isMonitor,
+  type Policy,
+  type Selector,
+} from '../model.ts'
+import { isNumber, isText } from './arguments.ts'
+import { isEverywhere } from './hooks.ts'
 import type { Rule } from './rule.ts'
 
 // Whom a policy reaches.
@@ -10,51 +22,22 @@ const systemNamespaces = ['kube-system', namespaces.monitoring, 'cilium', 'tetra
 /** Those of them that every cluster of the lab has. */
 const mustBeSpared = ['kube-system', namespaces.monitoring]
 
-const namespaceKey = 'k8s:io.kubernetes.pod.namespace'
+/** Namespaces that the export leaves out unless the settings say otherwise; the empty one is the machine itself. */
+const hidden = parseSettings({}).tetragon.exportDenyList.flatMap(({ namespace }) =>
+  Array.isArray(namespace) ? namespace.map(String) : [],
+)
 
-interface LabelSelector {
-  matchLabels: Record<string, unknown>
-  matchExpressions: { key: unknown; operator: unknown; values: unknown[] }[]
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  value !== null && typeof value === 'object' && !Array.isArray(value)
-
-/** A selector as it stands, what has the wrong type left out; undefined where there is none. */
-function selectorOf(value: unknown): LabelSelector | undefined {
-  if (!isObject(value)) return undefined
-  const { matchLabels, matchExpressions } = value
-  return {
-    matchLabels: isObject(matchLabels) ? matchLabels : {},
-    matchExpressions: (Array.isArray(matchExpressions) ? matchExpressions : [])
-      .filter(isObject)
-      .map(({ key, operator, values }) => ({ key, operator, values: Array.isArray(values) ? values : [] })),
-  }
-}
-
-const isEmpty = ({ matchLabels, matchExpressions }: LabelSelector): boolean =>
-  Object.keys(matchLabels).length === 0 && matchExpressions.length === 0
-
-/** Whether a pod selector asks for a label of the pod, and not only for a namespace or for nothing. */
-function asksForLabels(selector?: LabelSelector): boolean {
-  if (!selector) return false
-  const labels = Object.keys(selector.matchLabels).filter(key => key !== namespaceKey)
-  const expressions = selector.matchExpressions.filter(
-    ({ key, operator }) => key !== namespaceKey && (operator === 'In' || operator === 'Exists'),
-  )
-  return labels.length + expressions.length > 0
-}
+/** Whether a selector names what it chooses, by a label, and not only says that one is there or is not something. */
+const names = (selector?: LabelSelector): boolean => [...pinned(selector).keys()].some(key => key !== namespaceKey)
 
 /** Whether a pod selector leaves out the namespaces that keep the cluster going. */
 function sparesSystem(selector?: LabelSelector): boolean {
-  if (!selector) return false
-  const named = selector.matchLabels[namespaceKey]
-  if (named) return !systemNamespaces.includes(String(named))
-  return selector.matchExpressions.some(({ key, operator, values }) => {
-    if (key !== namespaceKey) return false
-    if (operator === 'In') return values.every(value => !systemNamespaces.includes(String(value)))
-    return operator === 'NotIn' && mustBeSpared.every(value => values.includes(value))
-  })
+  const chosen = pinned(selector).get(namespaceKey)
+  if (chosen) return systemNamespaces.every(namespace => !chosen.has(namespace))
+  const left = (selector?.matchExpressions ?? [])
+    .filter(({ key, operator }) => key === namespaceKey && operator === 'NotIn')
+    .flatMap(({ values }) => values)
+  return mustBeSpared.every(namespace => left.includes(namespace))
 }
 
 const selectorsOf = ({ spec }: Policy) => ({
@@ -62,8 +45,6 @@ const selectorsOf = ({ spec }: Policy) => ({
   containerSelector: selectorOf(spec.containerSelector),
   hostSelector: selectorOf(spec.hostSelector),
 })
-
-const tokenFolder = /\/run\/secrets\/kubernetes\.io\/serviceaccount/
 
 /** Why an enforcing policy reaches too far; undefined when it does not. */
 function reachesTooFar(policy: Policy): string | undefined {
@@ -73,12 +54,34 @@ function reachesTooFar(policy: Policy): string | undefined {
     return undefined
   }
   if (hostSelector) return 'the machine itself, with the kubelet and the container runtime'
-  if (asksForLabels(podSelector) || sparesSystem(podSelector)) return undefined
-  if (!podSelector && containerSelector && !isEmpty(containerSelector)) return undefined
-  return podSelector || containerSelector
-    ? 'every pod, those of kube-system and monitoring among them'
-    : 'every process of the machine, kube-system and monitoring among them'
+  if (sparesSystem(podSelector)) return undefined
+  // Labels and the names of containers are nobody's own: kube-dns is a label, too.
+  const system = 'those of kube-system and monitoring among them'
+  if (names(podSelector)) return `pods with these labels in every namespace, ${system}`
+  if (names(containerSelector)) return `containers of this name in every namespace, ${system}`
+  return podSelector || containerSelector ? `every pod, ${system}` : `every process of the machine, ${system}`
 }
+
+const tokenFolder = '/run/secrets/kubernetes.io/serviceaccount'
+/** A token as programs name it, and as the kernel does. */
+const tokenPaths = ['', '/var'].flatMap(root =>
+  ['/token', '/..2026_11_21_09_27_25.3627401750/token'].map(file => `${root}${tokenFolder}${file}`),
+)
+
+/** Whether a selector picks the token out: it compares paths or names, and a token gets through. */
+function picksToken(selector: Selector): boolean {
+  const compared = selector.args.filter(filter => isText(filter.argument))
+  const named = compared.some(({ operator, values }) => !operator.startsWith('Not') && values.some(inTokenFolder))
+  if (named) return true
+  // By exceptions alone it would be picked out together with everything else, unless they are about it.
+  const about = compared.some(filter => isPositive(filter) || filter.values.some(inTokenFolder))
+  return about && tokenPaths.some(path => compared.every(filter => letsThrough(filter, path) !== false))
+}
+const inTokenFolder = (value: string): boolean => value.includes(tokenFolder)
+
+/** Whether a comparison tells some files or addresses from all: neither by what they are not, nor by how they are opened, nor by the root. */
+const saysWhich = ({ operator, argument, values }: ArgumentFilter): boolean =>
+  !operator.startsWith('Not') && !isNumber(argument) && values.every(value => value !== '' && value !== '/')
 
 export const scopeRules: Rule[] = [
   {
@@ -92,7 +95,7 @@ export const scopeRules: Rule[] = [
         report(
           action.path,
           `${action.action} for ${reach}`,
-          'add podSelector: {matchLabels: {app: NAME}}, and make it a TracingPolicyNamespaced',
+          `make it a TracingPolicyNamespaced, with podSelector: {matchLabels: {app: NAME}}; or name the namespaces: podSelector: {matchExpressions: [{key: "${namespaceKey}", operator: In, values: [NAMESPACE]}]}`,
           isMonitor(policy) ? 'warn' : 'error',
         )
     },
@@ -102,11 +105,10 @@ export const scopeRules: Rule[] = [
     level: 'error',
     why: "Every in-cluster client reads its service-account token again and again: CoreDNS, Prometheus, Grafana's sidecars, operators, Tetragon's own agent. Whoever is hit by this loses its connection to the cluster.",
     check(policy, report) {
-      if (asksForLabels(selectorsOf(policy).podSelector)) return
-      for (const { hook, filter } of filtersOf(policy)) {
-        const selector = hook.selectors.find(({ args }) => args.includes(filter))
-        const action = selector?.actions.find(({ action }) => /^(Sigkill|Signal|Override)$/.test(action))
-        if (action && !filter.operator.startsWith('Not') && filter.values.some(value => tokenFolder.test(value)))
+      if (names(selectorsOf(policy).podSelector)) return
+      for (const selector of policy.hooks.flatMap(hook => hook.selectors)) {
+        const action = selector.actions.find(isEnforcing)
+        if (action && picksToken(selector))
           report(
             action.path,
             `${action.action} on the service-account token of more than one app`,
@@ -114,6 +116,46 @@ export const scopeRules: Rule[] = [
             isMonitor(policy) ? 'warn' : 'error',
           )
       }
+    },
+  },
+  {
+    id: 'unfiltered-enforcement',
+    level: 'error',
+    why: 'Opening a file, mapping memory, starting a program: there is no process that does not do this. A kill or a refusal there that names nothing ends every one that it reaches, the next start of the pod included.',
+    check(policy, report) {
+      const named = names(selectorsOf(policy).podSelector)
+      for (const hook of policy.hooks.filter(isEverywhere))
+        for (const selector of hook.selectors) {
+          const action = selector.actions.find(isEnforcing)
+          // For one app a list of what it may do is enough; for all others something has to say whom it means.
+          const meant = named
+            ? isFiltered(selector)
+            : selector.args.some(saysWhich) || selector.binaries.some(isPositive)
+          if (action && !meant)
+            report(
+              action.path,
+              `${action.action} at each ${hook.name}`,
+              named ? 'add matchArgs or matchBinaries' : 'add matchArgs or matchBinaries that say which',
+              isMonitor(policy) ? 'warn' : 'error',
+            )
+        }
+    },
+  },
+  {
+    id: 'hidden-namespace',
+    level: 'warn',
+    why: 'By default the export leaves out the machine itself, cilium and kube-system: what a policy sees there never reaches Loki. `lab tetra getevents` shows it all the same.',
+    check(policy, report) {
+      const { podSelector, hostSelector } = selectorsOf(policy)
+      const chosen =
+        policy.kind === 'TracingPolicyNamespaced'
+          ? { path: ['metadata', 'namespace'], namespaces: policy.namespace ? [policy.namespace] : [] }
+          : { path: ['spec', 'podSelector'], namespaces: [...(pinned(podSelector).get(namespaceKey) ?? [])] }
+      const fix = 'choose another namespace, or take it off tetragon.exportDenyList'
+      if (chosen.namespaces.length > 0 && chosen.namespaces.every(namespace => hidden.includes(namespace)))
+        report(chosen.path, `a policy for ${chosen.namespaces.join(' and ')}`, fix)
+      if (policy.kind === 'TracingPolicy' && hostSelector && hidden.includes(''))
+        report(['spec', 'hostSelector'], 'a policy for the machine itself', 'take "" off tetragon.exportDenyList')
     },
   },
   {

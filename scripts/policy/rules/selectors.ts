@@ -1,4 +1,4 @@
-import type { Filter, Hook, Policy, Selector } from '../model.ts'
+import { type Filter, type Hook, isFiltered, type Policy, type Selector } from '../model.ts'
 import { nearest } from './hooks.ts'
 import type { Rule } from './rule.ts'
 
@@ -63,6 +63,23 @@ export const selectorRules: Rule[] = [
             `${selectors.length} selectors on ${name}`,
             'put values side by side in one selector, or make a second policy',
           )
+    },
+  },
+  {
+    id: 'unreachable-selector',
+    level: 'error',
+    why: 'The first selector that matches decides, and the others are not looked at. One without a filter matches always.',
+    check(policy, report) {
+      for (const { name, selectors } of policy.hooks) {
+        const open = selectors.findIndex(selector => !isFiltered(selector))
+        const next = open < 0 ? undefined : selectors[open + 1]
+        if (next)
+          report(
+            next.path,
+            `a selector of ${name} after one that matches everything`,
+            `put selectors[${open}] last, or give it a filter`,
+          )
+      }
     },
   },
   {

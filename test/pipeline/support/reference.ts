@@ -21,9 +21,11 @@ interface Process {
 
 interface Argument {
   file_arg?: { path?: string }
+  path_arg?: { path?: string }
   linux_binprm_arg?: { path?: string }
   string_arg?: string
   sock_arg?: { saddr?: string; daddr?: string; dport?: number }
+  sockaddr_arg?: { addr?: string; port?: number }
 }
 
 interface Event {
@@ -86,20 +88,24 @@ function severityOf(tags: string[]): [number, string] {
   return [9, 'info']
 }
 
-function argumentsOf([first, second]: Argument[]): string | undefined {
-  const socket = first?.sock_arg
+function argumentsOf(args: Argument[]): string | undefined {
+  const first = args.slice(0, 3)
+  const socket = first[0]?.sock_arg
   if (socket?.saddr && socket.daddr && socket.dport) return `${socket.saddr} -> ${socket.daddr}:${socket.dport}`
+  const found = <T>(pick: (argument: Argument) => T | undefined): T | undefined =>
+    first.map(pick).find(value => value !== undefined)
+  const address = first.slice(0, 2).find(({ sockaddr_arg: end }) => end?.addr && end.port)?.sockaddr_arg
   return (
-    first?.file_arg?.path ??
-    first?.linux_binprm_arg?.path ??
-    second?.file_arg?.path ??
-    first?.string_arg ??
-    second?.string_arg
+    found(argument => argument.file_arg?.path) ??
+    found(argument => argument.path_arg?.path) ??
+    found(argument => argument.linux_binprm_arg?.path) ??
+    found(argument => argument.string_arg) ??
+    (address && `${address.addr}:${address.port}`)
   )
 }
 
 const wasBlocked = ({ signal, action, policy_name = '' }: Event): boolean =>
-  signal === 'SIGKILL' || (action === 'KPROBE_ACTION_OVERRIDE' && !policy_name.endsWith('-monitor'))
+  signal === 'SIGKILL' || (/_(OVERRIDE|NOTIFYENFORCER)$/.test(action ?? '') && !policy_name.endsWith('-monitor'))
 
 const known = (values: Record<string, string | number | undefined>): Record<string, string> =>
   Object.fromEntries(
