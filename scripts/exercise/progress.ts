@@ -17,6 +17,12 @@ export interface ExerciseProgress {
   firstStartedAt: string
   finishedAt?: string
   resets: number
+  /** The cluster that it is set up in; undefined when what it had made was taken back. */
+  preparedIn?: string
+  /** When something was last done for it. */
+  seenAt?: string
+  /** Time spent on it up to then, in seconds, without the pauses. */
+  workedSeconds?: number
   tasks: Record<string, TaskProgress>
 }
 
@@ -25,8 +31,10 @@ export interface TaskProgress {
   reachedAt?: string
   /** Checks that failed although something had been tried. */
   tries: number
-  /** Hints that were shown. */
+  /** Hints that were shown, with a try or when asked for. */
   hints: number
+  /** How often each wrong way was gone. */
+  deadEnds?: Record<string, number>
   passedAt?: string
   /** The lab did it for the student: it gives no points. */
   solved?: boolean
@@ -81,4 +89,16 @@ export async function updateProgress<T>(change: (progress: Progress) => T): Prom
 export function taskProgress(exercise: ExerciseProgress, id: string): TaskProgress {
   exercise.tasks[id] ??= { tries: 0, hints: 0 }
   return exercise.tasks[id]
+}
+
+/** Longer without a command is a pause: half an hour, in milliseconds. */
+const pause = 30 * 60_000
+
+/** Counts the time since something was last done, unless that was a pause, or the exercise is finished. */
+export function work(exercise: ExerciseProgress, now = new Date()): void {
+  if (exercise.finishedAt) return
+  const since = exercise.seenAt === undefined ? 0 : now.getTime() - Date.parse(exercise.seenAt)
+  const counted = since > 0 && since <= pause ? Math.round(since / 1000) : 0
+  exercise.workedSeconds = (exercise.workedSeconds ?? 0) + counted
+  exercise.seenAt = now.toISOString()
 }
