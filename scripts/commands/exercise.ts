@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
 import { LabError } from '../../stacks/error.ts'
-import { doable, leftOut, type Offer } from '../exercise/available.ts'
+import { doable, leftOut, type Offer, shortReason } from '../exercise/available.ts'
 import { tellTeacher } from '../exercise/class.ts'
 import { type Exercise, exerciseNames, findExercise, readExercises, workPath } from '../exercise/exercises.ts'
 import { tracks } from '../exercise/grammar.ts'
@@ -311,22 +311,24 @@ async function list(json: boolean): Promise<void> {
   })
   if (json) return printJson(rows)
   const width = Math.max(...rows.map(({ name }) => name.length), 10)
+  const titles = Math.max(...rows.map(({ title }) => title.length), 10)
   for (const track of tracks) {
     const mine = rows.filter(row => row.track === track)
     if (mine.length === 0) continue
     print(`\n${colors.bold(trackTitles[track])}`)
     for (const { name, title, minutes, runs, why, left, started, current, finished, points, most } of mine) {
       const mark = finished ? colors.green('✔') : !runs ? colors.dim('–') : started ? colors.yellow('◐') : '○'
-      const score = runs ? `${points}/${most}` : ''
-      const text = `${name.padEnd(width)}  ${title}`
+      const score = runs ? `${points}/${most}`.padStart(5) : ''
+      const text = `${name.padEnd(width)}  ${title.padEnd(titles)}`
       print(
-        `  ${mark} ${runs ? (current ? colors.bold(text) : text) : colors.dim(text)}  ${colors.dim(`${minutes} min  ${score}`)}`,
+        `  ${mark} ${runs ? (current ? colors.bold(text) : text) : colors.dim(text)}  ${colors.dim(`${String(minutes).padStart(2)} min  ${score}`)}`,
       )
       const reasons = why ? [why] : (left ?? []).map(each => `without ${each.tasks.join(', ')}: ${each.why}`)
       for (const reason of reasons)
-        print(`${' '.repeat(width + 6)}${colors.dim(paragraph(reason, { indent: width + 6 }))}`)
+        print(`${' '.repeat(width + 6)}${colors.dim(paragraph(shortReason(reason, offer), { indent: width + 6 }))}`)
     }
   }
+  if (offer.source === 'replay') print(colors.dim(`\n${paragraph(`A recording is played here: ${offer.why}.`)}`))
   print()
   if (!offer.running) note('No lab is running: ./lab up')
   else if (progress.current) note(`You are at ${progress.current}: ./lab exercise check`)

@@ -16,11 +16,16 @@ export interface Offer {
   cluster?: string
 }
 
+const played = (why: string): string => `, and here a recording is played: ${why}`
+
+/** A reason without the part that is the same for all: why a recording is played here. */
+export const shortReason = (reason: string, { why }: Offer): string => reason.replace(played(why), '')
+
 /** Why something with these needs cannot be done here; undefined when it can. */
 export function obstacle(needs: Needs, { source, why, features, settings }: Offer): string | undefined {
   if (needs.source !== 'any' && needs.source !== source)
     return needs.source === 'live'
-      ? `needs the live Tetragon, and here a recording is played: ${why}`
+      ? `needs the live Tetragon${played(why)}`
       : 'needs a recording, and here Tetragon itself runs'
   const lacking = needs.features.filter(feature => !features[feature])
   if (lacking.length > 0) return `the kernel lacks ${lacking.map(feature => featureWords[feature]).join(' and ')}`
