@@ -325,7 +325,6 @@ class Walker {
       })
       return
     }
-    await start(this.#exercise, anywhere)
     const earlier = this.#exercise.tasks.slice(0, this.#exercise.tasks.indexOf(task))
     const afresh = async (): Promise<void> => {
       await reset(this.#exercise, anywhere)
@@ -339,7 +338,12 @@ class Walker {
       return made
     }
     const notDone = recordedWorld(this.#world, before ?? { as: {} })
-    await afresh()
+    const ready = await this.step(`${task.id}: what comes before it`, async () => {
+      await start(this.#exercise, anywhere)
+      await afresh()
+      return undefined
+    })
+    if (!ready) return
     await this.step(`${task.id} fails before it is done${before ? ` (${recordingWords(before)})` : ''}`, async () => {
       const made = await look({ ...notDone, promql: async () => [], logql: async () => [] }, true)
       if (made.passed) throw new Failure(`it passes: ${made.found}`)
