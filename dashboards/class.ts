@@ -4,8 +4,10 @@ import { dashboard, gauges, orNone, orZero, pages, promqlNow, promqlTable, stat,
 // A student's lab sends its progress when something is checked, and then is silent: the last that was heard of it counts.
 const last = (metric: string): string => `last_over_time(lab_class_${metric}[6h])`
 
-/** Keeps what belongs to the task that a student is at. */
-const present = (expr: string): string => `(${expr} and ${last('task_state')} == 1)`
+const silent = `time() - ${last('seen_timestamp_seconds')}`
+
+/** Keeps what belongs to the task that a student is at, of those heard of in the last half hour: the others are away, not stuck. */
+const present = (expr: string): string => `(${expr} and ${last('task_state')} == 1 and on(student) ${silent} < 1800)`
 
 const minutesAtIt = present(`(time() - ${last('task_reached_timestamp_seconds')}) / 60`)
 const triesAtIt = present(last('task_tries'))
@@ -44,16 +46,13 @@ export const classroom = (): Dashboard =>
               width: 6,
               height: 4,
             },
-            promqlNow(
-              orZero(`count(count by (student) (time() - ${last('seen_timestamp_seconds')} < 600))`),
-              'students',
-            ),
+            promqlNow(orZero(`count(count by (student) (${silent} < 600))`), 'students'),
           ),
           stat(
             {
               title: 'Stuck',
               description:
-                'Students with three failed tries or more at the task that they are at, or more than a quarter of an hour at it. Below stands who and where.',
+                'Students with three failed tries or more at the task that they are at, or more than a quarter of an hour at it. Whoever was not heard of for half an hour is away, and not counted. Below stands who and where.',
               unit: 'short',
               empty: nobody,
               width: 6,
@@ -82,9 +81,10 @@ export const classroom = (): Dashboard =>
             {
               title: 'Minutes at the present task',
               description:
-                'The task that each student is at, and for how many minutes. Longest first: that is where to go. A student who has finished the exercise is not listed.',
+                'The task that each student is at, and for how many minutes. Longest first: that is where to go. Whoever has finished the exercise, or was not heard of for half an hour, is not listed.',
               unit: 'short',
               empty: nobody,
+              width: 9,
               height: 12,
             },
             promqlTable(orNone(`sum by (student, exercise, task) (round(${minutesAtIt}))`, 'student', 'nobody')),
@@ -95,14 +95,29 @@ export const classroom = (): Dashboard =>
             {
               title: 'Failed tries at the present task',
               description:
-                'How often each student’s check of the present task has failed. Three or more is a sign that hints alone do not help.',
+                'How often each student’s check of the present task has failed. Three or more is a sign that hints alone do not help. Whoever was not heard of for half an hour is not listed.',
               unit: 'short',
               empty: nobody,
+              width: 9,
               height: 12,
             },
             promqlTable(orNone(`sum by (student, exercise, task) (${triesAtIt})`, 'student', 'nobody')),
             { student: 'Student', exercise: 'Exercise', task: 'Task' },
             'Tries',
+          ),
+          table(
+            {
+              title: 'Last heard of',
+              description:
+                'For how many minutes each student’s lab has sent nothing. It sends with each check, answer and hint. A few minutes are thought; half an hour is a pause, or a machine that has gone.',
+              unit: 'short',
+              empty: nobody,
+              width: 6,
+              height: 12,
+            },
+            promqlTable(orNone(`max by (student) (round((${silent}) / 60))`, 'student', 'nobody')),
+            { student: 'Student' },
+            'Minutes ago',
           ),
         ],
       },

@@ -7,9 +7,10 @@ import { namespaces, releases } from '../../stacks/names.ts'
 import { projectDir } from '../../stacks/paths.ts'
 import { configNamespace } from '../../stacks/settings.ts'
 import { loadContext } from '../context.ts'
-import { studentName, tellTeacher } from '../exercise/class.ts'
+import { isKnown, studentName, tellTeacher } from '../exercise/class.ts'
+import { currentOffer } from '../exercise/offer.ts'
 import { plainTable } from '../exercise/table.ts'
-import { ownAddresses, readClass } from '../exercise/teacher.ts'
+import { awayAfter, ownAddresses, readClass } from '../exercise/teacher.ts'
 import { realWorld } from '../exercise/world.ts'
 import { kubeArgs, kubectl } from '../kube.ts'
 import { note, print, printJson } from '../output.ts'
@@ -52,11 +53,20 @@ How, and what it opens: docs/teaching.md`,
           next: './lab class join http://192.168.1.20:9099',
           exitCode: 2,
         })
+      const before = readSettings()
+      const name = studentName(before)
+      // Machines that were copied from one another have the same account and name.
+      if (as === undefined && before.class.pushTo !== address && (await isKnown(name, address)))
+        throw new LabError({
+          found: `somebody called ${name} is in this class already`,
+          expected: 'a name of your own (or, if that was you, this one)',
+          next: `./lab class join ${address} --as ${before.class.student || 'YOUR-NAME'}`,
+        })
       await setSettings({ pushTo: address, ...(as && { student: as }) })
-      const settings = readSettings()
-      const problem = await tellTeacher(settings)
+      const offer = await currentOffer()
+      const problem = await tellTeacher(offer)
       print(
-        `The progress of your exercises goes to ${address}, under the name ${studentName(settings)}. Nothing else does.`,
+        `The progress of your exercises goes to ${address}, under the name ${studentName(offer.settings)}. Nothing else does.`,
       )
       if (problem) note(colors.yellow(problem))
       else print(colors.green('The teacher’s lab has heard of you.'))
@@ -83,22 +93,23 @@ How, and what it opens: docs/teaching.md`,
       if (students.length === 0)
         return print('Nobody has sent progress in the last six hours. A class begins with ./lab class open')
       const grid = plainTable(
-        ['student', 'points', 'at', 'minutes', 'tries', 'last heard'],
+        ['student', 'points', 'at', 'minutes there', 'tries', 'last heard'],
         ['left', 'right', 'left', 'right', 'right', 'right'],
       )
-      for (const { student, points, possible, at, stuck, minutesSilent } of students)
+      for (const { student, points, possible, at, stuck, away, minutesSilent } of students)
         grid.push([
-          stuck ? colors.yellow(student) : student,
+          stuck ? colors.yellow(student) : away ? colors.dim(student) : student,
           `${points}/${possible}`,
           at ? `${at.exercise} ${at.task}` : 'done',
           at ? String(at.minutes) : '',
           at ? String(at.tries) : '',
-          minutesSilent < 1 ? 'now' : `${minutesSilent} min ago`,
+          `${minutesSilent < 1 ? 'now' : `${minutesSilent} min ago`}${away ? ', away?' : ''}`,
         ])
       print(grid.toString())
       const stuck = students.filter(each => each.stuck).length
       if (stuck > 0)
         print(colors.yellow(`${stuck} may be stuck: three failed tries, or a quarter of an hour at one task.`))
+      if (students.some(({ away }) => away)) print(colors.dim(`away?: not heard of for ${awayAfter} minutes.`))
     })
 }
 

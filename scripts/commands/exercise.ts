@@ -1,13 +1,14 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
 import { LabError } from '../../stacks/error.ts'
-import { doable } from '../exercise/available.ts'
+import { doable, leftOut, type Offer, shortReason } from '../exercise/available.ts'
 import { tellTeacher } from '../exercise/class.ts'
-import { exerciseNames, findExercise, readExercises, workPath } from '../exercise/exercises.ts'
+import { type Exercise, exerciseNames, findExercise, readExercises, workPath } from '../exercise/exercises.ts'
 import { tracks } from '../exercise/grammar.ts'
 import { currentOffer } from '../exercise/offer.ts'
 import { readProgress } from '../exercise/progress.ts'
-import { render } from '../exercise/render.ts'
+import { paragraph, render } from '../exercise/render.ts'
+import { trackTitles } from '../exercise/report.ts'
 import {
   check,
   currentExercise,
@@ -19,9 +20,9 @@ import {
   summary,
   taskOfExercise,
 } from '../exercise/session.ts'
-import { showChecked, showIntroduction, showStep } from '../exercise/show.ts'
+import { showChecked, showIntroduction, showResumed, showStep } from '../exercise/show.ts'
 import { newExercise } from '../exercise/skeleton.ts'
-import { type Step, walk } from '../exercise/walk.ts'
+import { type Step, walk, walkNew } from '../exercise/walk.ts'
 import { note, print, printJson } from '../output.ts'
 
 interface Json {
@@ -41,7 +42,7 @@ export function register(program: Command): void {
     .command('list')
     .description('say which exercises there are, how far you are, and which cannot run here and why')
     .option('--json', 'print them as JSON')
-    .addHelpText('after', "\nExample:\n  ./lab exercise list --json | jq '.[] | select(.why)'")
+    .addHelpText('after', "\nExample:\n  ./lab exercise list --json | jq '.[] | select(.left)'")
     .action(async ({ json = false }: Json) => list(json))
 
   exercise
@@ -55,12 +56,13 @@ export function register(program: Command): void {
       const offer = await currentOffer()
       if (!offer.running)
         throw new LabError({ found: 'no lab is running', expected: 'one to do the exercise in', next: './lab up' })
-      const { resumed, tidied } = await start(found, offer)
+      const started = await start(found, offer)
+      const { resumed, tidied, gone } = started
       if (tidied) note(`What ${tidied} had changed in the cluster is taken back.`)
-      await told()
-      if (json) return printJson({ ...described(name), resumed })
-      showIntroduction(found, workPath(found.name))
-      if (resumed) note(`\nYou go on where you were: ./lab exercise check   (from the beginning: ./lab exercise reset)`)
+      await told(offer)
+      if (json) return printJson({ ...described(found, offer), resumed, gone: gone.map(({ id }) => id) })
+      showIntroduction(found, doable(found, offer), workPath(found.name))
+      if (resumed) showResumed(started)
     })
 
   exercise
@@ -79,14 +81,15 @@ export function register(program: Command): void {
       ) => {
         const which = nameAndTask(name, task)
         const { exercise } = currentExercise(which.name)
-        const checked = await looking(json, () =>
-          currentOffer().then(offer => check(exercise, offer, { task: which.task, again })),
-        )
-        await told()
+        const { offer, checked } = await looking(json, async () => {
+          const offer = await currentOffer()
+          return { offer, checked: await check(exercise, offer, { task: which.task, again }) }
+        })
+        await told(offer)
         if (json) printJson(checked)
         else showChecked(checked)
         const asked = which.task ? checked.tasks.filter(({ id }) => id === which.task) : checked.tasks
-        if (asked.some(({ state }) => state === 'failed' || state === 'open')) process.exitCode = 1
+        if (asked.some(({ state }) => ['failed', 'unable', 'open'].includes(state))) process.exitCode = 1
       },
     )
 
@@ -100,11 +103,14 @@ export function register(program: Command): void {
     .action(async (task: string, words: string[], { json = false }: Json) => {
       const { exercise } = currentExercise()
       await giveAnswer(exercise, task, words.join(' '))
-      const checked = await looking(json, () => currentOffer().then(offer => check(exercise, offer, { task })))
-      await told()
+      const { offer, checked } = await looking(json, async () => {
+        const offer = await currentOffer()
+        return { offer, checked: await check(exercise, offer, { task }) }
+      })
+      await told(offer)
       if (json) printJson(checked)
       else showChecked(checked)
-      if (checked.tasks.find(({ id }) => id === task)?.state === 'failed') process.exitCode = 1
+      if (['failed', 'unable'].includes(checked.tasks.find(({ id }) => id === task)!.state)) process.exitCode = 1
     })
 
   exercise
@@ -115,12 +121,13 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise hint')
     .action(async (task: string | undefined, { json = false }: Json) => {
       const { exercise } = currentExercise()
-      const hint = await nextHint(exercise, await currentOffer(), task)
-      await told()
+      const offer = await currentOffer()
+      const hint = await nextHint(exercise, offer, task)
+      await told(offer)
       if (json) return printJson(hint ?? null)
       if (!hint) return print('Every task is done.')
-      print(`${colors.bold(hint.task)}  ${hint.title}`)
-      print(colors.cyan(`hint ${hint.number}/${hint.of}  ${hint.text}`))
+      print(`${colors.bold(hint.task)}  ${paragraph(hint.title, { indent: hint.task.length + 2 })}`)
+      print(`${colors.dim(`hint ${hint.number}/${hint.of}`)}  ${colors.cyan(paragraph(hint.text, { indent: 10 }))}`)
       if (hint.number === hint.of)
         print(colors.dim(`That was the last one. The solution: ./lab exercise solve ${hint.task}`))
     })
@@ -153,8 +160,9 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise reset')
     .action(async (name: string | undefined, { json = false }: Json) => {
       const { exercise } = currentExercise(name)
-      const kept = await reset(exercise)
-      await told()
+      const offer = await currentOffer()
+      const kept = await reset(exercise, offer)
+      await told(offer)
       if (json) return printJson({ exercise: exercise.name, kept: kept ?? null })
       print(`${exercise.name} is at its beginning again.${kept ? ` Your files are kept in ${kept}` : ''}`)
     })
@@ -186,10 +194,10 @@ export function register(program: Command): void {
           state: checked.tasks.find(each => each.id === task.id)!.state,
         })
       }
-      await told()
+      await told(offer)
       if (json) return printJson(show ? tasks.map(task => ({ task: task.id, commands: task.solve })) : results)
       if (!show) showChecked(summary(exercise, doable(exercise, offer), currentExercise(exercise.name).progress))
-      if (results.some(({ state }) => state === 'failed')) process.exitCode = 1
+      if (results.some(({ state }) => state === 'failed' || state === 'unable')) process.exitCode = 1
     })
 
   exercise
@@ -208,7 +216,7 @@ export function register(program: Command): void {
     .description(
       'walk exercises by their own text in the lab that runs, as their test; your own progress stays as it is',
     )
-    .argument('[names...]', 'which; by default all')
+    .argument('[names...]', 'which; by default all, and one as `exercise new` makes it')
     .option('--json', 'print every step as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise test 4')
     .action(async (names: string[], { json = false }: Json) => test(names, json))
@@ -251,22 +259,27 @@ async function looking<T>(quiet: boolean, work: () => Promise<T>): Promise<T> {
 }
 
 /** The teacher is told; that this failed is a note and nothing more. */
-async function told(): Promise<void> {
-  const problem = await tellTeacher()
+async function told(offer: Offer): Promise<void> {
+  const problem = await tellTeacher(offer)
   if (problem) note(colors.dim(problem))
 }
 
-function described(name: string) {
-  const { title, track, outcome, learned, minutes, tasks, name: full } = findExercise(name)
+function described(exercise: Exercise, offer: Offer) {
+  const { title, track, outcome, learned, minutes, needs, tasks, name } = exercise
+  const { left } = doable(exercise, offer)
   return {
-    name: full,
+    name,
     title,
     track,
     outcome,
     learned,
     minutes,
-    tasks: tasks.map(({ id, title, points }) => ({ id, title, points })),
-    work: workPath(full),
+    needs,
+    tasks: tasks.map(({ id, title, points, needs }) => {
+      const why = left.find(({ task }) => task.id === id)?.why
+      return { id, title, points, ...(needs && { needs }), ...(why !== undefined && { why }) }
+    }),
+    work: workPath(name),
   }
 }
 
@@ -281,8 +294,14 @@ async function list(json: boolean): Promise<void> {
       title: exercise.title,
       track: exercise.track,
       minutes: exercise.minutes,
+      needs: exercise.needs,
       runs: can.tasks.length > 0,
-      ...(can.left.length > 0 && { why: can.left[0]!.why, left: can.left.map(({ task }) => task.id) }),
+      ...(can.tasks.length === 0 && {
+        why: leftOut(can.left)
+          .map(({ why }) => why)
+          .join('; '),
+      }),
+      ...(can.left.length > 0 && { left: leftOut(can.left) }),
       started: progress.exercises[exercise.name] !== undefined,
       current: progress.current === exercise.name,
       finished,
@@ -291,22 +310,25 @@ async function list(json: boolean): Promise<void> {
     }
   })
   if (json) return printJson(rows)
-  const words = { see: 'See what the processes do', stop: 'Stop what should not be', run: 'Run it in earnest' }
   const width = Math.max(...rows.map(({ name }) => name.length), 10)
+  const titles = Math.max(...rows.map(({ title }) => title.length), 10)
   for (const track of tracks) {
     const mine = rows.filter(row => row.track === track)
     if (mine.length === 0) continue
-    print(`\n${colors.bold(words[track])}`)
+    print(`\n${colors.bold(trackTitles[track])}`)
     for (const { name, title, minutes, runs, why, left, started, current, finished, points, most } of mine) {
       const mark = finished ? colors.green('✔') : !runs ? colors.dim('–') : started ? colors.yellow('◐') : '○'
-      const score = runs ? `${points}/${most}` : ''
-      const text = `${name.padEnd(width)}  ${title}`
+      const score = runs ? `${points}/${most}`.padStart(5) : ''
+      const text = `${name.padEnd(width)}  ${title.padEnd(titles)}`
       print(
-        `  ${mark} ${runs ? (current ? colors.bold(text) : text) : colors.dim(text)}  ${colors.dim(`${minutes} min  ${score}`)}`,
+        `  ${mark} ${runs ? (current ? colors.bold(text) : text) : colors.dim(text)}  ${colors.dim(`${String(minutes).padStart(2)} min  ${score}`)}`,
       )
-      if (why) print(colors.dim(`    ${''.padEnd(width)}  ${runs ? `without ${left!.join(', ')}: ` : ''}${why}`))
+      const reasons = why ? [why] : (left ?? []).map(each => `without ${each.tasks.join(', ')}: ${each.why}`)
+      for (const reason of reasons)
+        print(`${' '.repeat(width + 6)}${colors.dim(paragraph(shortReason(reason, offer), { indent: width + 6 }))}`)
     }
   }
+  if (offer.source === 'replay') print(colors.dim(`\n${paragraph(`A recording is played here: ${offer.why}.`)}`))
   print()
   if (!offer.running) note('No lab is running: ./lab up')
   else if (progress.current) note(`You are at ${progress.current}: ./lab exercise check`)
@@ -327,9 +349,14 @@ async function test(names: string[], json: boolean): Promise<void> {
     if (!json) print(`\n${colors.bold(exercise.name)}  ${exercise.title}`)
     steps.push(...(await walk(exercise, offer, json ? undefined : showStep)))
   }
+  if (names.length === 0) {
+    if (!json) print(`\n${colors.bold('exercise new')}  as it is made`)
+    steps.push(...(await walkNew(offer, json ? undefined : showStep)))
+  }
   if (json) printJson(steps)
   const count = (result: Step['result']): number => steps.filter(step => step.result === result).length
-  const summary = `${exercises.length} exercises, ${steps.length} steps: ${count('ok')} as they should be, ${count('fail')} not, ${count('skip')} left out`
+  const walked = exercises.length + (names.length === 0 ? 1 : 0)
+  const summary = `${walked} exercise${walked === 1 ? '' : 's'}, ${steps.length} steps: ${count('ok')} as they should be, ${count('fail')} not, ${count('skip')} left out`
   if (!json) print(count('fail') === 0 ? colors.green(`\n${summary}`) : colors.red(`\n${summary}`))
   if (count('fail') > 0) process.exitCode = 1
 }

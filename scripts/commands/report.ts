@@ -4,19 +4,19 @@ import { currentOffer } from '../exercise/offer.ts'
 import { readProgress } from '../exercise/progress.ts'
 import { report } from '../exercise/report.ts'
 import { print } from '../output.ts'
-import { readSettings } from '../settings.ts'
 
 export function register(program: Command): void {
   program
     .command('report')
     .description('write one page on what you did in the exercises, to hand in')
     .option('-o, --out <file>', 'write it there; by default it is printed')
+    .option('--full', 'with every task, its tries and its answer: more than a page')
     .option('--json', 'print the progress itself as JSON')
     .addHelpText('after', '\nExample:\n  ./lab report --out report.md')
-    .action(async ({ out, json = false }: { out?: string; json?: boolean }) => {
+    .action(async ({ out, full, json = false }: { out?: string; full?: boolean; json?: boolean }) => {
       const progress = readProgress()
       if (json) return void process.stdout.write(`${JSON.stringify(progress, null, 2)}\n`)
-      const page = report(progress, await currentOffer(), readSettings())
+      const page = report(progress, await currentOffer(), { full })
       if (out === undefined) return void process.stdout.write(page)
       writeFileSync(out, page)
       print(`Written: ${out}`)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { make, type Outcome, type Situation } from './check.ts'
-import { asksForAnswer, type Check, kindOf, milliseconds, type Task } from './grammar.ts'
+import { asksForAnswer, milliseconds, type Task } from './grammar.ts'
 
 /** What came of checking a task. */
 export interface Attempt extends Outcome {
@@ -9,55 +9,43 @@ export interface Attempt extends Outcome {
   deadEnd?: { id: string; says: string }
 }
 
-/** How long a check is repeated by default, in seconds: what must still arrive takes time, what the student wrote is there. */
-const patience: Record<keyof Check, number> = {
-  promql: 20,
-  logql: 10,
-  kube: 8,
-  run: 4,
-  policy: 4,
-  agent: 20,
-  answer: 0,
-  query: 0,
-  given: 0,
-  all: 0,
-  any: 0,
-  not: 0,
-}
+/** How long the lab is waited for where something of it does not answer, in milliseconds. */
+const unableFor = 5_000
 
-function patienceOf(check: Check): number {
-  const inner = [...(check.all ?? []), ...(check.any ?? []), ...(check.not ? [check.not] : [])]
-  return check.policy?.in === 'work' ? 0 : Math.max(patience[kindOf(check)], ...inner.map(patienceOf))
+/** How long a task says that waiting is worthwhile. Beside other checks what the student makes is not waited for: it is there, or was not made. */
+function withinOf({ within, check }: Task): Situation['within'] {
+  if (within === undefined) return undefined
+  const alone = check.all === undefined && check.any === undefined
+  return { arrives: milliseconds(within), ...(alone && { made: milliseconds(within) }) }
 }
-
-/** How long a task's check is repeated, in milliseconds. */
-export const limitOf = (task: Task): number => (task.within ? milliseconds(task.within) : patienceOf(task.check) * 1000)
 
 /**
- * Checks a task until it passes, a dead end is recognised, nothing was tried, or the time is up.
+ * Checks a task until it passes, a dead end is recognised, nothing was tried, or waiting is not worthwhile any more.
  * @param options.once look a single time.
- * @param options.limit milliseconds; by default what the task says.
+ * @param options.limit milliseconds; by default as long as what failed may still come about.
  * @param options.pause milliseconds between two looks.
  */
 export async function attempt(
   task: Task,
-  situation: Omit<Situation, 'now' | 'task'>,
-  { once = false, limit = limitOf(task), pause = 1000 }: { once?: boolean; limit?: number; pause?: number } = {},
+  situation: Omit<Situation, 'now' | 'task' | 'within'>,
+  { once = false, limit, pause = 1000 }: { once?: boolean; limit?: number; pause?: number } = {},
 ): Promise<Attempt> {
-  const until = Date.now() + (once ? 0 : limit)
+  const began = Date.now()
   for (;;) {
-    const now: Situation = { ...situation, task: task.id, now: new Date() }
-    const outcome = await make(task.check, now)
+    const now: Situation = { ...situation, task: task.id, within: withinOf(task), now: new Date() }
+    const { waits = 0, ...outcome } = await make(task.check, now)
     const said: Attempt = {
       task: task.id,
       ...outcome,
-      expected: outcome.untried ? outcome.expected : (task.expected ?? outcome.expected),
+      expected: outcome.untried || outcome.unable ? outcome.expected : (task.expected ?? outcome.expected),
     }
     if (outcome.passed) return said
     // Without an answer there is no wrong one.
-    const deadEnd = asksForAnswer(task.check) && !situation.answer ? undefined : await deadEndOf(task, now)
+    const unasked = outcome.unable !== undefined || (asksForAnswer(task.check) && !situation.answer)
+    const deadEnd = unasked ? undefined : await deadEndOf(task, now)
     if (deadEnd) return { ...said, deadEnd, untried: false }
-    if (outcome.untried || Date.now() + pause > until) return said
+    const until = began + (limit ?? (outcome.unable ? Math.min(waits, unableFor) : waits))
+    if (once || outcome.untried || Date.now() + pause > until) return said
     await sleep(pause)
   }
 }

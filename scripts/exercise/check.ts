@@ -35,6 +35,8 @@ export interface Situation {
   answer?: { value: string; at: Date }
   /** A dead end is looked for, not a solution. */
   deadEnd?: boolean
+  /** Milliseconds for which the task says that it is worthwhile to wait: for what arrives by itself, and for what the student makes. */
+  within?: { arrives: number; made?: number }
 }
 
 /** What came of a check. */
@@ -44,6 +46,10 @@ export interface Outcome {
   expected: string
   /** The student has not tried: nothing was answered, or nothing is there to be judged. */
   untried?: boolean
+  /** It could not be looked at, which is the lab's fault and no try of the student's: the command that helps. */
+  unable?: string
+  /** Of what failed: for how many milliseconds it may still come about. */
+  waits?: number
 }
 
 const outcome = (passed: boolean, found: string, expected: string, untried?: boolean): Outcome => ({
@@ -53,14 +59,46 @@ const outcome = (passed: boolean, found: string, expected: string, untried?: boo
   ...(untried && { untried }),
 })
 
+/** What cannot be judged, and what helps. */
+const unable = (found: string, expected: string, next: string): Outcome => ({
+  ...outcome(false, found, expected),
+  unable: next,
+})
+
 /** Makes a check, once. What cannot be looked at is a failure that says so, never an exception. */
 export async function make(check: Check, situation: Situation): Promise<Outcome> {
+  const made = await judged(check, situation)
+  return made.passed ? made : { waits: patience(check, situation), ...made }
+}
+
+async function judged(check: Check, situation: Situation): Promise<Outcome> {
   try {
     return await makers[kindOf(check)](check as Required<Check>, situation)
   } catch (error) {
     if (!(error instanceof LabError)) throw error
-    return outcome(false, error.found, error.expected)
+    return unable(error.found, error.expected, error.next)
   }
+}
+
+/** For how many seconds a kind of check is worth repeating: what must still arrive takes time, what the student wrote is there. */
+const seconds: Partial<Record<keyof Check, number>> = {
+  promql: 20,
+  logql: 10,
+  kube: 8,
+  run: 4,
+  policy: 4,
+  agent: 20,
+  not: 8,
+}
+
+function patience(check: Check, { within }: Situation): number {
+  if (check.policy?.in === 'work') return 0
+  const { promql, logql, kube, run, agent } = check
+  const own = (promql ?? logql ?? kube ?? run ?? agent)?.within
+  if (own !== undefined) return milliseconds(own)
+  const kind = kindOf(check)
+  const told = promql || logql || run || agent ? within?.arrives : kube || check.policy ? within?.made : undefined
+  return told ?? (seconds[kind] ?? 0) * 1000
 }
 
 const makers: Record<keyof Check, (check: Required<Check>, situation: Situation) => Promise<Outcome>> = {
@@ -77,15 +115,21 @@ const makers: Record<keyof Check, (check: Required<Check>, situation: Situation)
     outcome(answer !== undefined && holds(given, answer.value), answer?.value ?? 'no answer yet', inWords(given)),
   all: async ({ all }, situation) => {
     const outcomes = await Promise.all(all.map(each => make(each, situation)))
-    return outcomes.find(each => !each.passed) ?? outcomes[0]!
+    const failed = outcomes.filter(({ passed }) => !passed)
+    const told = failed.find(each => each.unable === undefined) ?? failed[0]
+    // What comes about soonest decides: where that is lacking, there is nothing to wait for.
+    return told ? { ...told, waits: Math.min(...failed.map(each => each.waits!)) } : outcomes[0]!
   },
   any: async ({ any }, situation) => {
     const outcomes = await Promise.all(any.map(each => make(each, situation)))
-    return outcomes.find(each => each.passed) ?? outcomes[0]!
+    const told =
+      outcomes.find(({ passed }) => passed) ?? outcomes.find(each => each.unable === undefined) ?? outcomes[0]!
+    return told.passed ? told : { ...told, waits: Math.max(...outcomes.map(each => each.waits!)) }
   },
   not: async ({ not }, situation) => {
-    const { passed, found, expected } = await make(not, situation)
-    return outcome(!passed, found, `not: ${expected}`)
+    const made = await make(not, situation)
+    // What cannot be looked at is not absent.
+    return made.unable === undefined ? outcome(!made.passed, made.found, `not: ${made.expected}`) : made
   },
 }
 
@@ -260,8 +304,8 @@ async function inApi({ world }: Situation): Promise<{ candidates: Candidate[]; p
   return { candidates, problems: [] }
 }
 
-async function agentSays({ policy, state, mode, error, counters }: AgentCheck, { world }: Situation): Promise<Outcome> {
-  const policies = await world.agentPolicies()
+async function agentSays({ policy, state, mode, error, counters }: AgentCheck, situation: Situation): Promise<Outcome> {
+  const policies = await situation.world.agentPolicies()
   const found = policies.find(({ name }) => holds(policy, name))
   const expected = [
     `policy ${inWords(policy)} ${state}`,
@@ -270,8 +314,13 @@ async function agentSays({ policy, state, mode, error, counters }: AgentCheck, {
   ]
     .filter(Boolean)
     .join(', ')
-  if (!found)
-    return outcome(false, `the agent has ${policies.map(({ name }) => name).join(', ') || 'no policies'}`, expected)
+  if (!found) {
+    const { candidates } = await inApi(situation)
+    const there = candidates.some(({ policy: { name } }) => holds(policy, name ?? ''))
+    return there
+      ? outcome(false, `the agent has ${policies.map(({ name }) => name).join(', ') || 'no policies'}`, expected)
+      : outcome(false, `no TracingPolicy ${inWords(policy)} in the cluster`, expected, true)
+  }
   const is = {
     state: (found.state ?? '').replace('TP_STATE_', '').toLowerCase(),
     mode: (found.mode ?? '').replace('TP_MODE_', '').toLowerCase(),
@@ -304,16 +353,21 @@ async function answered(check: AnswerCheck, situation: Situation): Promise<Outco
   for (const at of [answer.at, now]) {
     const accepted = await acceptedAnswers(check, { ...situation, now: at })
     if (accepted.some(right => isRight(answer.value, right, check))) return outcome(true, answer.value, answer.value)
-    if (at === now && accepted.length === 0)
-      return outcome(
-        false,
-        'this lab has no data to hold your answer against',
-        'events: ./lab verify says where they are lost',
-      )
+    if (at === now && accepted.length === 0) return nothingFor(check.from)
   }
   const numeric = check.label === undefined && (check.from.promql ?? check.from.logql) !== undefined
   return outcome(false, `your answer ${answer.value}`, numeric ? 'another number' : 'something else')
 }
+
+/** There is no right answer: of a query, because no events came; of an object or a command, because it is not as the text has left it. */
+const nothingFor = ({ kube, run }: AnswerCheck['from']): Outcome =>
+  kube || run !== undefined
+    ? outcome(
+        false,
+        `nothing that could be the answer: ${kube ? `${kube.get} is not there` : lastLine(run!)}`,
+        'what the text had you make before',
+      )
+    : unable('this lab has no data to hold your answer against', 'events', './lab verify')
 
 async function acceptedAnswers({ from, label, decode }: AnswerCheck, situation: Situation): Promise<string[]> {
   const { world, now, startedAt, work } = situation
@@ -383,12 +437,7 @@ async function sameQuery({ promql, logql, by, tolerance }: QueryCheck, situation
     }),
   ])
   if (given instanceof LabError) return outcome(false, refusal(given.found), `${language} that can be evaluated`)
-  if (wanted.length === 0)
-    return outcome(
-      false,
-      'this lab has no data to hold your query against',
-      'events: ./lab verify says where they are lost',
-    )
+  if (wanted.length === 0) return unable('this lab has no data to hold your query against', 'events', './lab verify')
   return compareResults(wanted, given, by, tolerance)
 }
 

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os'
 import type { Settings } from '../../stacks/settings.ts'
-import { readSettings } from '../settings.ts'
+import { doable, type Offer } from './available.ts'
 import { exerciseNames, findExercise } from './exercises.ts'
 import { type Progress, readProgress } from './progress.ts'
 
@@ -21,15 +21,17 @@ export const taskStates = { open: 0, current: 1, passed: 2, solved: 3 } as const
 export const studentName = ({ class: { student } }: Pick<Settings, 'class'>): string =>
   student || `${userInfo().username}@${hostname()}`
 
-/** Progress as values. */
-export function progressPoints(progress: Progress, student: string, now = new Date()): Point[] {
+/** Progress as values: of the tasks that can be done in this student's lab. */
+export function progressPoints(progress: Progress, student: string, offer: Offer, now = new Date()): Point[] {
   const known = new Set(exerciseNames())
   const points: Point[] = [
     { name: 'lab_class_seen_timestamp_seconds', labels: { student }, value: Math.floor(now.getTime() / 1000) },
   ]
   for (const [name, { tasks: done }] of Object.entries(progress.exercises)) {
     if (!known.has(name)) continue
-    const { track, tasks } = findExercise(name)
+    const exercise = findExercise(name)
+    const { track } = exercise
+    const { tasks } = doable(exercise, offer)
     const at = name === progress.current ? tasks.find(({ id }) => !done[id]?.passedAt)?.id : undefined
     const of = { student, exercise: name, track }
     points.push(
@@ -40,8 +42,8 @@ export function progressPoints(progress: Progress, student: string, now = new Da
       },
       { name: 'lab_class_points_possible', labels: of, value: total(tasks) },
     )
-    for (const [index, { id }] of tasks.entries()) {
-      const task = { ...of, task: id, number: String(index + 1) }
+    for (const { id } of tasks) {
+      const task = { ...of, task: id, number: String(exercise.tasks.findIndex(each => each.id === id) + 1) }
       const mine = done[id]
       const state = mine?.passedAt ? (mine.solved ? 'solved' : 'passed') : id === at ? 'current' : 'open'
       points.push(
@@ -95,10 +97,8 @@ export function otlpRequest(points: Point[], at: Date): object {
  * Tells the teacher how far this student is, where the setting `class.pushTo` says whom to tell. Takes at most a few seconds and is never a reason to fail.
  * @returns a sentence for the student when the teacher could not be told, or undefined.
  */
-export async function tellTeacher(
-  settings: Settings = readSettings(),
-  progress = readProgress(),
-): Promise<string | undefined> {
+export async function tellTeacher(offer: Offer, progress = readProgress()): Promise<string | undefined> {
+  const { settings } = offer
   const { pushTo } = settings.class
   if (!pushTo || process.env.LAB_SOLVING || process.env.LAB_PROGRESS) return undefined
   const base = pushTo.replace(/\/$/, '')
@@ -108,7 +108,7 @@ export async function tellTeacher(
     // The teacher's clock counts: a sample from the past is refused, one from the future hides all that come before it.
     const ready = await request('/-/ready')
     const now = new Date(ready.headers.get('date') ?? Date.now())
-    const body = JSON.stringify(otlpRequest(progressPoints(progress, studentName(settings), now), now))
+    const body = JSON.stringify(otlpRequest(progressPoints(progress, studentName(settings), offer, now), now))
     const answer = await request('/api/v1/otlp/v1/metrics', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -118,5 +118,21 @@ export async function tellTeacher(
     return `The teacher's Prometheus at ${pushTo} answers ${answer.status}: ${(await answer.text()).trim().slice(0, 160)}`
   } catch {
     return `The teacher's Prometheus at ${pushTo} does not answer; your progress is kept here and told with the next check.`
+  }
+}
+
+/**
+ * Whether the teacher has heard of somebody of that name in the last six hours; false where the teacher cannot be asked.
+ */
+export async function isKnown(student: string, pushTo: string): Promise<boolean> {
+  const query = `last_over_time(lab_class_seen_timestamp_seconds{student=${JSON.stringify(student)}}[6h])`
+  try {
+    const answer = await fetch(`${pushTo.replace(/\/$/, '')}/api/v1/query?${new URLSearchParams({ query })}`, {
+      signal: AbortSignal.timeout(2_500),
+    })
+    const { data } = (await answer.json()) as { data?: { result?: unknown[] } }
+    return answer.ok && (data?.result?.length ?? 0) > 0
+  } catch {
+    return false
   }
 }

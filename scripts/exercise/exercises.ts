@@ -18,8 +18,8 @@ export interface Exercise extends ExerciseFile {
   text: Text
 }
 
-/** Where exercises are. */
-export const labsFolder = (): string => join(projectDir, 'labs')
+/** Where exercises are: `labs` in the checkout; `LAB_LABS` names another folder, for tests. */
+export const labsFolder = (): string => process.env.LAB_LABS ?? join(projectDir, 'labs')
 
 /** A student's own folder for an exercise: `work/NAME` in the checkout; `LAB_WORK` names another place than `work`, for tests. */
 export const workFolder = (name: string): string => join(process.env.LAB_WORK ?? join(projectDir, 'work'), name)
@@ -122,7 +122,7 @@ function textProblem({ text, tasks }: Exercise): string | undefined {
   const known = new Set(tasks.map(task => task.id))
   const placed: string[] = []
   for (const item of text.items) {
-    if (item.kind === 'code' && item.problem) return `line ${item.line}: ${item.problem}`
+    if (item.problem) return `line ${item.line}: ${item.problem}`
     const id = item.kind === 'task' ? item.task : item.kind === 'code' ? item.task : undefined
     if (id === undefined) continue
     if (!known.has(id)) return `line ${item.line}: lab.yaml has no task ${id}`

@@ -20,6 +20,10 @@ const duration = z
   .regex(/^\d+[smh]$/, 'a duration such as 30s, 15m or 1h')
   .describe('A duration: `30s`, `15m`, `1h`.')
 
+const within = duration
+  .optional()
+  .describe('How long this is looked for again, where that is not as long as its task says, or as its kind needs.')
+
 const many = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)])
 
 // --- where values come from
@@ -31,6 +35,7 @@ const promql = z
     ),
     is: condition.default('> 0').describe('What the value of a series must be.'),
     series: condition.default('>= 1').describe('How many series must have such a value.'),
+    within,
   })
   .describe('A query of Prometheus.')
 
@@ -41,6 +46,7 @@ const logql = z
     ),
     is: condition.default('> 0').describe('What the value of a series, or the number of lines, must be.'),
     series: condition.default('>= 1').describe('How many series must have such a value; a log query counts as one.'),
+    within,
   })
   .describe('A query of Loki.')
 
@@ -52,6 +58,7 @@ const kube = z
     jsonpath: text.optional().describe('What is read of it, as kubectl understands it: `{.spec.replicas}`.'),
     is: condition.optional().describe('What must be read. Needs `jsonpath`.'),
     count: condition.default('>= 1').describe('Without `jsonpath`: how many objects there must be.'),
+    within,
   })
   .describe('Objects of the cluster.')
 
@@ -62,6 +69,7 @@ const run = z
     stdout: condition.optional().describe('What it must print.'),
     stderr: condition.optional().describe('What it must say on standard error.'),
     timeout: duration.default('10s').describe('Longer is failed.'),
+    within,
   })
   .describe('A command, its exit code and what it prints.')
 
@@ -135,6 +143,7 @@ const agent = z
       .record(z.string(), condition)
       .default({})
       .describe('How often it acted: `signal`, `override`, `post`, `monitor_signal`, `monitor_override`.'),
+    within,
   })
   .describe('What the agent says of a policy (`tetra tp list`): loaded or refused, and how often it acted. Live only.')
 
@@ -252,11 +261,19 @@ function exactlyOne(value: object, context: z.RefinementCtx): void {
 export const kindOf = (check: Check): keyof Check =>
   (Object.keys(check) as (keyof Check)[]).find(key => check[key] !== undefined)!
 
+/** What a check is made of: itself, or the checks within it, `not` left aside. */
+export const partsOf = (check: Check): Check[] => {
+  const inner = [...(check.all ?? []), ...(check.any ?? [])]
+  return inner.length > 0 ? inner.flatMap(partsOf) : check.not ? [] : [check]
+}
+
 /** Whether a check looks at what the student answered. */
 export const asksForAnswer = (check: Check): boolean =>
-  check.answer !== undefined ||
-  check.query !== undefined ||
-  [...(check.all ?? []), ...(check.any ?? [])].some(asksForAnswer)
+  partsOf(check).some(({ answer, query }) => answer !== undefined || query !== undefined)
+
+/** Whether a check, one without others in it, looks at what the student has written into the folder for it. */
+export const looksAtFiles = ({ policy, run }: Check): boolean =>
+  policy?.in === 'work' || run?.command.includes('$WORK') === true
 
 /**
  * Why a check might pass where there is nothing to find: no series, no objects, no answer. Undefined when it cannot.
@@ -280,13 +297,25 @@ export function emptyPass(check: Check): string | undefined {
     if (jsonpath === undefined && holds(count, 0)) return `count: ${count} is met by no object at all`
     if (jsonpath !== undefined && is !== undefined && holds(is, '')) return `is: ${is} is met by an empty answer`
   }
-  if (check.run) {
-    const { exit, stdout, stderr } = check.run
-    // 137: killed by SIGKILL, which nothing says that merely cannot find what it wants.
-    if (exit !== 0 && exit !== 137 && (stdout ?? stderr) === undefined)
-      return `exit ${exit} is what a command says as well that finds no cluster: check what it prints, too`
-  }
+  if (check.run) return emptyRun(check.run)
+  const { promql, logql } = check.query ?? check.answer?.from ?? {}
+  if (/\b(absent|vector\s*\()/.test(promql ?? logql ?? ''))
+    return 'vector() and absent() have a value where there is no data, and it would be the answer'
+  if (check.answer?.from.run !== undefined)
+    return 'from: { run } may print the same where no cluster is; put it in `all`, beside something that the cluster must hold'
   return undefined
+}
+
+function emptyRun({ command, exit, stdout, stderr }: RunCheck): string | undefined {
+  // 137: killed by SIGKILL, which nothing says that merely cannot find what it wants.
+  if (exit === 137) return undefined
+  const words = [stdout, stderr].filter(each => each !== undefined)
+  if (words.length > 0)
+    return words.every(each => holds(each, '')) ? `${words[0]} is met by a command that prints nothing` : undefined
+  if (exit !== 0) return `exit ${exit} is what a command says as well that finds no cluster: check what it prints, too`
+  return /\bkubectl\b[^|&;\n]*\sget\s/.test(command)
+    ? 'kubectl get ends well where there is nothing: check what it prints'
+    : undefined
 }
 
 const positive = check.superRefine((value, context) => {
@@ -323,6 +352,30 @@ const deadEnd = z
   })
   .describe('A way that looks right and is not.')
 
+const recording = z
+  .strictObject({
+    transcript: text
+      .optional()
+      .describe('Section of transcript.txt, as `enforce`, in which what `run` runs in a pod stands as `$ COMMAND`.'),
+    agent: text.optional().describe('File of the recording with the agent’s list of policies.'),
+    as: z
+      .record(text, text)
+      .default({})
+      .describe('Policies of that list that stand in for others, by the name that the check asks for.'),
+  })
+  .refine(({ transcript, agent }) => transcript !== undefined || agent !== undefined, 'a transcript or an agent')
+
+const recorded = z
+  .strictObject({
+    before: recording.optional().describe('Recorded when it was not done yet: here the check must fail.'),
+    after: recording.optional().describe('Recorded when it was: here it must pass.'),
+    missing: text.optional().describe('Why nothing of the kind was recorded: what the test leaves out, and says so.'),
+  })
+  .refine(
+    ({ before, after, missing }) => (missing === undefined ? before && after : !(before ?? after)),
+    'before and after, or missing alone',
+  )
+
 const task = z.strictObject({
   id,
   title: text.describe('What is to be done or found out: a sentence to the student.'),
@@ -335,19 +388,14 @@ const task = z.strictObject({
   within: duration
     .optional()
     .describe(
-      'How long the check is repeated: what was done may take a while to be seen. By default as its kind needs.',
+      'How long the check is repeated, since what was done may take a while to be seen; beside `kube` and `policy` in `all` only while these hold. By default as its kind needs.',
     ),
   hints: z.array(text).min(1).describe('One more with each try that fails, the last all but the solution.'),
   deadEnds: z.array(deadEnd).default([]),
   solve: text.describe('Shell commands that do the task, run in the project’s folder. $WORK is the student’s folder.'),
-  recorded: z
-    .strictObject({
-      from: text.describe('Which recording it stands in.'),
-      run: z.strictObject({ exit: z.int(), stdout: z.string().default(''), stderr: z.string().default('') }).optional(),
-      agent: text.optional().describe('File of the recording with the agent’s list of policies.'),
-    })
+  recorded: recorded
     .optional()
-    .describe('What the check is held against by the test where nothing is live.'),
+    .describe('What `run` and `agent` of the check are held against by the test where nothing is live.'),
 })
 
 /** The schema of a lab.yaml. */
@@ -378,6 +426,7 @@ export const exerciseSchema = z
 export type Needs = z.infer<typeof needs>
 export type Task = z.infer<typeof task>
 export type DeadEnd = z.infer<typeof deadEnd>
+export type Recording = z.infer<typeof recording>
 export type ExerciseFile = z.infer<typeof exerciseSchema>
 export const tracks = ['see', 'stop', 'run'] as const
 export type Track = (typeof tracks)[number]

@@ -1,5 +1,6 @@
 import { LabError } from '../../stacks/error.ts'
 import { kernelDecision } from '../doctor/kernel.ts'
+import { kubectl } from '../kube.ts'
 import { readSettings } from '../settings.ts'
 import { runningSource } from '../tetra.ts'
 import type { Offer } from './available.ts'
@@ -7,21 +8,26 @@ import type { Offer } from './available.ts'
 /** What there is to do exercises with: of the lab that runs, else of the one that would. */
 export async function currentOffer(): Promise<Offer & { running: boolean }> {
   const settings = readSettings()
-  const [decision, source] = await Promise.all([kernelDecision({ pull: false }), whatRuns()])
+  const [decision, source, cluster] = await Promise.all([
+    kernelDecision({ pull: false }),
+    ifThere(runningSource),
+    ifThere(() => kubectl(['get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}'])),
+  ])
+  const running = source === 'none' ? undefined : source
   const set = settings.tetragon.source
   return {
     settings,
     features: decision.features,
-    running: source !== undefined,
-    source: source ?? (set === 'auto' ? decision.source : set),
+    running: running !== undefined,
+    source: running ?? (set === 'auto' ? decision.source : set),
     why: set === 'replay' ? 'tetragon.source is set to replay' : decision.why,
+    ...(cluster && { cluster }),
   }
 }
 
-async function whatRuns(): Promise<'live' | 'replay' | undefined> {
+async function ifThere<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
-    const source = await runningSource()
-    return source === 'none' ? undefined : source
+    return await ask()
   } catch (error) {
     if (error instanceof LabError) return undefined
     throw error

@@ -68,6 +68,7 @@ export function lacks(check: PolicyCheck, { policy, text }: Candidate, { deadEnd
         : `it hooks ${policy.hooks.map(bareName).join(', ')}, not ${wanted.join(' or ')}`,
     )
   else missing.push(...fewest(hooks.map(hook => hookLacks(check, hook))))
+  missing.push(...tooMuch(check, policy))
 
   if (check.mode && check.mode !== modeOf(policy)) missing.push(modeWords[modeOf(policy)])
   for (const pod of check.reaches) if (!appliesTo(policy, pod)) missing.push(`it does not apply to ${podName(pod)}`)
@@ -103,9 +104,8 @@ function hookLacks(check: PolicyCheck, hook: Hook): string[] {
       )
 
   const wanted = list(check.action)
-  const interfering = wanted.some(action => enforcing.has(action))
   for (const sample of list(check.catches)) {
-    const verdict = judge(hook, sample)
+    const verdict = judge(hook, sample, 'any')
     if (!verdict.matched)
       missing.push(`it does not match ${argumentOf(sample)}${verdict.why ? `: ${verdict.why}` : ''}`)
     else if (wanted.length > 0 && !wanted.some(action => verdict.actions.includes(action)))
@@ -116,19 +116,38 @@ function hookLacks(check: PolicyCheck, hook: Hook): string[] {
     if (!wanted.some(action => done.includes(action)))
       missing.push(`it does ${[...new Set(done.length > 0 ? done : ['Post'])].join(', ')}, not ${wanted.join(' or ')}`)
   }
-  for (const sample of list(check.spares)) {
-    const verdict = judge(hook, sample)
-    const hit = interfering
-      ? wanted.some(action => verdict.actions.includes(action))
-      : !verdict.actions.includes('NoPost')
-    if (verdict.matched && hit) missing.push(`it matches ${argumentOf(sample)} too`)
-  }
   if (check.message !== undefined && !holds(check.message, String(hook.spec.message ?? '')))
     missing.push(hook.spec.message ? `its message is "${hook.spec.message}"` : 'it has no message')
   const tags = (Array.isArray(hook.spec.tags) ? hook.spec.tags : []).map(String)
   if (check.tag !== undefined && !tags.some(tag => holds(check.tag!, tag)))
     missing.push(tags.length > 0 ? `its tags are ${tags.join(', ')}` : 'it has no tags')
   return missing
+}
+
+/** What is to be spared and is not, by whichever hook: a second one does as much harm as the first. */
+function tooMuch(check: PolicyCheck, { hooks }: Policy): string[] {
+  const interfering = list(check.action).some(action => enforcing.has(action))
+  return list(check.spares).flatMap(sample => {
+    const hit = hooks
+      .filter(hook => sees(hook, argumentOf(sample)))
+      .map(hook => judge(hook, sample, 'some'))
+      .find(({ matched, actions }) =>
+        interfering ? actions.some(action => enforcing.has(action)) : matched && !actions.includes('NoPost'),
+      )
+    if (!hit) return []
+    return [
+      interfering
+        ? `at ${argumentOf(sample)} it does ${hit.actions.join(', ')}`
+        : `it matches ${argumentOf(sample)} too`,
+    ]
+  })
+}
+
+/** Whether a hook could be given such a value: a path, or the address of a socket. One that reports no argument is given anything. */
+function sees({ args }: Hook, value: string): boolean {
+  const socket = !value.includes('/') && /:\d+$/.test(value)
+  const types = args.map(({ type }) => type).filter(type => type !== undefined)
+  return types.length === 0 || types.some(type => (socket ? socketTypes : textTypes).has(type))
 }
 
 const enforcing = new Set<string>(['Sigkill', 'Signal', 'Override', 'NotifyEnforcer'])
@@ -154,12 +173,15 @@ interface Verdict {
 
 const argumentOf = (sample: Sample): string => (typeof sample === 'string' ? sample : sample.value)
 
-/** As the kernel does: the first selector whose filters all match decides; without selectors everything matches. */
-function judge(hook: Hook, sample: Sample): Verdict {
+/**
+ * As the kernel does: the first selector whose filters all match decides; without selectors everything matches.
+ * @param caller where the sample names no program: whether it must match whichever calls (`any`), or it is enough that it does for one (`some`).
+ */
+function judge(hook: Hook, sample: Sample, caller: 'any' | 'some'): Verdict {
   if (hook.selectors.length === 0) return { matched: true, actions: ['Post'] }
   const reasons: string[] = []
   for (const selector of hook.selectors) {
-    const reason = mismatch(selector, sample)
+    const reason = mismatch(selector, sample, caller)
     if (reason === undefined) return { matched: true, actions: actionsOf(selector) }
     reasons.push(reason)
   }
@@ -169,7 +191,7 @@ function judge(hook: Hook, sample: Sample): Verdict {
 const actionsOf = (selector: Selector): string[] =>
   selector.actions.length > 0 ? selector.actions.map(({ action }) => action) : ['Post']
 
-function mismatch(selector: Selector, sample: Sample): string | undefined {
+function mismatch(selector: Selector, sample: Sample, caller: 'any' | 'some'): string | undefined {
   const value = argumentOf(sample)
   for (const filter of selector.args) {
     if (filter.list !== 'matchArgs') continue
@@ -177,18 +199,19 @@ function mismatch(selector: Selector, sample: Sample): string | undefined {
       return `${filter.operator} ${filter.values.slice(0, 3).join(', ')}${filter.values.length > 3 ? ', …' : ''}`
   }
   const binary = typeof sample === 'string' ? undefined : sample.binary
-  for (const filter of selector.binaries)
-    if (binary !== undefined && textMatches(filter, binary) === false)
-      return `matchBinaries ${filter.operator} ${filter.values.join(', ')}`
+  for (const filter of selector.binaries) {
+    const matches = binary === undefined ? caller === 'some' : textMatches(filter, binary)
+    if (matches === false) return `matchBinaries ${filter.operator} ${filter.values.join(', ')}`
+  }
   return undefined
 }
 
+const socketTypes = new Set(['sock', 'sockaddr', 'skb'])
 const textTypes = new Set(['string', 'file', 'filename', 'path', 'dentry', 'linux_binprm', 'char_buf', 'kiocb'])
 
 /** Whether an argument's filter lets a value through; undefined where it asks for something that the value says nothing of. */
 function filterMatches(filter: ArgumentFilter, argument: Argument | undefined, value: string): boolean | undefined {
-  if (argument?.type === 'sock' || argument?.type === 'sockaddr' || argument?.type === 'skb')
-    return socketMatches(filter, value)
+  if (argument?.type !== undefined && socketTypes.has(argument.type)) return socketMatches(filter, value)
   return argument?.type === undefined || textTypes.has(argument.type) ? textMatches(filter, value) : undefined
 }
 

@@ -13,8 +13,10 @@ const taskSchema = z.object({
   reachedAt: time.optional(),
   /** Checks that failed although something had been tried. */
   tries: count,
-  /** Hints that were shown. */
+  /** Hints that were shown, with a try or when asked for. */
   hints: count,
+  /** How often each wrong way was gone. */
+  deadEnds: z.record(z.string(), count).optional(),
   passedAt: time.optional(),
   /** The lab did it for the student: it gives no points. */
   solved: z.boolean().optional(),
@@ -29,6 +31,12 @@ const exerciseSchema = z.object({
   firstStartedAt: time,
   finishedAt: time.optional(),
   resets: count,
+  /** The cluster that it is set up in; undefined when what it had made was taken back. */
+  preparedIn: z.string().optional(),
+  /** When something was last done for it. */
+  seenAt: time.optional(),
+  /** Time spent on it up to then, in seconds, without the pauses. */
+  workedSeconds: z.number().min(0).optional(),
   tasks: z.record(z.string(), taskSchema),
 })
 
@@ -83,4 +91,16 @@ export async function updateProgress<T>(change: (progress: Progress) => T): Prom
 export function taskProgress(exercise: ExerciseProgress, id: string): TaskProgress {
   exercise.tasks[id] ??= { tries: 0, hints: 0 }
   return exercise.tasks[id]
+}
+
+/** Longer without a command is a pause: half an hour, in milliseconds. */
+const pause = 30 * 60_000
+
+/** Counts the time since something was last done, unless that was a pause, or the exercise is finished. */
+export function work(exercise: ExerciseProgress, now = new Date()): void {
+  if (exercise.finishedAt) return
+  const since = exercise.seenAt === undefined ? 0 : now.getTime() - Date.parse(exercise.seenAt)
+  const counted = since > 0 && since <= pause ? Math.round(since / 1000) : 0
+  exercise.workedSeconds = (exercise.workedSeconds ?? 0) + counted
+  exercise.seenAt = now.toISOString()
 }

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util'
 import type { Token, Tokens } from 'marked'
 import colors from 'picocolors'
 import { plainTable } from './table.ts'
-import { readInfo, taskOf } from './text.ts'
+import { commandsOf, readInfo, taskOf } from './text.ts'
 
 // Markdown on a terminal. Commands stand alone on their lines, without a prompt, so that they can be copied as they are.
 
@@ -30,8 +30,12 @@ function block(token: Token, width: number, task: TaskLine): string | undefined 
         ? colors.bold(`${text}\n${'═'.repeat(text.length)}`)
         : colors.bold(depth === 2 ? colors.underline(text) : text)
     }
-    case 'paragraph':
-      return wrap(inline((token as Tokens.Paragraph).tokens), width)
+    case 'paragraph': {
+      const commands = commandsOf(token)
+      return commands.length > 0
+        ? commands.map(command => `  ${colors.green(command)}`).join('\n')
+        : wrap(inline((token as Tokens.Paragraph).tokens), width)
+    }
     case 'text': {
       const { tokens, text } = token as Tokens.Text
       return wrap(tokens ? inline(tokens) : [{ text, style: unstyled }], width)

@@ -5,19 +5,36 @@ import { labPath } from '../../stacks/paths.ts'
 import { type Attempt, attempt } from './attempt.ts'
 import { doable, type Offer } from './available.ts'
 import { type Exercise, findExercise, workFolder, workPath } from './exercises.ts'
-import { asksForAnswer, type Task } from './grammar.ts'
-import { type ExerciseProgress, readProgress, taskProgress, updateProgress } from './progress.ts'
+import { asksForAnswer, looksAtFiles, partsOf, type Task } from './grammar.ts'
+import {
+  type ExerciseProgress,
+  readProgress,
+  type TaskProgress,
+  taskProgress,
+  updateProgress,
+  work,
+} from './progress.ts'
 import { runCommands } from './shell.ts'
 import { realWorld, type World } from './world.ts'
 
 // What a student does with an exercise: start, check, answer, be given a hint, reset, be shown the solution.
 
+/** What came of starting an exercise. */
+export interface Started {
+  /** It had been started before. */
+  resumed: boolean
+  /** The exercise before, where what it had changed in the cluster was taken back. */
+  tidied?: string
+  /** Tasks that are done, and whose doing is gone from the cluster: what comes next may need it. */
+  gone: Task[]
+}
+
 /**
- * Starts an exercise, or goes on with it. What the one before changed in the cluster is taken back.
- * @returns whether it was started anew, and the exercise that was tidied up.
+ * Starts an exercise, or goes on with it. What the one before changed in the cluster is taken back. The setup is run where it is not in place: not
+ * under the hands of a student who only comes back.
  * @throws LabError when it cannot be done here.
  */
-export async function start(exercise: Exercise, offer: Offer): Promise<{ resumed: boolean; tidied?: string }> {
+export async function start(exercise: Exercise, offer: Offer, { world }: { world?: World } = {}): Promise<Started> {
   const { tasks, left } = doable(exercise, offer)
   if (tasks.length === 0)
     throw new LabError({
@@ -25,17 +42,47 @@ export async function start(exercise: Exercise, offer: Offer): Promise<{ resumed
       expected: 'an exercise that can be done here',
       next: './lab exercise list',
     })
+  const { name } = exercise
   const progress = readProgress()
-  const before = progress.current !== exercise.name ? progress.current : undefined
+  const before = progress.current !== name ? progress.current : undefined
   const tidied = before && (await tidy(before)) ? before : undefined
-  const resumed = progress.exercises[exercise.name] !== undefined
-  await prepare(exercise)
-  await updateProgress(now => {
-    now.current = exercise.name
-    now.exercises[exercise.name] ??= fresh()
-    reach(exercise, now.exercises[exercise.name]!, tasks)
+  const known = progress.exercises[name]
+  const inPlace = known?.preparedIn === clusterOf(offer)
+  giveFiles(exercise)
+  if (!inPlace) await setUp(exercise)
+  const mine = await updateProgress(now => {
+    if (tidied) delete now.exercises[tidied]?.preparedIn
+    now.exercises[name] ??= fresh()
+    const mine = now.exercises[name]
+    // Whatever was done since it was left belongs to another exercise.
+    if (now.current !== name) delete mine.seenAt
+    work(mine)
+    now.current = name
+    mine.preparedIn = clusterOf(offer)
+    reach(mine, tasks)
+    return structuredClone(mine)
   })
-  return { resumed, tidied }
+  const gone = known && !inPlace && !known.finishedAt ? await goneOf(exercise, tasks, mine, world) : []
+  return { resumed: known !== undefined, ...(tidied && { tidied }), gone }
+}
+
+const clusterOf = ({ cluster = 'unknown' }: Offer): string => cluster
+
+/**
+ * Which of the tasks that are done are undone in the cluster. A later task may undo an earlier one on purpose: where the last of them stands, nothing is
+ * missing.
+ */
+async function goneOf(exercise: Exercise, tasks: Task[], progress: ExerciseProgress, world?: World): Promise<Task[]> {
+  const made = tasks.filter(
+    ({ id, check }) =>
+      progress.tasks[id]?.passedAt && !asksForAnswer(check) && !partsOf(check).every(part => looksAtFiles(part)),
+  )
+  if (made.length === 0) return []
+  const seen = world ?? (await realWorld())
+  const looks = await Promise.all(
+    made.map(task => attempt(task, situation(exercise, progress, task.id, seen), { once: true })),
+  )
+  return looks.at(-1)!.passed ? [] : made.filter((_, index) => !looks[index]!.passed && !looks[index]!.unable)
 }
 
 const fresh = (): ExerciseProgress => {
@@ -56,17 +103,20 @@ async function tidy(name: string): Promise<boolean> {
   return true
 }
 
-/** Runs the setup, and puts the files that the exercise comes with into the student's folder, where they are not there yet. */
-async function prepare({ name, folder, setup }: Exercise): Promise<void> {
+/** Puts the files that the exercise comes with into the student's folder, where they are not there yet. */
+function giveFiles({ name, folder }: Exercise): void {
   mkdirSync(workFolder(name), { recursive: true })
   const files = join(folder, 'files')
   if (existsSync(files)) cpSync(files, workFolder(name), { recursive: true, force: false })
+}
+
+async function setUp({ name, setup }: Exercise): Promise<void> {
   if (setup) await runCommands(name, 'the setup', setup)
 }
 
-/** Notes when the student came to the first task that is not done. */
-function reach({ tasks }: Exercise, progress: ExerciseProgress, available: Task[] = tasks): void {
-  const next = available.find(({ id }) => !progress.tasks[id]?.passedAt)
+/** Notes when the student came to the first task that is not done, of those that can be done here. */
+function reach(progress: ExerciseProgress, tasks: Task[]): void {
+  const next = tasks.find(({ id }) => !progress.tasks[id]?.passedAt)
   if (next) taskProgress(progress, next.id).reachedAt ??= new Date().toISOString()
 }
 
@@ -111,11 +161,14 @@ export interface TaskState {
   id: string
   title: string
   points: number
-  /** `passed`: by the student; `solved`: by the lab; `failed`: looked at now; `open`: not come to; `left`: cannot be done here. */
-  state: 'passed' | 'solved' | 'failed' | 'open' | 'left'
+  /**
+   * `passed`: by the student; `solved`: by the lab; `failed`: looked at now; `unable`: could not be looked at, and no try; `open`: not come to; `left`: cannot be
+   * done here.
+   */
+  state: 'passed' | 'solved' | 'failed' | 'unable' | 'open' | 'left'
   tries: number
   attempt?: Attempt
-  /** The hint that belongs to this many tries, and its number. */
+  /** The hint that was come to, and its number. */
   hint?: { number: number; of: number; text: string }
   /** For `left`. */
   why?: string
@@ -129,6 +182,8 @@ export interface Checked {
   /** Of the tasks that can be done here. */
   most: number
   finished: boolean
+  /** The cluster is another one than the exercise was set up in. */
+  moved?: boolean
 }
 
 /**
@@ -161,7 +216,8 @@ export async function check(
     ),
   )
   const after = await record(exercise, tasks, attempts, first)
-  return summary(exercise, { tasks, left }, after, attempts, first)
+  const moved = offer.cluster !== undefined && after.preparedIn !== undefined && after.preparedIn !== offer.cluster
+  return { ...summary(exercise, { tasks, left }, after, attempts, first), ...(moved && { moved }) }
 }
 
 /** What a task is checked with. */
@@ -185,28 +241,42 @@ function record(
 ): Promise<ExerciseProgress> {
   return updateProgress(all => {
     const progress = all.exercises[exercise.name]!
-    for (const { task, passed, untried, deadEnd } of attempts) {
-      const mine = taskProgress(progress, task)
-      if (passed) {
+    work(progress)
+    for (const made of attempts) {
+      const mine = taskProgress(progress, made.task)
+      if (made.passed) {
         if (!mine.passedAt) {
           mine.passedAt = new Date().toISOString()
           if (process.env.LAB_SOLVING) mine.solved = true
         }
-      } else if (
-        !mine.passedAt &&
-        !untried &&
-        (task === first || deadEnd) &&
-        !(mine.answer && mine.judged === mine.answer.at)
-      ) {
+      } else if (!mine.passedAt && isTry(made, mine, first)) {
+        const { hints } = tasks.find(({ id }) => id === made.task)!
         mine.tries++
         mine.judged = mine.answer?.at
+        if (made.deadEnd) {
+          const { id } = made.deadEnd
+          mine.deadEnds = { ...mine.deadEnds, [id]: (mine.deadEnds?.[id] ?? 0) + 1 }
+        }
+        if (hintIsDue(made, mine)) mine.hints = Math.min(mine.hints + 1, hints.length)
       }
     }
-    reach(exercise, progress, tasks)
+    reach(progress, tasks)
     if (tasks.every(({ id }) => progress.tasks[id]?.passedAt)) progress.finishedAt ??= new Date().toISOString()
     return structuredClone(progress)
   })
 }
+
+/** Whether what failed counts: something was tried, could be looked at, and is not the answer that counted before. */
+const isTry = (
+  { task, untried, unable, deadEnd }: Attempt,
+  { answer, judged }: TaskProgress,
+  first?: string,
+): boolean =>
+  !untried && unable === undefined && (task === first || deadEnd !== undefined) && !(answer && judged === answer.at)
+
+/** A wrong way that is explained for the first time needs no hint; one that is gone again does. */
+const hintIsDue = ({ deadEnd }: Attempt, { deadEnds }: TaskProgress): boolean =>
+  deadEnd === undefined || (deadEnds?.[deadEnd.id] ?? 0) > 1
 
 /** How an exercise stands. */
 export function summary(
@@ -225,12 +295,13 @@ export function summary(
     const made = attempts.find(each => each.task === id)
     if (mine?.passedAt && made?.passed !== false)
       return { ...base, state: mine.solved ? 'solved' : 'passed', attempt: made }
+    if (made?.unable && id === first) return { ...base, state: 'unable', attempt: made }
     if (made && (id === first || made.deadEnd))
       return {
         ...base,
         state: 'failed',
         attempt: made,
-        hint: made.untried || made.deadEnd ? undefined : hintFor(task, base.tries),
+        hint: mine && !made.untried && hintIsDue(made, mine) ? hintAt(task, mine.hints) : undefined,
       }
     return { ...base, state: 'open', attempt: made }
   })
@@ -247,12 +318,9 @@ export function summary(
 
 const sum = (tasks: Task[]): number => tasks.reduce((total, { points }) => total + points, 0)
 
-/** The hint after so many tries: one further with each, and the last again after that. */
-export function hintFor({ hints }: Task, tries: number): { number: number; of: number; text: string } | undefined {
-  if (tries < 1) return undefined
-  const number = Math.min(tries, hints.length)
-  return { number, of: hints.length, text: hints[number - 1]! }
-}
+/** A task's hint by its number, from 1. */
+const hintAt = ({ hints }: Task, number: number): { number: number; of: number; text: string } | undefined =>
+  number < 1 ? undefined : { number, of: hints.length, text: hints[number - 1]! }
 
 /** Notes an answer. Whether it is right is for `check` to say. */
 export async function giveAnswer(exercise: Exercise, id: string, value: string): Promise<void> {
@@ -265,6 +333,7 @@ export async function giveAnswer(exercise: Exercise, id: string, value: string):
       exitCode: 2,
     })
   await updateProgress(all => {
+    work(all.exercises[exercise.name]!)
     const mine = taskProgress(all.exercises[exercise.name]!, id)
     mine.answer = { value, at: new Date().toISOString() }
   })
@@ -277,31 +346,35 @@ export async function nextHint(exercise: Exercise, offer: Offer, id?: string) {
   const task = id === undefined ? tasks.find(each => !progress.tasks[each.id]?.passedAt) : taskOfExercise(exercise, id)
   if (!task) return undefined
   const number = await updateProgress(all => {
+    work(all.exercises[exercise.name]!)
     const mine = taskProgress(all.exercises[exercise.name]!, task.id)
-    mine.hints = Math.min(Math.max(mine.hints, Math.min(mine.tries, task.hints.length - 1)) + 1, task.hints.length)
+    mine.hints = Math.min(mine.hints + 1, task.hints.length)
     return mine.hints
   })
-  return { task: task.id, title: task.title, number, of: task.hints.length, text: task.hints[number - 1]! }
+  return { task: task.id, title: task.title, ...hintAt(task, number)! }
 }
 
 /**
  * Puts an exercise back to its beginning: the cluster by its own commands, its tasks undone. What the student wrote is kept beside.
  * @returns where the student's files went, if there were any.
  */
-export async function reset(exercise: Exercise): Promise<string | undefined> {
+export async function reset(exercise: Exercise, offer: Offer): Promise<string | undefined> {
   if (exercise.reset) await runCommands(exercise.name, 'the reset', exercise.reset)
   const kept = putAside(exercise.name)
-  await prepare(exercise)
+  giveFiles(exercise)
+  await setUp(exercise)
   await updateProgress(all => {
     const before = all.exercises[exercise.name]
-    const after = fresh()
-    all.exercises[exercise.name] = {
-      ...after,
-      firstStartedAt: before?.firstStartedAt ?? after.startedAt,
+    const after: ExerciseProgress = {
+      ...fresh(),
       resets: (before?.resets ?? 0) + 1,
+      preparedIn: clusterOf(offer),
+      ...(before?.workedSeconds !== undefined && { workedSeconds: before.workedSeconds }),
     }
+    all.exercises[exercise.name] = { ...after, firstStartedAt: before?.firstStartedAt ?? after.startedAt }
     all.current = exercise.name
-    reach(exercise, all.exercises[exercise.name]!)
+    work(all.exercises[exercise.name]!)
+    reach(all.exercises[exercise.name]!, doable(exercise, offer).tasks)
   })
   return kept
 }

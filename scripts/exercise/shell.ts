@@ -1,6 +1,8 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname } from 'node:path'
 import { execa } from 'execa'
 import { LabError } from '../../stacks/error.ts'
-import { projectDir } from '../../stacks/paths.ts'
+import { labPath, projectDir } from '../../stacks/paths.ts'
 import { loadContext } from '../context.ts'
 import { workFolder } from './exercises.ts'
 
@@ -8,6 +10,23 @@ import { workFolder } from './exercises.ts'
 export async function exerciseEnvironment(name: string): Promise<Record<string, string>> {
   const { env } = await loadContext()
   return { ...env, WORK: workFolder(name) }
+}
+
+/**
+ * What a terminal has that a student has just opened: nothing of the lab's programs, and a kubectl that, if there is one, knows no cluster. So a text that
+ * forgets `./lab` or `lab env` fails here too. Which lab, which labs folder and whose progress is meant is handed on.
+ */
+export function studentTerminal(): NodeJS.ProcessEnv {
+  const nowhere = labPath('walk', 'kubeconfig')
+  mkdirSync(dirname(nowhere), { recursive: true })
+  writeFileSync(nowhere, 'apiVersion: v1\nkind: Config\n')
+  const ofTheLab = /^(PULUMI_|NODE_COMPILE_CACHE$|WORK$|LAB_SOLVING$)/
+  const programs = (process.env.PATH ?? '').split(delimiter).filter(folder => !folder.startsWith(labPath('tools')))
+  return {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ofTheLab.test(name))),
+    PATH: programs.join(delimiter),
+    KUBECONFIG: nowhere,
+  }
 }
 
 /**

@@ -28,14 +28,20 @@ export function newExercise(name: string, folder = labsFolder()): string {
       exitCode: 2,
     })
   mkdirSync(join(folder, full), { recursive: true })
-  writeFileSync(join(folder, full, 'lab.yaml'), labYaml)
-  writeFileSync(join(folder, full, 'README.md'), readme)
+  writeFileSync(join(folder, full, 'lab.yaml'), labYaml(titleOf(full)))
+  writeFileSync(join(folder, full, 'README.md'), readme(titleOf(full)))
   return full
 }
 
-const labYaml = `# yaml-language-server: $schema=../lab.schema.json
+/** `03-watch-a-shell` is about to "Watch a shell". */
+function titleOf(name: string): string {
+  const words = name.replace(/^\d+-/, '').replaceAll('-', ' ')
+  return words[0]!.toUpperCase() + words.slice(1)
+}
+
+const labYaml = (title: string): string => `# yaml-language-server: $schema=../lab.schema.json
 # What each key means: docs/writing-exercises.md
-title: Which program connects most?
+title: ${title}
 track: see
 outcome: You can tell which program of a pod opens the most connections.
 learned:
@@ -67,7 +73,7 @@ tasks:
       ./lab exercise answer program "$(./lab query logql --label process_executable_path 'topk(1, sum by (process_executable_path) (count_over_time({service_name="tetragon", k8s_namespace_name="application", tetragon_policy_name="tcp-connect"}[15m])))')"
 `
 
-const readme = `# Which program connects most?
+const readme = (title: string): string => `# ${title}
 
 The policy \`tcp-connect\` reports every connection that a pod opens. Count them by program:
 

@@ -10,20 +10,25 @@ export const ownAddresses = (): string[] =>
     .filter(({ family, internal }) => family === 'IPv4' && !internal)
     .map(({ address }) => address)
 
+/** Whoever was not heard of for so many minutes is not stuck, but away. */
+export const awayAfter = 30
+
 /** How a student stands, as the teacher's Prometheus has last heard. */
 export interface Student {
   student: string
   points: number
   /** Of the exercises that were started. */
   possible: number
-  /** The task that the student is at; undefined when the exercise is done. */
+  /** The task that the student is at, and for how many minutes up to when he or she was last heard of; undefined when the exercise is done. */
   at?: { exercise: string; task: string; minutes: number; tries: number }
-  /** Three failed tries, or a quarter of an hour at one task. */
+  /** Three failed tries, or a quarter of an hour at one task, and not away. */
   stuck: boolean
+  /** Not heard of for half an hour. */
+  away: boolean
   minutesSilent: number
 }
 
-/** Everybody who has sent progress in the last six hours, those who are stuck first. */
+/** Everybody who has sent progress in the last six hours, those who are stuck first and those who are away last. */
 export async function readClass(world: Pick<World, 'promql'>, now = new Date()): Promise<Student[]> {
   const last = (metric: string): Promise<Sample[]> => world.promql(`last_over_time(lab_class_${metric}[6h])`, now)
   const [seen, points, possible, states, tries, reached] = await Promise.all([
@@ -45,10 +50,12 @@ export async function readClass(world: Pick<World, 'promql'>, now = new Date()):
           ({ labels }) =>
             labels.student === student && labels.exercise === current?.exercise && labels.task === current?.task,
         )?.value
+      const minutesSilent = Math.round((seconds - value) / 60)
+      const away = minutesSilent > awayAfter
       const at = current && {
         exercise: current.exercise!,
         task: current.task!,
-        minutes: Math.round((seconds - (of(reached) ?? seconds)) / 60),
+        minutes: Math.max(0, Math.round(((away ? value : seconds) - (of(reached) ?? seconds)) / 60)),
         tries: of(tries) ?? 0,
       }
       return {
@@ -56,9 +63,15 @@ export async function readClass(world: Pick<World, 'promql'>, now = new Date()):
         points: total(points, student),
         possible: total(possible, student),
         at,
-        stuck: at !== undefined && (at.tries >= 3 || at.minutes > 15),
-        minutesSilent: Math.round((seconds - value) / 60),
+        stuck: at !== undefined && !away && (at.tries >= 3 || at.minutes > 15),
+        away,
+        minutesSilent,
       }
     })
-    .sort((a, b) => Number(b.stuck) - Number(a.stuck) || (b.at?.minutes ?? 0) - (a.at?.minutes ?? 0))
+    .sort(
+      (a, b) =>
+        Number(b.stuck) - Number(a.stuck) ||
+        Number(a.away) - Number(b.away) ||
+        (b.at?.minutes ?? 0) - (a.at?.minutes ?? 0),
+    )
 }

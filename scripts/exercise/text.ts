@@ -17,6 +17,8 @@ export interface TaskPlace {
   kind: 'task'
   task: string
   line: number
+  /** What is wrong with the quote. */
+  problem?: string
 }
 
 /** A fenced block: commands, or a file to be written. */
@@ -39,15 +41,26 @@ export interface Code {
   /** Why it is not run. */
   noTest?: string
   /** What it prints, where that is always the same: lines in order, `…` for anything. */
-  output?: string
+  outputs: Shown[]
+  /** A command that stands in a task's quote as a span, rather than in a fence. */
+  span: boolean
   /** What is wrong with the block's attributes. */
   problem?: string
 }
 
+/** An output as the text shows it. */
+export interface Shown {
+  text: string
+  /** Where alone it looks like this: where Tetragon itself runs, or where a recording is played. */
+  source?: 'live' | 'replay'
+}
+
 /**
  * Reads a text. Attributes follow the language of a fenced block:
- * `bash`, `bash task=ID`, `bash expect-error`, `bash for=5s`, `bash timeout=300s`, `bash no-test reason="…"`, `yaml file=work/…`, and `text stable` for what the block
- * before it always prints.
+ * `bash`, `bash task=ID`, `bash expect-error`, `bash for=5s`, `bash timeout=300s`, `bash no-test reason="…"`, `yaml file=work/…`, and `text stable` (`text stable source=replay`)
+ * for what the block before it always prints.
+ *
+ * What stands in a task's quote belongs to the task: its fenced blocks, and a command that is alone in a paragraph there and has no placeholder such as NAME.
  */
 export function parseText(markdown: string): Text {
   const tokens = new Lexer().lex(markdown)
@@ -57,19 +70,63 @@ export function parseText(markdown: string): Text {
     const line = markdown.slice(0, offset).split('\n').length
     offset += token.raw.length
     const task = taskOf(token)
-    if (task) items.push({ kind: 'task', task, line })
-    if (token.type !== 'code') continue
-    const { lang = '', text } = token as Tokens.Code
-    const { language, attributes } = readInfo(lang)
-    if (language === 'text' && attributes.has('stable')) {
-      const before = items.at(-1)
-      if (before?.kind === 'code' && before.language === 'bash') before.output = text
-      else items.push({ ...code('bash', '', line, new Map()), problem: 'stable output stands after a bash block' })
+    if (task === undefined) {
+      readCode(token, line, items)
+      continue
     }
-    if (language === 'bash' || (language === 'yaml' && attributes.has('file')))
-      items.push(code(language, text, line, attributes))
+    items.push({ kind: 'task', task, line, ...problemOf(token as Tokens.Blockquote, task) })
+    const lines = token.raw.split('\n')
+    for (const inner of (token as Tokens.Blockquote).tokens) {
+      const first = inner.raw.split('\n')[0]!
+      const at =
+        line +
+        Math.max(
+          0,
+          lines.findIndex(each => each.includes(first)),
+        )
+      readCode(inner, at, items, task)
+      for (const [index, command] of commandsOf(inner).entries())
+        if (!placeholder.test(command))
+          items.push({ ...code('bash', command, at + index, new Map([['task', task]])), span: true })
+    }
   }
   return { tokens, items }
+}
+
+/** Adds what a fenced block is to the items, if it is something to them. In a task's quote it belongs to that task. */
+function readCode(token: Token, line: number, items: Item[], task?: string): void {
+  if (token.type !== 'code') return
+  const { lang = '', text } = token as Tokens.Code
+  const { language, attributes } = readInfo(lang)
+  if (task !== undefined && !attributes.has('task')) attributes.set('task', task)
+  if (language === 'text' && attributes.has('stable')) {
+    const before = items.at(-1)
+    const source = attributes.get('source')
+    if (before?.kind !== 'code' || before.language !== 'bash')
+      items.push({ ...code('bash', '', line, new Map()), problem: 'stable output stands after a bash block' })
+    else if (source !== undefined && source !== 'live' && source !== 'replay')
+      before.problem = `source=${source}; there are live and replay`
+    else before.outputs.push({ text, ...(source && { source }) })
+  }
+  if (language === 'bash' || (language === 'yaml' && attributes.has('file')))
+    items.push(code(language, text, line, attributes))
+}
+
+/** A word that stands for what the student puts there. */
+const placeholder = /(?<![$\w])[A-Z]{3,}(?!\w)/
+
+/** Commands that stand alone in a paragraph, each in a span of its own. */
+export function commandsOf(token: Token): string[] {
+  if (token.type !== 'paragraph') return []
+  const parts = (token as Tokens.Paragraph).tokens.filter(part => part.raw.trim() !== '' && part.type !== 'br')
+  const spans = parts.map(part => (part.type === 'codespan' ? (part as Tokens.Codespan).text : ''))
+  return spans.every(span => /^[\w./-]+ \S/.test(span)) ? spans : []
+}
+
+/** An answer to another task would never be noticed. */
+function problemOf({ raw }: Tokens.Blockquote, task: string): { problem?: string } {
+  const other = [...raw.matchAll(/\.\/lab (?:exercise|ex) answer ([a-z][a-z0-9-]*)/g)].find(([, id]) => id !== task)
+  return other ? { problem: `the answer of task ${task} is given to ${other[1]}` } : {}
 }
 
 /** The task that a quote gives out, if it does. */
@@ -119,6 +176,8 @@ function code(language: Code['language'], text: string, line: number, attributes
     expectError: attributes.has('expect-error'),
     seconds: seconds('for'),
     timeout: seconds('timeout'),
+    outputs: [],
+    span: false,
     noTest: attributes.has('no-test') ? attributes.get('reason') : undefined,
     problem,
   }

@@ -1,18 +1,22 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { LabError } from '../../stacks/error.ts'
 import { labPath, projectDir } from '../../stacks/paths.ts'
-import { attempt } from './attempt.ts'
-import { doable, type Offer } from './available.ts'
+import { type Attempt, attempt } from './attempt.ts'
+import { doable, type Offer, obstacle } from './available.ts'
 import { BlockShell } from './block-shell.ts'
 import type { Situation } from './check.ts'
-import { type Exercise, workFolder } from './exercises.ts'
-import { type Check, type DeadEnd, kindOf, type Task } from './grammar.ts'
+import { type Exercise, readExercise, workFolder } from './exercises.ts'
+import { type Check, type DeadEnd, kindOf, looksAtFiles, partsOf, type Task } from './grammar.ts'
+import { recordedWorld, recordingWords, runsInPod } from './recording.ts'
 import { render } from './render.ts'
 import { check, progressOf, reset, situation, solve, start } from './session.ts'
-import { exerciseEnvironment, runCommands } from './shell.ts'
+import { runCommands, studentTerminal } from './shell.ts'
+import { newExercise } from './skeleton.ts'
 import { type Code, missingLine } from './text.ts'
-import { type AgentPolicy, realWorld, type World } from './world.ts'
+import { realWorld, type World } from './world.ts'
 
 // The test of an exercise: its own text, walked as a student would. What can only be done live is held against recorded data instead.
 
@@ -56,9 +60,35 @@ export async function walk(exercise: Exercise, offer: Offer, report: Report = ()
   return steps
 }
 
-function rendered({ text: { tokens } }: Exercise): Pick<Step, 'result' | 'found'> {
-  const lines = render(tokens, { width: 80 }).split('\n').length
-  return lines > 5 ? { result: 'ok', found: `${lines} lines` } : { result: 'fail', found: `only ${lines} lines` }
+/** Walks an exercise as `exercise new` makes it, in a labs folder of its own: what a teacher begins with must run. */
+export async function walkNew(offer: Offer, report?: Report): Promise<Step[]> {
+  const before = process.env.LAB_LABS
+  const folder = mkdtempSync(join(tmpdir(), 'lab-new-'))
+  process.env.LAB_LABS = folder
+  try {
+    return await walk(readExercise(newExercise('made-by-new')), offer, report)
+  } finally {
+    if (before === undefined) delete process.env.LAB_LABS
+    else process.env.LAB_LABS = before
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The page as a terminal of 80 columns shows it: every command whole, every task, no mark of Markdown left, and prose that is not cut off. */
+export function rendered({ text: { tokens, items }, tasks }: Exercise): Pick<Step, 'result' | 'found'> {
+  const lines = stripVTControlCharacters(render(tokens, { width: 80, task: id => `○ ${id}` })).split('\n')
+  const code = items.flatMap(item => (item.kind === 'code' ? item.code.split('\n').filter(line => line.trim()) : []))
+  const prose = lines.filter(
+    line => !/[│┌├└┆]/.test(line) && !code.some(each => line.includes(each)) && !/^ {4}/.test(line),
+  )
+  const problem =
+    code.filter(each => !lines.some(line => line.endsWith(each))).map(each => `a command is not whole: ${each}`)[0] ??
+    tasks
+      .filter(({ id }) => !lines.some(line => line.endsWith(`○ ${id}`)))
+      .map(({ id }) => `task ${id} is not shown`)[0] ??
+    prose.filter(line => /(^|\s)\*\*\w|\]\(|^#+ /.test(line)).map(line => `Markdown is left: ${line}`)[0] ??
+    prose.filter(line => line.length > 80 && line.trim().includes(' ')).map(line => `wider than 80 columns: ${line}`)[0]
+  return problem === undefined ? { result: 'ok', found: `${lines.length} lines` } : { result: 'fail', found: problem }
 }
 
 /** Does something while the student's progress and folder are out of the way, and puts them back, also when it is interrupted. */
@@ -133,14 +163,14 @@ class Walker {
     await this.#allFail(tasks, 'at the beginning')
     await this.#text(tasks)
     await this.#deadEnds(tasks)
-    await this.step('a reset after the text', async () => void (await reset(exercise)))
+    await this.step('a reset after the text', async () => void (await reset(exercise, this.#offer)))
     for (const task of tasks) await this.#solve(task)
     await this.step('the solutions finish it', async () => {
       const { finished } = await check(exercise, this.#offer, { world: this.#world })
       if (!finished) throw new Failure('it is not finished')
       return undefined
     })
-    await this.step('a reset after the solutions', async () => void (await reset(exercise)))
+    await this.step('a reset after the solutions', async () => void (await reset(exercise, this.#offer)))
     await this.#allFail(tasks, 'after a reset')
   }
 
@@ -183,13 +213,15 @@ class Walker {
   /** The text from top to bottom, in one shell. */
   async #text(tasks: Task[]): Promise<void> {
     const { items } = this.#exercise.text
-    const shell = new BlockShell(projectDir, { ...process.env, ...(await exerciseEnvironment(this.#exercise.name)) })
+    const shell = new BlockShell(projectDir, studentTerminal())
     try {
       for (const [index, item] of items.entries()) {
         const task = item.task === undefined ? undefined : tasks.find(({ id }) => id === item.task)
+        // Whether a block does the task that this item belongs to. Where the task is to write something, a command in its quote is what looks at it.
         const own = (at: number): boolean => {
           const other = items[at]
-          return other?.kind === 'code' && other.task === item.task && item.task !== undefined
+          if (other?.kind !== 'code' || task === undefined || other.task !== task.id) return false
+          return !(other.span && partsOf(task.check).some(looksAtFiles))
         }
         if (item.task !== undefined && !task) {
           if (item.kind === 'task') this.#skip(`text line ${item.line}, task ${item.task}`, 'cannot be done here')
@@ -205,10 +237,10 @@ class Walker {
           await this.#passes(task!, 'after its step')
           continue
         }
-        if (task && !items.slice(0, index).some((_, at) => own(at))) await this.#fails(task, 'before its step')
+        if (own(index) && !items.slice(0, index).some((_, at) => own(at))) await this.#fails(task!, 'before its step')
         await this.#block(item, shell)
-        if (task && !items.slice(index + 1).some((_, at) => own(index + 1 + at)))
-          await this.#passes(task, 'after its step')
+        if (own(index) && !items.slice(index + 1).some((_, at) => own(index + 1 + at)))
+          await this.#passes(task!, 'after its step')
       }
     } finally {
       shell.close()
@@ -236,9 +268,13 @@ class Walker {
       if (block.expectError ? exitCode === 0 : exitCode !== 0) throw new Failure(`it ended with ${exitCode}: ${end}`)
       if (block.seconds !== undefined && output.trim() === '')
         throw new Failure(`it printed nothing in ${block.seconds} s`)
-      const missing = block.output === undefined ? undefined : missingLine(block.output, output)
-      if (missing !== undefined)
-        throw new Failure(`the text shows "${missing}", but it printed: ${output.trim().slice(0, 600)}`)
+      for (const { text } of block.outputs.filter(
+        ({ source }) => source === undefined || source === this.#offer.source,
+      )) {
+        const missing = missingLine(text, output)
+        if (missing !== undefined)
+          throw new Failure(`the text shows "${missing}", but it printed: ${output.trim().slice(0, 600)}`)
+      }
       return end
     })
   }
@@ -255,7 +291,7 @@ class Walker {
 
   #deadEnd(before: Task[], task: Task, deadEnd: DeadEnd & { try: string }): Promise<boolean> {
     return this.step(`dead end ${deadEnd.id} of ${task.id}`, async () => {
-      await reset(this.#exercise)
+      await reset(this.#exercise, this.#offer)
       for (const each of before) await runCommands(this.#exercise.name, `the solution of ${each.id}`, each.solve)
       // An answer that is wrong ends with an error, as it should.
       await runCommands(this.#exercise.name, `the way into ${deadEnd.id}`, `${deadEnd.try}\ntrue`, { lenient: true })
@@ -269,61 +305,71 @@ class Walker {
 
   /**
    * A task that cannot be done here. What stands in the cluster or in a file is one live or not, and is walked as ever; the rest of its check is held
-   * against recorded data, after its solution as far as that goes.
+   * against recorded data: of before it was done, and of after.
    */
   async recorded(task: Task, why: string): Promise<void> {
-    const needed = kindsIn(task.check).filter(kind => kind === 'run' || kind === 'agent')
-    const lacking = needed.filter(kind => task.recorded?.[kind] === undefined)
-    const queries = kindsIn(task.check).some(kind => kind === 'logql' || kind === 'promql')
-    const data = task.recorded?.from ?? (queries ? 'the replayed events' : 'files and the API server')
-    if (lacking.length > 0) {
+    const anywhere = { ...this.#offer, source: 'live' as const, features: allFeatures(this.#offer) }
+    const elsewhere = [this.#exercise.needs, task.needs].some(needs => needs && obstacle(needs, anywhere) !== undefined)
+    if (elsewhere) return this.#skip(task.id, why)
+    const { before, after, missing } = task.recorded ?? {}
+    const kinds = kindsIn(task.check)
+    const lacking = [
+      ...(kinds.includes('agent') && !after?.agent ? ['the agent'] : []),
+      ...(partsOf(task.check).some(({ run }) => run && runsInPod(run.command)) && !after?.transcript ? ['a pod'] : []),
+    ]
+    if (missing === undefined && lacking.length > 0) {
       await this.step(`${task.id} on recorded data`, async () => {
         throw new Failure(
-          `its check looks at ${lacking.join(' and ')}, which its lab.yaml has no recording of (${why})`,
+          `its check looks at ${lacking.join(' and ')}, of which its lab.yaml has no recording (${why})`,
         )
       })
       return
     }
-    await start(this.#exercise, { ...this.#offer, source: 'live', features: allFeatures(this.#offer) })
-    const before = this.#exercise.tasks.slice(0, this.#exercise.tasks.indexOf(task))
+    const earlier = this.#exercise.tasks.slice(0, this.#exercise.tasks.indexOf(task))
     const afresh = async (): Promise<void> => {
-      await reset(this.#exercise)
-      for (const each of before) await this.#asFarAsItGoes(each.solve)
+      await reset(this.#exercise, anywhere)
+      for (const each of earlier) await this.#asFarAsItGoes(each.solve)
     }
-    const look = (once: boolean) =>
-      attempt(
-        task,
-        {
-          ...this.#situation(task.id),
-          // A round of the recording takes about a minute and a half.
-          startedAt: new Date(Date.now() - 15 * 60_000),
-          world: recordedWorld(this.#world, task),
-        },
-        { once },
-      )
-    await afresh()
-    const ownDoing = needed.length === 0 && !queries
-    if (ownDoing)
-      await this.step(`${task.id} fails before its solution`, async () => {
-        const made = await look(true)
-        if (made.passed) throw new Failure(`it passes: ${made.found}`)
-        return made.found
-      })
+    const look = async (world: World, once: boolean): Promise<Attempt> => {
+      // A round of the recording takes about a minute and a half.
+      const startedAt = new Date(Date.now() - 15 * 60_000)
+      const made = await attempt(task, { ...this.#situation(task.id), startedAt, world }, { once })
+      if (made.unable) throw new Failure(made.found)
+      return made
+    }
+    const notDone = recordedWorld(this.#world, before ?? { as: {} })
+    const ready = await this.step(`${task.id}: what comes before it`, async () => {
+      await start(this.#exercise, anywhere)
+      await afresh()
+      return undefined
+    })
+    if (!ready) return
+    await this.step(`${task.id} fails before it is done${before ? ` (${recordingWords(before)})` : ''}`, async () => {
+      const made = await look({ ...notDone, promql: async () => [], logql: async () => [] }, true)
+      if (made.passed) throw new Failure(`it passes: ${made.found}`)
+      return made.found
+    })
+    if (missing !== undefined) return this.#skip(`${task.id} on recorded data`, missing)
     await this.#asFarAsItGoes(task.solve)
+    const queries = kinds.some(kind => kind === 'logql' || kind === 'promql' || kind === 'answer')
+    const data = after ? recordingWords(after) : queries ? 'the replayed events' : 'files and the API server'
     await this.step(`${task.id} passes on recorded data (${data})`, async () => {
-      const made = await look(false)
+      const made = await look(after ? recordedWorld(this.#world, after) : this.#world, false)
       if (!made.passed) throw new Failure(`${made.found}; expected ${made.expected}`)
       return made.found
     })
-    for (const deadEnd of ownDoing ? task.deadEnds : [])
-      if (deadEnd.try !== undefined)
-        await this.step(`dead end ${deadEnd.id} of ${task.id}`, async () => {
+    for (const deadEnd of task.deadEnds) {
+      const what = `dead end ${deadEnd.id} of ${task.id}`
+      if (deadEnd.try === undefined) this.#skip(what, 'its lab.yaml does not say how to get into it')
+      else
+        await this.step(what, async () => {
           await afresh()
           await this.#asFarAsItGoes(deadEnd.try!)
-          const made = await look(false)
+          const made = await look(notDone, false)
           if (made.deadEnd?.id !== deadEnd.id) throw new Failure(`not recognised: ${made.found}`)
           return made.found
         })
+    }
   }
 
   /** Runs commands of which some need what is not here. */
@@ -343,16 +389,3 @@ function kindsIn(check: Check): (keyof Check)[] {
   const inner = [...(check.all ?? []), ...(check.any ?? []), ...(check.not ? [check.not] : [])]
   return inner.length > 0 ? inner.flatMap(kindsIn) : [kindOf(check)]
 }
-
-/** The lab that runs, with recorded answers for what only a live agent can give. */
-function recordedWorld(world: World, { recorded }: Task): World {
-  return {
-    ...world,
-    run: async () => ({ exitCode: recorded!.run!.exit, stdout: recorded!.run!.stdout, stderr: recorded!.run!.stderr }),
-    agentPolicies: async () =>
-      (JSON.parse(readFileSync(join(projectDir, recordings, recorded!.agent!), 'utf8')) as { policies: AgentPolicy[] })
-        .policies,
-  }
-}
-
-const recordings = join('stacks', 'monitoring', 'replay', 'recordings', 'guestbook')

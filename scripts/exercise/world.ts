@@ -65,8 +65,8 @@ export async function realWorld(): Promise<World> {
   const grafana = new Grafana(settings)
   const ask = async (source: string, path: string, parameters: Record<string, string>): Promise<Sample[]> =>
     samples(await grafana.get<Answer>(`/api/datasources/proxy/uid/${source}${path}?${new URLSearchParams(parameters)}`))
-  const kubectl = (args: readonly string[]) =>
-    execute('kubectl', [...kubeArgs(settings), ...args], { timeout: 20_000, env })
+  const kubectl = async (args: readonly string[]) =>
+    answered(await execute('kubectl', [...kubeArgs(settings), ...args], { timeout: 20_000, env }))
   return {
     promql: (query, at) =>
       ask(dataSources.prometheus, '/api/v1/query', { query, time: (at.getTime() / 1000).toFixed(3) }),
@@ -80,8 +80,8 @@ export async function realWorld(): Promise<World> {
           })
         : ask(dataSources.loki, '/loki/api/v1/query', { query, time: nanoseconds(to) }),
     kubectl,
-    run: (command, { timeout, work }) =>
-      execute('bash', ['-c', command], { timeout, env: { ...env, WORK: work }, cwd: projectDir }),
+    run: async (command, { timeout, work }) =>
+      answered(await execute('bash', ['-c', command], { timeout, env: { ...env, WORK: work }, cwd: projectDir })),
     files: readFiles,
     agentPolicies: async () => {
       const { exitCode, stdout, stderr } = await kubectl([
@@ -107,6 +107,16 @@ export async function realWorld(): Promise<World> {
       return (JSON.parse(stdout) as { policies?: AgentPolicy[] }).policies ?? []
     },
   }
+}
+
+/** What kubectl says, and `./lab kubectl`, where there is no cluster to ask. */
+const nobody =
+  /^The connection to the server \S+ was refused|^Unable to connect to the server|^found +no lab is running/m
+
+/** What a program says of the cluster. @throws LabError where there was none to say it of. */
+export function answered(ran: Ran): Ran {
+  if (ran.exitCode === 0 || !nobody.test(ran.stderr)) return ran
+  throw new LabError({ found: 'the API server does not answer', expected: 'a lab that is up', next: './lab up' })
 }
 
 interface Answer {

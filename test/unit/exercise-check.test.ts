@@ -5,7 +5,7 @@ import { attempt } from '../../scripts/exercise/attempt.ts'
 import { compareResults, make, type Situation } from '../../scripts/exercise/check.ts'
 import { holds } from '../../scripts/exercise/condition.ts'
 import { type Check, emptyPass, exerciseSchema, type Task } from '../../scripts/exercise/grammar.ts'
-import type { AgentPolicy, Sample, World } from '../../scripts/exercise/world.ts'
+import { type AgentPolicy, answered, type Sample, type World } from '../../scripts/exercise/world.ts'
 import { LabError } from '../../stacks/error.ts'
 import { projectDir } from '../../stacks/paths.ts'
 import { type Answers, deadWorld, fakeWorld } from '../fakes/world.ts'
@@ -182,9 +182,13 @@ describe('agent', () => {
       passed: false,
       found: /signal 0/,
     })
-    expect(await look({ agent: { policy: 'mine' } }, { agent })).toMatchObject({
+    const kubectl = () => ({
+      stdout:
+        '{"items":[{"apiVersion":"cilium.io/v1alpha1","kind":"TracingPolicy","metadata":{"name":"mine"},"spec":{}}]}',
+    })
+    expect(await look({ agent: { policy: 'mine' } }, { agent, kubectl })).toMatchObject({
       passed: false,
-      found: /the agent has/,
+      found: expect.stringMatching(/^the agent has/),
     })
   })
 })
@@ -228,16 +232,29 @@ describe('answers', () => {
   it('come from objects and commands as well, and may be decoded', async () => {
     const kube = { answer: { from: { kube: { get: 'pods', jsonpath: '{.items[*].metadata.name}' } } } }
     expect(await look(kube, { kubectl: () => ({ stdout: 'a b' }) }, given('b'))).toMatchObject({ passed: true })
-    const run = { answer: { from: { run: 'uname -r' } } }
-    expect(await look(run, { run: () => ({ stdout: '6.1.0\n' }) }, given('6.1.0'))).toMatchObject({ passed: true })
+    const run = { all: [{ answer: { from: { run: 'uname -r' } } }, { kube: { get: 'pods' } }] }
+    const node: Answers = { run: () => ({ stdout: '6.1.0\n' }), kubectl: () => ({ stdout: 'pod/a' }) }
+    expect(await look(run, node, given('6.1.0'))).toMatchObject({ passed: true })
     const decoded = { answer: { from: { logql: 'q' }, label: 'id', decode: 'base64' } }
     const ids: Answers = { logql: () => [series(1, { id: Buffer.from('lab:5:42').toString('base64') })] }
     expect(await look(decoded, ids, given('lab:5:42'))).toMatchObject({ passed: true })
   })
 
   it('cannot be right where there is no data, and say that it is not the student’s fault', async () => {
-    expect(await look(check, {}, given('visitor-1'))).toMatchObject({ passed: false, found: /no data/ })
-    expect(await look({ answer: { from: { run: 'false' } } }, {}, given(''))).toMatchObject({ passed: false })
+    expect(await look(check, {}, given('visitor-1'))).toMatchObject({
+      passed: false,
+      found: expect.stringMatching(/no data/),
+      unable: './lab verify',
+    })
+    const there = { kube: { get: 'pods' } }
+    expect(await look({ all: [{ answer: { from: { run: 'false' } } }, there] }, {}, given(''))).toMatchObject({
+      passed: false,
+    })
+    // What the student was to make is not the lab's fault.
+    const kube = { answer: { from: { kube: { get: 'pod/mine', jsonpath: '{.x}' } } } }
+    const made = await look(kube, {}, given('a'))
+    expect(made).toMatchObject({ passed: false, found: 'nothing that could be the answer: pod/mine is not there' })
+    expect(made.unable).toBeUndefined()
   })
 })
 
@@ -298,8 +315,9 @@ describe('queries', () => {
   })
 })
 
+const yes = { promql: { query: 'yes' } }
+
 describe('several at once', () => {
-  const yes = { promql: { query: 'yes' } }
   const no = { promql: { query: 'no' } }
   const answers: Answers = { promql: query => (query === 'yes' ? [series(1)] : []) }
 
@@ -321,6 +339,15 @@ describe('several at once', () => {
     [{ kube: { get: 'pods', count: '<= 1' } }, /no object at all/],
     [{ kube: { get: 'pods', jsonpath: '{.x}', is: '/^$/' } }, /empty answer/],
     [{ run: { command: 'kubectl x', exit: 1 } }, /check what it prints/],
+    [{ run: { command: 'kubectl get pods' } }, /kubectl get ends well/],
+    [{ run: { command: './lab kubectl -n application get pods; true' } }, /kubectl get ends well/],
+    [{ run: { command: 'x', stdout: '/^$/' } }, /prints nothing/],
+    [{ run: { command: 'x', stdout: '/.*/', stderr: '/^$/' } }, /prints nothing/],
+    [{ answer: { from: { promql: 'sum(x) or vector(0)' } } }, /would be the answer/],
+    [{ answer: { from: { promql: 'absent(x)' } } }, /would be the answer/],
+    [{ query: { promql: 'sum(x) or vector(0)' } }, /would be the answer/],
+    [{ answer: { from: { run: 'echo 42' } } }, /put it in `all`/],
+    [{ any: [yes, { answer: { from: { run: 'echo 42' } } }] }, /put it in `all`/],
   ])('%j could pass on an empty cluster, and is refused', (check, why) => {
     expect(() => complete(check)).toThrow(why)
   })
@@ -331,6 +358,9 @@ describe('several at once', () => {
     { kube: { get: 'pods', jsonpath: '{.x}', is: 3 } },
     { run: { command: 'x', exit: 137 } },
     { run: { command: 'x', exit: 1, stderr: '/denied/' } },
+    { run: { command: 'kubectl get pods', stdout: '/visitor/' } },
+    { run: { command: 'x', stdout: '/^$/', stderr: '/warning/' } },
+    { all: [{ answer: { from: { run: './lab policy lint x' } } }, { kube: { get: 'pods' } }] },
   ])('%j cannot', check => {
     expect(emptyPass(complete(check))).toBeUndefined()
   })
@@ -362,6 +392,62 @@ describe('an attempt', () => {
     looks = 0
     await attempt(task, situation(world), { once: true })
     expect(looks).toBe(1)
+  })
+
+  const patience = async (task: object, answers: Answers) => {
+    const { waits } = await make(taskOf(task).check, {
+      ...situation(fakeWorld(answers)),
+      within: { arrives: 90_000, ...(!(task as { check: Check }).check.all && { made: 90_000 }) },
+    })
+    return waits! / 1000
+  }
+  const there: Answers = { kubectl: () => ({ stdout: 'pod/a' }) }
+
+  it('waits long for what must arrive, and hardly where the student’s part is lacking', async () => {
+    const seen = { promql: { query: 'x' } }
+    const made = { kube: { get: 'pods' } }
+    expect(await patience({ check: { all: [made, seen] } }, there)).toBe(90)
+    expect(await patience({ check: { all: [made, seen] } }, {})).toBe(8)
+    expect(await patience({ check: { all: [{ policy: { name: 'x' } }, seen] } }, {})).toBe(4)
+    expect(await patience({ check: { all: [made, { promql: { query: 'x', within: '20s' } }] } }, there)).toBe(20)
+    // Alone, it is for the task to say.
+    expect(await patience({ check: made }, {})).toBe(90)
+    expect(await patience({ check: { policy: { in: 'work' } } }, {})).toBe(0)
+  })
+
+  it('asks no agent to load what the API server does not have', async () => {
+    const task = taskOf({ check: { agent: { policy: 'mine' } }, within: '60s' })
+    const began = Date.now()
+    expect(await attempt(task, situation(fakeWorld()))).toMatchObject({
+      untried: true,
+      found: 'no TracingPolicy mine in the cluster',
+    })
+    expect(Date.now() - began).toBeLessThan(1000)
+  })
+
+  it('gives the lab a few seconds to answer, and says what helps', async () => {
+    const task = taskOf({ check: { promql: { query: 'x' } }, within: '3m', expected: 'a number' })
+    const made = await attempt(task, situation(deadWorld()), { once: true })
+    expect(made).toMatchObject({ passed: false, unable: './lab status', expected: 'a lab that is up' })
+    // What cannot be looked at is not absent, and what is surely wrong is told first.
+    expect(
+      await make(complete({ all: [yes, { not: { promql: { query: 'x' } } }] }), situation(deadWorld())),
+    ).toMatchObject({ passed: false, unable: './lab status' })
+    const half: World = { ...deadWorld(), files: () => [] }
+    const check = complete({ all: [{ promql: { query: 'x' } }, { policy: { in: 'work' } }] })
+    const wrong = await make(check, situation(half))
+    expect(wrong.found).toMatch(/no TracingPolicy/)
+    expect(wrong.unable).toBeUndefined()
+  })
+
+  it('knows a cluster that does not answer from one that says no', () => {
+    const ran = (stderr: string, exitCode = 1) => answered({ exitCode, stdout: '', stderr })
+    expect(() =>
+      ran('The connection to the server 127.0.0.1:6443 was refused - did you specify the right host?'),
+    ).toThrow(/API server does not answer/)
+    expect(() => ran('found     no lab is running\nexpected  one')).toThrow(/API server/)
+    expect(ran('Error from server (NotFound): pods "x" not found').exitCode).toBe(1)
+    expect(ran('curl: (7) Failed to connect: Connection refused').exitCode).toBe(1)
   })
 
   it('tells a dead end at once, and none of what was not tried', async () => {

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { parser as logqlParser } from '@grafana/lezer-logql'
 import type { LRParser } from '@lezer/lr'
 import { parser as promqlParser } from '@prometheus-io/lezer-promql'
+import { execa } from 'execa'
 import { marked } from 'marked'
 import { afterAll, describe, expect, it } from 'vitest'
 import { exerciseSchemaFile, exerciseSchemaText } from '../../scripts/docs/exercises.ts'
@@ -13,6 +14,7 @@ import { type Exercise, findExercise, readExercise, readExercises } from '../../
 import type { Check } from '../../scripts/exercise/grammar.ts'
 import { render } from '../../scripts/exercise/render.ts'
 import { type Code, missingLine, parseText } from '../../scripts/exercise/text.ts'
+import type { Ran } from '../../scripts/exercise/world.ts'
 import { LabError } from '../../stacks/error.ts'
 import { projectDir } from '../../stacks/paths.ts'
 import { deadWorld, fakeWorld } from '../fakes/world.ts'
@@ -77,6 +79,9 @@ describe('a text', () => {
     ['> **Task one**: x\n\n```yaml file=/etc/passwd\na: b\n```', /student’s folder/],
     ['> **Task one**: x\n\n```yaml file=work/../x\na: b\n```', /student’s folder/],
     ['> **Task one**: x\n\n```text stable\nls\n```', /after a bash block/],
+    ['> **Task one**: x\n\n```bash\nls\n```\n\n```text stable source=rig\nls\n```', /there are live and replay/],
+    ['> **Task one**: x\n>\n> `./lab exercise answer two NAME`', /line 1: the answer of task one is given to two/],
+    ['> **Task one**: x\n>\n> ```bash tsak=one\n> ls\n> ```', /line 3: no attribute tsak/],
   ])('is refused: %j', (readme, why) => {
     expect(refusal(yaml(), readme)).toMatch(why)
   })
@@ -115,11 +120,57 @@ describe('a text', () => {
       ].join('\n'),
     )
     expect(items).toMatchObject([
-      { kind: 'code', language: 'bash', code: 'false', line: 3, task: 'one', expectError: true, output: 'out' },
+      {
+        kind: 'code',
+        language: 'bash',
+        code: 'false',
+        line: 3,
+        task: 'one',
+        expectError: true,
+        outputs: [{ text: 'out' }],
+      },
       { kind: 'code', noTest: 'it takes an hour' },
       { kind: 'code', language: 'yaml', file: 'work/01-x/a.yaml', code: 'a: b' },
       { kind: 'task', task: 'one', line: 23 },
     ])
+  })
+
+  it('has commands in the quotes of its tasks, which belong to them', () => {
+    const { items } = parseText(
+      [
+        '> **Task one**: load it. `./lab status` says more.',
+        '>',
+        '> `./lab policy apply work/01-x/a.yaml`',
+        '> `./lab policy apply work/01-x/b.yaml`',
+        '>',
+        '> `./lab exercise answer one NAME`',
+        '>',
+        '> ```bash expect-error',
+        '> ./lab kubectl exec x -- cat /etc/shadow',
+        '> ```',
+        '>',
+        '> ```text stable source=live',
+        '> … Permission denied',
+        '> ```',
+        '',
+        '> A quote of something else: `./lab down --yes`',
+        '>',
+        '> `./lab down --yes`',
+      ].join('\n'),
+    )
+    expect(items).toMatchObject([
+      { kind: 'task', task: 'one', line: 1 },
+      { task: 'one', span: true, line: 3, code: './lab policy apply work/01-x/a.yaml' },
+      { task: 'one', span: true, line: 4, code: './lab policy apply work/01-x/b.yaml' },
+      {
+        task: 'one',
+        span: false,
+        line: 8,
+        expectError: true,
+        outputs: [{ text: '… Permission denied', source: 'live' }],
+      },
+    ])
+    expect(items).toHaveLength(4)
   })
 
   it.each([
@@ -247,6 +298,50 @@ function queriesIn(commands: string): [LRParser, string][] {
     .map(([, language, query]) => [language === 'promql' ? promqlParser : logqlParser, query!])
 }
 
+/** Runs a command for real, on a cluster in which nothing is found: a fake kubectl, whose lists are empty and whose objects are not there. */
+const withEmptyCluster = (command: string): Promise<Ran> => {
+  const known = ran.get(command) ?? runWithEmptyCluster(command)
+  ran.set(command, known)
+  return known
+}
+const ran = new Map<string, Promise<Ran>>()
+
+async function runWithEmptyCluster(command: string): Promise<Ran> {
+  const programs = join(folder, 'programs')
+  if (!existsSync(programs)) {
+    mkdirSync(programs)
+    mkdirSync(join(folder, 'work'))
+    writeFileSync(
+      join(programs, 'kubectl'),
+      `#!/bin/sh
+case " $* " in
+  *" --ignore-not-found "*) ;;
+  *" get "*/*) echo 'Error from server (NotFound): not found' >&2; exit 1 ;;
+  *" get "*) echo 'No resources found' >&2 ;;
+  *) echo 'Error from server (NotFound): not found' >&2; exit 1 ;;
+esac
+`,
+      { mode: 0o755 },
+    )
+  }
+  const { exitCode, stdout, stderr } = await execa('bash', ['-c', command.replaceAll('./lab kubectl', 'kubectl')], {
+    cwd: projectDir,
+    env: {
+      PATH: [programs, dirname(process.execPath), process.env.PATH].join(delimiter),
+      WORK: join(folder, 'work'),
+      KUBECONFIG: join(folder, 'no-kubeconfig'),
+    },
+    reject: false,
+  })
+  return { exitCode: exitCode ?? 1, stdout, stderr }
+}
+
+it('an empty cluster is one in which kubectl finds nothing', async () => {
+  expect(await withEmptyCluster('kubectl get pods')).toMatchObject({ exitCode: 0, stdout: '' })
+  expect(await withEmptyCluster('./lab kubectl get pod/x')).toMatchObject({ exitCode: 1 })
+  expect(await withEmptyCluster('kubectl get pod x --ignore-not-found')).toMatchObject({ exitCode: 0, stdout: '' })
+})
+
 describe.each(exercises)('$name', exercise => {
   it('asks what Prometheus and Loki understand, in checks, solutions and text', () => {
     const code = exercise.text.items.filter((item): item is Code => item.kind === 'code').map(item => item.code)
@@ -262,13 +357,13 @@ describe.each(exercises)('$name', exercise => {
   })
 
   it.each(exercise.tasks)('$id: passes in no empty cluster, nor in one that does not answer', async each => {
-    for (const world of [fakeWorld(), deadWorld()])
+    for (const world of [{ ...fakeWorld(), run: withEmptyCluster }, deadWorld()])
       for (const answer of [undefined, 'x', '0', '']) {
         const made = await attempt(
           each,
           {
             world,
-            work: '/nowhere',
+            work: join(folder, 'work'),
             workPath: 'work/x',
             startedAt: new Date(Date.now() - 60_000),
             ...(answer !== undefined && { answer: { value: answer, at: new Date() } }),

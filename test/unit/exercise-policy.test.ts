@@ -84,7 +84,7 @@ describe('what a policy catches', () => {
   it('must not be too much', () => {
     const spare = { ...kill, spares: ['/etc/hosts'] }
     expect(missing(spare, fileOpen('Prefix', [folder], 'Sigkill'))).toEqual([])
-    expect(missing(spare, fileOpen('Prefix', ['/'], 'Sigkill'))).toEqual(['it matches /etc/hosts too'])
+    expect(missing(spare, fileOpen('Prefix', ['/'], 'Sigkill'))).toEqual(['at /etc/hosts it does Sigkill'])
     const everything = policyOf({
       podSelector: {},
       kprobes: [{ call: 'security_file_open', syscall: false, args: [{ index: 0, type: 'file' }] }],
@@ -142,6 +142,40 @@ describe('what a policy catches', () => {
       'it does not match 1.1.1.1:443: matchBinaries In /usr/bin/curl',
     ])
     expect(missing({ hook: 'tcp_connect', spares: '10.96.0.1:443', lint: 'off' }, text)).toEqual([])
+    // Where it names none, whichever calls is to be caught, and none is to be hit.
+    expect(missing({ hook: 'tcp_connect', catches: '1.1.1.1:443', lint: 'off' }, text)).toEqual([
+      'it does not match 1.1.1.1:443: matchBinaries In /usr/bin/curl',
+    ])
+    expect(missing({ hook: 'tcp_connect', spares: '1.1.1.1:443', lint: 'off' }, text)).toEqual([
+      'it matches 1.1.1.1:443 too',
+    ])
+  })
+
+  it('counts what another hook of it does as well', () => {
+    const hook = (call: string, type: string, selector: object) => ({
+      call,
+      syscall: false,
+      args: [{ index: 0, type }],
+      selectors: [selector],
+    })
+    const path = (value: string, action: string) => ({
+      matchArgs: [{ index: 0, operator: 'Equal', values: [value] }],
+      matchActions: [action === 'Override' ? { action, argError: -13 } : { action }],
+    })
+    const refuse = { hook: 'security_file_open', catches: '/etc/shadow', spares: '/etc/passwd', lint: 'off' }
+    const with2 = (second: object) =>
+      policyOf({ kprobes: [hook('security_file_open', 'file', path('/etc/shadow', 'Override')), second] })
+    const override = { ...refuse, action: 'Override' }
+    expect(missing(override, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Sigkill'))))).toEqual([
+      'at /etc/passwd it does Sigkill',
+    ])
+    expect(missing(override, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Post'))))).toEqual([])
+    // An address is no path: what is done to connections does not count for files.
+    const connections = { matchActions: [{ action: 'Sigkill' }] }
+    expect(missing(override, with2(hook('tcp_connect', 'sock', connections)))).toEqual([])
+    expect(missing(refuse, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Post'))))).toEqual([
+      'it matches /etc/passwd too',
+    ])
   })
 })
 

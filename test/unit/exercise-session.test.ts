@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { noFeatures } from '../../scripts/doctor/decision.ts'
 import { doable, type Offer, obstacle } from '../../scripts/exercise/available.ts'
-import { otlpRequest, progressPoints, tellTeacher } from '../../scripts/exercise/class.ts'
+import { isKnown, otlpRequest, progressPoints, tellTeacher } from '../../scripts/exercise/class.ts'
 import { type Exercise, readExercise, readExercises, workFolder } from '../../scripts/exercise/exercises.ts'
-import { readProgress, updateProgress } from '../../scripts/exercise/progress.ts'
+import { type ExerciseProgress, readProgress, updateProgress, work } from '../../scripts/exercise/progress.ts'
 import { report } from '../../scripts/exercise/report.ts'
 import {
   check,
@@ -24,7 +24,7 @@ import { readClass } from '../../scripts/exercise/teacher.ts'
 import type { Sample } from '../../scripts/exercise/world.ts'
 import { LabError } from '../../stacks/error.ts'
 import { parseSettings } from '../../stacks/settings.ts'
-import { fakeWorld } from '../fakes/world.ts'
+import { deadWorld, fakeWorld } from '../fakes/world.ts'
 
 const before = { ...process.env }
 const folders: string[] = []
@@ -104,7 +104,7 @@ const look = async (of: Exercise, options: { task?: string; again?: boolean } = 
 describe('a session', () => {
   it('starts, and goes on where it was', async () => {
     const made = two()
-    expect(await start(made, offer)).toEqual({ resumed: false, tidied: undefined })
+    expect(await start(made, offer)).toEqual({ resumed: false, gone: [] })
     expect(readProgress().current).toBe(made.name)
     expect(existsSync(workFolder(made.name))).toBe(true)
     const { startedAt } = progressOf(made)
@@ -135,15 +135,39 @@ describe('a session', () => {
     expect(progressOf(made).tasks.one?.tries).toBe(4)
   })
 
-  it('names a dead end instead of a hint', async () => {
+  it('names a dead end in place of a hint, and with the next hint when it is gone again', async () => {
     const made = await started()
-    await giveAnswer(made, 'one', '0')
-    const { tasks } = await look(made)
-    expect(tasks[0]).toMatchObject({
+    const wrong = async (answer: string) => {
+      await giveAnswer(made, 'one', answer)
+      return (await look(made)).tasks[0]!
+    }
+    const first = await wrong('0')
+    expect(first).toMatchObject({
       state: 'failed',
       attempt: { deadEnd: { id: 'zero', says: 'Zero is never right.' } },
     })
-    expect(tasks[0]?.hint).toBeUndefined()
+    expect(first.hint).toBeUndefined()
+    expect(await wrong('0')).toMatchObject({ attempt: { deadEnd: { id: 'zero' } }, hint: { number: 1, text: 'first' } })
+    expect(await nextHint(made, offer)).toMatchObject({ number: 2, text: 'second' })
+    expect((await wrong('5')).hint).toMatchObject({ number: 3 })
+    expect(progressOf(made).tasks.one).toMatchObject({ tries: 3, hints: 3, deadEnds: { zero: 2 } })
+  })
+
+  it('counts no try where the lab is to blame, and says what helps', async () => {
+    const made = await started()
+    await giveAnswer(made, 'one', '0')
+    for (const [world, next] of [
+      [deadWorld(), './lab status'],
+      [fakeWorld(), './lab verify'],
+    ] as const) {
+      const { tasks } = await check(made, offer, { world })
+      expect(tasks[0]).toMatchObject({ state: 'unable', tries: 0, attempt: { unable: next } })
+      expect(tasks[0]!.hint).toBeUndefined()
+      expect(tasks[0]!.attempt!.deadEnd).toBeUndefined()
+    }
+    expect(progressOf(made).tasks.one).toMatchObject({ tries: 0, hints: 0 })
+    // The lab is back, and the same answer counts.
+    expect((await look(made)).tasks[0]).toMatchObject({ state: 'failed', tries: 1 })
   })
 
   it('keeps what has passed, in any order, and is finished at the end', async () => {
@@ -177,7 +201,7 @@ describe('a session', () => {
     await giveAnswer(made, 'one', '7')
     await look(made)
     writeFileSync(join(workFolder(made.name), 'mine.yaml'), 'a: b')
-    const kept = await reset(made)
+    const kept = await reset(made, offer)
     expect(readdirSync(kept!)).toEqual(['mine.yaml'])
     expect(readdirSync(workFolder(made.name))).toEqual([])
     expect(progressOf(made)).toMatchObject({ resets: 1 })
@@ -270,27 +294,54 @@ describe('what is told', () => {
     expect(await nextHint(made, offer)).toMatchObject({ number: last, of: last })
   })
 
-  it('a report of one page', async () => {
+  it('a report of one page: a row for each exercise, its tasks only when asked for', async () => {
     const made = ofTheLab()
     await start(made, offer)
     await giveAnswer(made, made.tasks[0]!.id, 'a | b')
-    const page = report(
-      readProgress(),
-      offer,
-      parseSettings({ class: { student: 'Ada' } }),
-      new Date('2026-11-21T12:00:00Z'),
-    )
+    await nextHint(made, offer)
+    const ada = { ...offer, settings: parseSettings({ class: { student: 'Ada' } }) }
+    const now = new Date('2026-11-21T12:00:00Z')
+    const page = report(readProgress(), ada, { now })
     expect(page).toContain('**Name:** Ada')
     expect(page).toContain('2026-11-21 12:00 UTC')
-    expect(page).toContain(`| ${made.name} ${made.title} | 0/`)
-    expect(page).toContain('`a \\| b`')
-    expect(report({ version: 1, exercises: {} }, offer, parseSettings({}))).toContain('No exercise was started.')
+    expect(page).toMatch(new RegExp(`^\\| 01 ${made.title} \\| 0/\\d+ \\| 0 \\| 1 \\|  \\| 0 \\| no \\|$`, 'm'))
+    expect(page).not.toContain('a \\| b')
+    expect(report(readProgress(), ada, { full: true })).toContain('`a \\| b`')
+    expect(report({ version: 1, exercises: {} }, offer)).toContain('No exercise was started.')
+  })
+
+  it('no more than a page for whoever has done everything', () => {
+    const at = '2026-11-21T12:00:00Z'
+    const exercises = Object.fromEntries(
+      readExercises().map(({ name, tasks }) => [
+        name,
+        {
+          startedAt: at,
+          firstStartedAt: at,
+          finishedAt: at,
+          resets: 0,
+          workedSeconds: 700,
+          tasks: Object.fromEntries(tasks.map(({ id }) => [id, { tries: 2, hints: 1, passedAt: at }])),
+        },
+      ]),
+    )
+    const lines = report({ version: 1, exercises }, offer).split('\n')
+    expect(lines.length).toBeLessThan(60)
+    expect(lines.filter(line => /\| 12 \| 2026-11-21 12:00 \|$/.test(line))).toHaveLength(readExercises().length)
+  })
+
+  it('the time that was worked, without the pauses', () => {
+    const exercise = { startedAt: '', firstStartedAt: '', resets: 0, tasks: {} } as ExerciseProgress
+    for (const time of ['10:00', '10:05', '10:29', '12:00', '12:01']) work(exercise, new Date(`2026-11-21T${time}:00Z`))
+    expect(exercise.workedSeconds).toBe(30 * 60)
+    work({ ...exercise, finishedAt: 'now' }, new Date('2026-11-21T12:05:00Z'))
+    expect(exercise.workedSeconds).toBe(30 * 60)
   })
 
   it('progress as metrics: state, tries, points, and since when', async () => {
     const made = ofTheLab()
     await start(made, offer)
-    const points = progressPoints(readProgress(), 'Ada')
+    const points = progressPoints(readProgress(), 'Ada', offer)
     const state = (task: string) =>
       points.find(({ name, labels }) => name === 'lab_class_task_state' && labels.task === task)?.value
     expect(state(made.tasks[0]!.id)).toBe(1)
@@ -299,7 +350,27 @@ describe('what is told', () => {
     expect(points.filter(({ name }) => name === 'lab_class_task_reached_timestamp_seconds')).toHaveLength(1)
     // Nothing of what was answered leaves the machine.
     await giveAnswer(made, made.tasks[0]!.id, 'my-secret')
-    expect(JSON.stringify(progressPoints(readProgress(), 'Ada'))).not.toContain('my-secret')
+    expect(JSON.stringify(progressPoints(readProgress(), 'Ada', offer))).not.toContain('my-secret')
+  })
+
+  it('only of tasks that can be done here: a finished exercise is finished where a recording is played, too', async () => {
+    const made = readExercises().find(({ tasks }) => tasks.some(({ needs }) => needs?.source === 'live'))!
+    const can = doable(made, offer).tasks
+    expect(can.length).toBeLessThan(made.tasks.length)
+    const at = new Date().toISOString()
+    await updateProgress(all => {
+      all.current = made.name
+      all.exercises[made.name] = {
+        startedAt: at,
+        firstStartedAt: at,
+        resets: 0,
+        tasks: Object.fromEntries(can.map(({ id }) => [id, { tries: 0, hints: 0, passedAt: at }])),
+      }
+    })
+    const points = progressPoints(readProgress(), 'Ada', offer)
+    const values = (metric: string) => points.filter(({ name }) => name === metric).map(({ value }) => value)
+    expect(values('lab_class_task_state')).toEqual(can.map(() => 2))
+    expect(values('lab_class_points')).toEqual(values('lab_class_points_possible'))
   })
 
   it('goes to nobody unless the setting says so, and never stands in the way', async () => {
@@ -313,9 +384,9 @@ describe('what is told', () => {
     }
     try {
       answer(200)
-      expect(await tellTeacher(parseSettings({}))).toBeUndefined()
+      expect(await tellTeacher(offer)).toBeUndefined()
       expect(asked).toEqual([])
-      const joined = parseSettings({ class: { pushTo: 'http://teacher:9099/' } })
+      const joined = { ...offer, settings: parseSettings({ class: { pushTo: 'http://teacher:9099/' } }) }
       expect(await tellTeacher(joined)).toBeUndefined()
       expect(asked).toEqual(['http://teacher:9099/-/ready', 'http://teacher:9099/api/v1/otlp/v1/metrics'])
       answer(404)
@@ -324,6 +395,30 @@ describe('what is told', () => {
         throw new Error('refused')
       }
       expect(await tellTeacher(joined)).toMatch(/does not answer/)
+    } finally {
+      globalThis.fetch = original
+    }
+  })
+
+  it('asks whether a name is taken in the class, and takes no answer for no', async () => {
+    const original = globalThis.fetch
+    const asked: URL[] = []
+    const answering = (body: object) => {
+      globalThis.fetch = async input => {
+        asked.push(new URL(String(input)))
+        return Response.json(body)
+      }
+    }
+    try {
+      answering({ data: { result: [{ metric: { student: 'Ada' }, value: [1, '2'] }] } })
+      expect(await isKnown('pi@lab "1"', 'http://teacher:9099/')).toBe(true)
+      expect(asked[0]!.searchParams.get('query')).toContain('{student="pi@lab \\"1\\""}[6h]')
+      answering({ data: { result: [] } })
+      expect(await isKnown('Ada', 'http://teacher:9099')).toBe(false)
+      globalThis.fetch = async () => {
+        throw new Error('refused')
+      }
+      expect(await isKnown('Ada', 'http://teacher:9099')).toBe(false)
     } finally {
       globalThis.fetch = original
     }
@@ -368,18 +463,30 @@ describe('the class', () => {
     })
     const at = { exercise: '01-x', task: 'b' }
     const metrics: Record<string, Sample[]> = {
-      seen_timestamp_seconds: [of('Ada', seconds - 60), of('Bob', seconds), of('Cem', seconds)],
-      points: [of('Ada', 3), of('Bob', 1), of('Cem', 6)],
-      points_possible: [of('Ada', 6), of('Bob', 6), of('Cem', 6)],
-      task_state: [of('Ada', 1, at), of('Bob', 1, at), of('Bob', 2, { exercise: '01-x', task: 'a' })],
-      task_tries: [of('Ada', 1, at), of('Bob', 4, at)],
-      task_reached_timestamp_seconds: [of('Ada', seconds - 120, at), of('Bob', seconds - 300, at)],
+      seen_timestamp_seconds: [
+        of('Dee', seconds - 3600),
+        of('Ada', seconds - 60),
+        of('Bob', seconds),
+        of('Cem', seconds),
+      ],
+      points: [of('Ada', 3), of('Bob', 1), of('Cem', 6), of('Dee', 2)],
+      points_possible: [of('Ada', 6), of('Bob', 6), of('Cem', 6), of('Dee', 6)],
+      task_state: [of('Dee', 1, at), of('Ada', 1, at), of('Bob', 1, at), of('Bob', 2, { exercise: '01-x', task: 'a' })],
+      task_tries: [of('Ada', 1, at), of('Bob', 4, at), of('Dee', 7, at)],
+      task_reached_timestamp_seconds: [
+        of('Ada', seconds - 120, at),
+        of('Bob', seconds - 300, at),
+        of('Dee', seconds - 4200, at),
+      ],
     }
     const promql = (query: string) => metrics[/lab_class_(\w+)\[/.exec(query)![1]!]!
+    const known = { possible: 6, stuck: false, away: false, minutesSilent: 0 }
     expect(await readClass(fakeWorld({ promql }), now)).toEqual([
-      { student: 'Bob', points: 1, possible: 6, at: { ...at, minutes: 5, tries: 4 }, stuck: true, minutesSilent: 0 },
-      { student: 'Ada', points: 3, possible: 6, at: { ...at, minutes: 2, tries: 1 }, stuck: false, minutesSilent: 1 },
-      { student: 'Cem', points: 6, possible: 6, at: undefined, stuck: false, minutesSilent: 0 },
+      { ...known, student: 'Bob', points: 1, at: { ...at, minutes: 5, tries: 4 }, stuck: true },
+      { ...known, student: 'Ada', points: 3, at: { ...at, minutes: 2, tries: 1 }, minutesSilent: 1 },
+      { ...known, student: 'Cem', points: 6, at: undefined },
+      // Away is not stuck, and does not grow older.
+      { ...known, student: 'Dee', points: 2, at: { ...at, minutes: 10, tries: 7 }, away: true, minutesSilent: 60 },
     ])
     expect(await readClass(fakeWorld())).toEqual([])
   })
@@ -390,7 +497,8 @@ describe('a new exercise', () => {
     mkdirSync(labs)
     expect(newExercise('watch-a-shell', labs)).toBe('01-watch-a-shell')
     expect(newExercise('another', labs)).toBe('02-another')
-    expect(readExercise('01-watch-a-shell', labs).tasks).toHaveLength(1)
+    expect(readExercise('01-watch-a-shell', labs)).toMatchObject({ title: 'Watch a shell', tasks: [{ id: 'program' }] })
+    expect(readFileSync(join(labs, '01-watch-a-shell', 'README.md'), 'utf8')).toMatch(/^# Watch a shell\n/)
     expect(() => newExercise('02-another', labs)).toThrow(/there is labs\/02-another/)
     expect(() => newExercise('Not a name', labs)).toThrow(/lower-case/)
   })
