@@ -65,26 +65,29 @@ describe.each(shells)('the visitor under %s', (shell, args) => {
   })
 
   // Not with Debian's busybox, which prefers its own programs to those on PATH. Alpine's does not.
-  test.skipIf(missing || shell === 'busybox')('tells each step to a shell of its own, which is then its parent', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'lab-visitor-'))
-    const log = join(folder, 'log')
-    writeFileSync(log, '')
-    // Programs that only say how they were called, and what by.
-    for (const name of ['cat', 'ls', 'curl'])
-      writeFileSync(join(folder, name), `#!/bin/sh\necho "${name} $* < $(ps -o args= -p $PPID)" >>'${log}'\n`, {
-        mode: 0o755,
-      })
-    start('60', `${folder}:${process.env.PATH}`)
-    await until(() => readFileSync(log, 'utf8').includes('curl'))
-    const steps = readFileSync(log, 'utf8').trimEnd().split('\n')
-    rmSync(folder, { recursive: true })
-    expect(steps.map(step => step.split(' ')[0])).toEqual(['cat', 'cat', 'cat', 'ls', 'curl'])
-    for (const step of steps) {
-      const [called, by] = step.split(' < ')
-      expect(by).toMatch(/^\S*sh -c /)
-      expect(by).toContain(called)
-    }
-  })
+  test.skipIf(missing || shell === 'busybox')(
+    'tells each step to a shell of its own, which is then its parent',
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'lab-visitor-'))
+      const log = join(folder, 'log')
+      writeFileSync(log, '')
+      // Programs that only say how they were called, and what by.
+      for (const name of ['cat', 'ls', 'curl'])
+        writeFileSync(join(folder, name), `#!/bin/sh\necho "${name} $* < $(ps -o args= -p $PPID)" >>'${log}'\n`, {
+          mode: 0o755,
+        })
+      start('60', `${folder}:${process.env.PATH}`)
+      await until(() => readFileSync(log, 'utf8').includes('curl'))
+      const steps = readFileSync(log, 'utf8').trimEnd().split('\n')
+      rmSync(folder, { recursive: true })
+      expect(steps.map(step => step.split(' ')[0])).toEqual(['cat', 'cat', 'cat', 'ls', 'curl'])
+      for (const step of steps) {
+        const [called, by] = step.split(' < ')
+        expect(by).toMatch(/^\S*sh -c /)
+        expect(by).toContain(called)
+      }
+    },
+  )
 
   test.skipIf(missing)('only waits with 0, and goes at once when told to', async () => {
     const { started, said } = start('0')
