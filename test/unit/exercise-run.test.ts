@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -108,7 +108,7 @@ it.each(wrong)('%s: %s by a wrong way ends in %s', async (name, id, deadEnd, { a
   expect(made).toMatchObject({ passed: false, deadEnd: { id: deadEnd } })
 })
 
-// The script that exercise 13 counts with. A fake kubectl in front of it: what is run in the pod runs here, and Loki answers the same for each minute.
+// The script that exercise 13 counts with. A fake of the lab's kubectl in front of it: what is run in the pod runs here, and Loki answers the same for each minute.
 describe('compare.sh', () => {
   const script = join(projectDir, 'labs', '13-nothing-is-lost', 'files', 'compare.sh')
   const recorded = gunzipSync(
@@ -128,7 +128,7 @@ describe('compare.sh', () => {
     )
     writeFileSync(join(folder, 'tetragon.log'), lines.map(line => `${line}\n`).join(''))
     writeFileSync(
-      join(folder, 'kubectl'),
+      join(folder, 'lab'),
       `#!/usr/bin/env bash
 case "$*" in
   *'get daemonsets'*) echo daemonset.apps/node-exporter; echo daemonset.apps/tetragon-replay ;;
@@ -138,8 +138,8 @@ case "$*" in
 esac
 `,
     )
-    chmodSync(join(folder, 'kubectl'), 0o755)
-    const { stdout } = await execa('bash', [script], { env: { PATH: `${folder}${delimiter}${process.env.PATH}` } })
+    chmodSync(join(folder, 'lab'), 0o755)
+    const { stdout } = await execa('bash', [script], { cwd: folder })
     return stdout
   }
 
