@@ -31,7 +31,20 @@ const policy = readFileSync(join(projectDir, 'policies', 'observe-wget.yaml'), '
 )
 
 const wrong: [string, string, string, { answer?: string; world?: Answers }][] = [
-  ['11', 'series', 'events', { answer: '24310', world: { promql: () => value(118) } }],
+  [
+    '11',
+    'series',
+    'events',
+    {
+      answer: '24310',
+      world: {
+        promql: byPiece([
+          ['count(', 118],
+          ['sum(', 24310],
+        ]),
+      },
+    },
+  ],
   [
     '12',
     'rate',
@@ -52,6 +65,24 @@ const wrong: [string, string, string, { answer?: string; world?: Answers }][] = 
     'alarm',
     'wrong-number',
     { world: { kubectl: rule('60 * sum(rate(tetragon_events_exported_total[5m])) > 100000') } },
+  ],
+  [
+    '12',
+    'alarm',
+    'two-units',
+    { world: { kubectl: rule('60 * sum(rate(tetragon_events_exported_total[5m])) > 0.5') } },
+  ],
+  [
+    '13',
+    'handed',
+    'empty-sum',
+    { answer: 'sum(a_received) + sum(a_lost) + sum(a_missed)', world: { promql: byPiece([['{__name__', 8573]]) } },
+  ],
+  [
+    '13',
+    'handed',
+    'received',
+    { answer: 'sum(tetragon_observer_ringbuf_events_received_total)', world: { promql: () => value(8573) } },
   ],
   ['13', 'away', 'deleted-pod', { world: { kubectl: () => ({ stdout: '1' }), run: () => ({ stdout: '4s' }) } }],
   ['13', 'back', 'still-away', { world: { kubectl: () => ({ stdout: '0' }) } }],
@@ -87,7 +118,12 @@ const wrong: [string, string, string, { answer?: string; world?: Answers }][] = 
     'folder-changed',
     { world: { files: [{ name: 'policies/observe-wget.yaml', text: policy.replaceAll('/wget', '/curl') }] } },
   ],
-  ['16', 'severity', 'tag', { answer: 'severity.high' }],
+  [
+    '16',
+    'severity',
+    'tag',
+    { answer: 'severity.high', world: { logql: () => [{ labels: { severity_text: 'error' }, value: 4 }] } },
+  ],
 ]
 
 it.each(wrong)('%s: %s by a wrong way ends in %s', async (name, id, deadEnd, { answer, world }) => {
