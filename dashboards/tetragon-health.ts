@@ -85,7 +85,7 @@ export const tetragonHealth = (): Dashboard =>
             {
               title: 'Kernel memory of policies',
               description:
-                'Memory that a policy’s maps and programs take in the kernel. It belongs to no pod, so that no limit holds it.',
+                'Memory that a policy’s maps and programs take in the kernel. It is charged to the agent’s pod, on top of the agent’s own: a limit must leave room for it.',
               unit: 'bytes',
               empty: notScraped,
               width: 8,

@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -31,7 +31,20 @@ const policy = readFileSync(join(projectDir, 'policies', 'observe-wget.yaml'), '
 )
 
 const wrong: [string, string, string, { answer?: string; world?: Answers }][] = [
-  ['11', 'series', 'events', { answer: '24310', world: { promql: () => value(118) } }],
+  [
+    '11',
+    'series',
+    'events',
+    {
+      answer: '24310',
+      world: {
+        promql: byPiece([
+          ['count(', 118],
+          ['sum(', 24310],
+        ]),
+      },
+    },
+  ],
   [
     '12',
     'rate',
@@ -52,6 +65,24 @@ const wrong: [string, string, string, { answer?: string; world?: Answers }][] = 
     'alarm',
     'wrong-number',
     { world: { kubectl: rule('60 * sum(rate(tetragon_events_exported_total[5m])) > 100000') } },
+  ],
+  [
+    '12',
+    'alarm',
+    'two-units',
+    { world: { kubectl: rule('60 * sum(rate(tetragon_events_exported_total[5m])) > 0.5') } },
+  ],
+  [
+    '13',
+    'handed',
+    'empty-sum',
+    { answer: 'sum(a_received) + sum(a_lost) + sum(a_missed)', world: { promql: byPiece([['{__name__', 8573]]) } },
+  ],
+  [
+    '13',
+    'handed',
+    'received',
+    { answer: 'sum(tetragon_observer_ringbuf_events_received_total)', world: { promql: () => value(8573) } },
   ],
   ['13', 'away', 'deleted-pod', { world: { kubectl: () => ({ stdout: '1' }), run: () => ({ stdout: '4s' }) } }],
   ['13', 'back', 'still-away', { world: { kubectl: () => ({ stdout: '0' }) } }],
@@ -87,7 +118,12 @@ const wrong: [string, string, string, { answer?: string; world?: Answers }][] = 
     'folder-changed',
     { world: { files: [{ name: 'policies/observe-wget.yaml', text: policy.replaceAll('/wget', '/curl') }] } },
   ],
-  ['16', 'severity', 'tag', { answer: 'severity.high' }],
+  [
+    '16',
+    'severity',
+    'tag',
+    { answer: 'severity.high', world: { logql: () => [{ labels: { severity_text: 'error' }, value: 4 }] } },
+  ],
 ]
 
 it.each(wrong)('%s: %s by a wrong way ends in %s', async (name, id, deadEnd, { answer, world }) => {
@@ -108,7 +144,7 @@ it.each(wrong)('%s: %s by a wrong way ends in %s', async (name, id, deadEnd, { a
   expect(made).toMatchObject({ passed: false, deadEnd: { id: deadEnd } })
 })
 
-// The script that exercise 13 counts with. A fake kubectl in front of it: what is run in the pod runs here, and Loki answers the same for each minute.
+// The script that exercise 13 counts with. A fake of the lab's kubectl in front of it: what is run in the pod runs here, and Loki answers the same for each minute.
 describe('compare.sh', () => {
   const script = join(projectDir, 'labs', '13-nothing-is-lost', 'files', 'compare.sh')
   const recorded = gunzipSync(
@@ -128,7 +164,7 @@ describe('compare.sh', () => {
     )
     writeFileSync(join(folder, 'tetragon.log'), lines.map(line => `${line}\n`).join(''))
     writeFileSync(
-      join(folder, 'kubectl'),
+      join(folder, 'lab'),
       `#!/usr/bin/env bash
 case "$*" in
   *'get daemonsets'*) echo daemonset.apps/node-exporter; echo daemonset.apps/tetragon-replay ;;
@@ -138,8 +174,8 @@ case "$*" in
 esac
 `,
     )
-    chmodSync(join(folder, 'kubectl'), 0o755)
-    const { stdout } = await execa('bash', [script], { env: { PATH: `${folder}${delimiter}${process.env.PATH}` } })
+    chmodSync(join(folder, 'lab'), 0o755)
+    const { stdout } = await execa('bash', [script], { cwd: folder })
     return stdout
   }
 

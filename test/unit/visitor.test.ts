@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { resolve } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 const script = resolve('stacks/application/visitor/visitor.sh')
@@ -32,10 +34,10 @@ describe.each(shells)('the visitor under %s', (shell, args) => {
     server.close()
   })
 
-  function start(every: string) {
+  function start(every: string, path = process.env.PATH) {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
     const started = spawn(shell, [...args, script], {
-      env: { PATH: process.env.PATH, VISIT_EVERY: every, GUESTBOOK_URL: url },
+      env: { PATH: path, VISIT_EVERY: every, GUESTBOOK_URL: url },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child = started
@@ -61,6 +63,31 @@ describe.each(shells)('the visitor under %s', (shell, args) => {
     expect(said.text).not.toContain('hello')
     for (const line of said.text.trimEnd().split('\n')) expect(line).toMatch(/^visitor: (could not )?read \/\S+$/)
   })
+
+  // Not with Debian's busybox, which prefers its own programs to those on PATH. Alpine's does not.
+  test.skipIf(missing || shell === 'busybox')(
+    'tells each step to a shell of its own, which is then its parent',
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'lab-visitor-'))
+      const log = join(folder, 'log')
+      writeFileSync(log, '')
+      // Programs that only say how they were called, and what by.
+      for (const name of ['cat', 'ls', 'curl'])
+        writeFileSync(join(folder, name), `#!/bin/sh\necho "${name} $* < $(ps -o args= -p $PPID)" >>'${log}'\n`, {
+          mode: 0o755,
+        })
+      start('60', `${folder}:${process.env.PATH}`)
+      await until(() => readFileSync(log, 'utf8').includes('curl'))
+      const steps = readFileSync(log, 'utf8').trimEnd().split('\n')
+      rmSync(folder, { recursive: true })
+      expect(steps.map(step => step.split(' ')[0])).toEqual(['cat', 'cat', 'cat', 'ls', 'curl'])
+      for (const step of steps) {
+        const [called, by] = step.split(' < ')
+        expect(by).toMatch(/^\S*sh -c /)
+        expect(by).toContain(called)
+      }
+    },
+  )
 
   test.skipIf(missing)('only waits with 0, and goes at once when told to', async () => {
     const { started, said } = start('0')

@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
 # How many events of each of the last minutes are in the file on the node, and how many in Loki. By the time at which they happened.
+#
+# Run it from the lab's folder: bash work/13-nothing-is-lost/compare.sh
 set -euo pipefail
+# The lab's cluster, wherever this terminal's kubectl points.
+kubectl() { ./lab kubectl "$@" </dev/null; }
+
 agent=$(kubectl -n monitoring get daemonsets -o name | grep -E '/tetragon(-replay)?$')
 # From the node: its clock is the events'. A minute is looked at when it is over by 15 seconds.
 text=$(kubectl -n monitoring exec "$agent" -- sh -c '

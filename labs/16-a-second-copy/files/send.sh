@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # Sends a second copy of the events to the stand-in. The shipper's configuration is that of the lab, with another destination.
+#
+# Run it from the lab's folder: bash work/16-a-second-copy/send.sh
 set -euo pipefail
-cd "$(dirname "$0")"
+# The lab's cluster, wherever this terminal's kubectl points.
+kubectl() { ./lab kubectl "$@"; }
+
 image=$(kubectl -n monitoring get daemonset opentelemetry-collector-agent -o jsonpath='{.spec.template.spec.containers[0].image}')
 relay=$(kubectl -n monitoring get configmap opentelemetry-collector-agent -o jsonpath='{.data.relay}' |
   sed -e 's#endpoint: http://loki\.[^ ]*#endpoint: http://siem.siem.svc:4318#' -e 's#start_at: beginning#start_at: end#')
 kubectl create configmap second-shipper --namespace siem --from-literal "relay.yaml=$relay" --dry-run=client -o yaml | kubectl apply -f -
-sed "s#IMAGE#$image#" siem.yaml | kubectl apply -f -
+sed "s#IMAGE#$image#" "$(dirname "$0")/siem.yaml" | kubectl apply -f -

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the pod `visitor` does: now and then it behaves like someone who got in, for the policies to notice. It reads files it has no
-# business with, starts a shell from a shell, and fetches something. It changes nothing and shows nobody what it read.
+# business with, looks into a home folder, and fetches something, each by a shell. It changes nothing and shows nobody what it read.
 #
 #   VISIT_EVERY    seconds between two visits (60); 0 makes none and only waits, for visits by hand
 #   GUESTBOOK_URL  what is fetched (http://frontend/)
@@ -23,16 +23,23 @@ pause() {
   wait $!
 }
 
+# Each step is told to a shell of its own, as by `kubectl exec … -- sh -c '…'`: so its parent is a shell that was seen to start, in an image of any
+# kind. (The shell of this script may be older than the agent, which then names it by its file: /bin/busybox.) The step is not the last command,
+# since a shell may turn into its last command rather than start it.
+step() {
+  sh -c "$1; exit \$?"
+}
+
 # Opens a file and reads it to its end; what is in it goes nowhere.
 read_file() {
-  if cat "$1" >/dev/null 2>&1; then echo "visitor: read $1"; else echo "visitor: could not read $1"; fi
+  if step "cat $1 >/dev/null 2>&1"; then echo "visitor: read $1"; else echo "visitor: could not read $1"; fi
 }
 
 fetch() {
   if command -v curl >/dev/null; then
-    curl -s -m 20 -o /dev/null "$1"
+    step "curl -s -m 20 -o /dev/null $1"
   elif command -v wget >/dev/null; then
-    wget -q -T 20 -O /dev/null "$1"
+    step "wget -q -T 20 -O /dev/null $1"
   else
     echo 'visitor: neither curl nor wget is here'
     return 0
@@ -43,7 +50,7 @@ visit() {
   read_file /etc/passwd
   read_file /run/secrets/kubernetes.io/serviceaccount/token
   read_file /etc/shadow
-  sh -c 'ls /root >/dev/null 2>&1; exit 0'
+  step 'ls /root >/dev/null 2>&1' || :
   fetch "$guestbook"
 }
 
