@@ -34,9 +34,10 @@ interface Edge {
 }
 
 const application = (labels: Labels): Pods => ({ namespace: namespaces.application, labels })
-const monitoring = (name: string): Pods => ({
+/** By release too: in a cluster of the user's own another may be in the same namespace. */
+const monitoring = (name: string, instance: string = name): Pods => ({
   namespace: namespaces.monitoring,
-  labels: { 'app.kubernetes.io/name': name },
+  labels: { 'app.kubernetes.io/name': name, 'app.kubernetes.io/instance': instance },
 })
 
 const everybody = application({})
@@ -44,14 +45,11 @@ const frontend = application({ app: 'guestbook', tier: 'frontend' })
 const leader = application({ app: 'redis', role: 'leader' })
 const follower = application({ app: 'redis', role: 'follower' })
 const traffic = application({ app: 'traffic' })
-const prometheus = monitoring('prometheus')
-const operator: Pods = {
-  namespace: namespaces.monitoring,
-  labels: { app: `${releases.prometheus}-operator` },
-}
-const stateMetrics = monitoring('kube-state-metrics')
-const loki = monitoring('loki')
-const grafana = monitoring('grafana')
+const prometheus = monitoring('prometheus', `${releases.prometheus}-prometheus`)
+const operator = monitoring(`${releases.prometheus}-prometheus-operator`, releases.prometheus)
+const stateMetrics = monitoring('kube-state-metrics', releases.prometheus)
+const loki = monitoring(releases.loki)
+const grafana = monitoring(releases.grafana)
 
 /** Who is connected to, by whom, and why. */
 function edges({ settings }: Pick<Lab, 'settings'>): Record<string, { to: Pods; edges: Edge[] }> {
@@ -98,8 +96,8 @@ export function networkPolicies(lab: Pick<Lab, 'settings'>): NetworkPolicy[] {
   const { settings } = lab
   if (!settings.cluster.networkPolicies) return []
   return [
-    // What no other policy allows is refused.
-    ...Object.values(namespaces).map(namespace => ({
+    // What no other policy allows is refused; in a cluster of the user's own, to the pods of the lab alone.
+    ...(settings.cluster.mode === 'existing' ? [] : Object.values(namespaces)).map(namespace => ({
       namespace,
       name: 'default-deny',
       spec: { podSelector: {}, policyTypes: ['Ingress'] },

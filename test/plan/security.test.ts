@@ -294,6 +294,10 @@ describe('who may connect to whom', () => {
     expect(those(still, 'open', existing)).toEqual([])
   })
 
+  it('in an existing cluster: pods of others in the same namespaces are left alone', () => {
+    expect(those('stranger -> neighbour:80\nneighbour -> internet:443', 'closed', existing)).toEqual([])
+  })
+
   it('every pod is behind a policy', () => {
     const policies = networkPolicies({ settings: parseSettings({}) })
     for (const [workload, end] of Object.entries(ends(replayed, shippers[0]!)))
