@@ -10,6 +10,7 @@ import { Prometheus } from './stacks/monitoring/prometheus.ts'
 import { Shipper } from './stacks/monitoring/shipper.ts'
 import { Tetragon } from './stacks/monitoring/tetragon.ts'
 import { makeNamespaces } from './stacks/namespaces.ts'
+import { NetworkPolicies } from './stacks/network-policies.ts'
 import { describeOutputs } from './stacks/outputs.ts'
 import { Policies } from './stacks/policies.ts'
 
@@ -19,6 +20,7 @@ const lab = await readLab()
 const cluster = new Cluster('cluster', { lab })
 const inside = cluster.inside()
 const { application, monitoring } = makeNamespaces(inside)
+new NetworkPolicies('network', { lab, spaces: { application, monitoring } }, inside)
 
 // What is watched.
 new Guestbook('guestbook', { lab, namespace: application }, inside)

@@ -11,6 +11,9 @@ export const restricted = {
   seccompProfile: { type: 'RuntimeDefault' },
 }
 
+/** The same for root, where what it reads on the node belongs to root. */
+export const restrictedRoot = { ...restricted, runAsNonRoot: false, runAsUser: 0 }
+
 /** A Service that the node answers on a fixed port, which kind maps to loopback. */
 export function nodePortService(
   name: string,

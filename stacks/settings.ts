@@ -31,6 +31,13 @@ const cluster = z.strictObject({
     .default('lab')
     .describe('Name of the KinD cluster; its node is called `<name>-control-plane`.'),
   context: z.string().default('').describe('Context of your kubeconfig, with `cluster.mode: existing`.'),
+  networkPolicies: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Let pods connect only where the lab needs it (NetworkPolicies). Switched off, any pod reaches any other, and the internet.',
+    )
+    .meta({ examples: [false] }),
 })
 
 const ports = z.strictObject({

@@ -7,7 +7,9 @@ import { verify } from '../verify/verify.ts'
 export function register(program: Command): void {
   program
     .command('verify')
-    .description('check every promise of the lab: pods, targets, events, every panel of every dashboard, ports, keys')
+    .description(
+      'check every promise of the lab: pods and their rights, targets, events, every panel of every dashboard, ports, keys, images',
+    )
     .option('--json', 'print every check as JSON')
     .option('-v, --verbose', 'show also what is as it should be')
     .addHelpText('after', '\nExample:\n  ./lab verify --json | jq \'.[] | select(.result == "fail")\'')

@@ -1,4 +1,4 @@
-import { createWriteStream, rmSync } from 'node:fs'
+import { createWriteStream, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -57,7 +57,9 @@ export async function runPulumi(
   if (signal?.aborted) throw interruption(action)
   const events = labPath('logs', `${action}.events`)
   const log = labPath('logs', `${action}.log`)
+  // What the program says for debugging is in it too, secrets as they are: for the owner alone, and without a name as soon as it is open.
   rmSync(events, { force: true })
+  writeFileSync(events, '', { mode: 0o600 })
   const result: RunResult = { changes: {}, seconds: 0 }
   const errors: string[] = []
   const running = execa(
@@ -156,27 +158,31 @@ export function explainFailure(action: string, errors: string[], output: string,
   })
 }
 
-/** Reads a file's lines as they are written, until told that no more come. */
-async function followLines(path: string, isDone: () => boolean, onLine: (line: string) => void): Promise<void> {
-  let position = 0
+/**
+ * Reads a file's lines as they are written, until told that no more come. The file is removed with its first line: who writes and who reads have it
+ * open, and whatever ends them, nothing of it is left.
+ */
+export async function followLines(path: string, isDone: () => boolean, onLine: (line: string) => void): Promise<void> {
   let rest = ''
   const decoder = new StringDecoder('utf8')
   const buffer = Buffer.alloc(1 << 16)
-  while (true) {
-    const last = isDone()
-    const file = await open(path).catch(() => undefined)
-    if (file) {
+  const file = await open(path)
+  try {
+    while (true) {
+      const last = isDone()
       while (true) {
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
+        const { bytesRead } = await file.read(buffer)
         if (bytesRead === 0) break
-        position += bytesRead
+        rmSync(path, { force: true })
         const lines = (rest + decoder.write(buffer.subarray(0, bytesRead))).split('\n')
         rest = lines.pop()!
         for (const line of lines) if (line) onLine(line)
       }
-      await file.close()
+      if (last) return
+      await sleep(100)
     }
-    if (last) return
-    await sleep(100)
+  } finally {
+    rmSync(path, { force: true })
+    await file.close()
   }
 }

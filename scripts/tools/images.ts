@@ -60,7 +60,7 @@ export async function pullAll(images: readonly LockedImage[], onImage?: OnImage)
 }
 
 /** The digest that an image must have, where one is known. */
-const wantedDigest = (image: LockedImage): string | undefined => image.digest ?? remembered(imageRef(image))
+export const wantedDigest = (image: LockedImage): string | undefined => image.digest ?? remembered(imageRef(image))
 
 /** An image without repository digests was loaded from a file or built here: its tag is all there is to go by. */
 function isAsWanted(image: LockedImage, repoDigests: readonly string[]): boolean {

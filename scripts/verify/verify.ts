@@ -6,6 +6,8 @@ import { kubeArgs } from '../kube.ts'
 import { verifyAgent } from './agent.ts'
 import { type Check, fail, patiently } from './check.ts'
 import { verifyGotchas } from './gotchas.ts'
+import { verifyImages } from './images.ts'
+import { verifyListeners } from './listeners.ts'
 import { verifyPanels } from './panels.ts'
 import {
   verifyAddresses,
@@ -17,6 +19,8 @@ import {
   verifySource,
   verifyTargets,
 } from './promises.ts'
+import { verifySecrets } from './secrets.ts'
+import { verifySecurity } from './security.ts'
 
 /**
  * Checks each promise of the lab against what runs.
@@ -38,8 +42,12 @@ export async function verify(): Promise<Check[]> {
     ['grafana', () => verifyDataSources(grafana)],
     ['panels', () => verifyPanels(settings, grafana)],
     ['addresses', () => verifyAddresses(settings)],
+    ['addresses', () => verifyListeners(settings)],
     ['gotchas', () => verifyGotchas(grafana, lock)],
     ['files', () => verifyFiles(settings)],
+    ['secrets', () => verifySecrets(settings)],
+    ['security', () => verifySecurity(settings)],
+    ['images', () => verifyImages(settings, lock)],
   ]
   const checks = await Promise.all(
     areas.map(async ([area, look]) => {

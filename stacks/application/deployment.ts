@@ -22,13 +22,17 @@ export function mounted(name: string, folder: string, names: string[], options: 
   return { volumes: [{ name: 'files', configMap: { name: configMap.metadata.name } }], files }
 }
 
-/** A Deployment in `application` of one container a pod. `files` are what its volumes hold. */
+/** A Deployment in `application` of one container a pod. `files` are what its volumes hold; `token` gives it one for the API server. */
 export function deployment(
   name: string,
   labels: Record<string, string>,
   replicas: number,
   container: k8s.types.input.core.v1.Container,
-  { volumes = [], files = {} }: { volumes?: k8s.types.input.core.v1.Volume[]; files?: Record<string, string> } = {},
+  {
+    volumes = [],
+    files = {},
+    token = false,
+  }: { volumes?: k8s.types.input.core.v1.Volume[]; files?: Record<string, string>; token?: boolean } = {},
 ): k8s.apps.v1.DeploymentArgs {
   return {
     metadata: { name, namespace, labels },
@@ -40,6 +44,7 @@ export function deployment(
         spec: {
           containers: [container],
           volumes,
+          automountServiceAccountToken: token,
           // Kubernetes would set REDIS_LEADER_PORT and its like to addresses, for every Service that is there.
           enableServiceLinks: false,
           terminationGracePeriodSeconds: 5,

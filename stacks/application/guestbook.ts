@@ -48,6 +48,7 @@ export class Guestbook extends pulumi.ComponentResource {
             image: redis,
             ports: [{ containerPort: 6379 }],
             resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
+            securityContext: { ...restricted, runAsUser: 999 },
             volumeMounts: [{ name: 'data', mountPath: '/data' }],
             // Runs a program in the pod every few seconds: the exec and exit events that a quiet cluster has.
             readinessProbe: {
@@ -83,7 +84,7 @@ export class Guestbook extends pulumi.ComponentResource {
       'follower',
       guestbook.followers,
       upstream
-        ? { image: imageRef(lab.lock.images['guestbook-redis-follower']) }
+        ? { image: imageRef(lab.lock.images['guestbook-redis-follower']), securityContext: {} }
         : { command: [...memoryOnly, '--replicaof', 'redis-leader', '6379'] },
     )
 

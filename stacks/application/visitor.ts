@@ -31,7 +31,8 @@ export class Visitor extends pulumi.ComponentResource {
           securityContext: { runAsUser: 0 },
           volumeMounts: [{ name: 'files', mountPath: '/scripts', readOnly: true }],
         },
-        script,
+        // The token is there to be read.
+        { ...script, token: true },
       ),
       inside,
     )

@@ -1,6 +1,7 @@
 import type { Lab } from '../lab.ts'
 import { imageParts } from '../lock.ts'
 import { exportFile, services } from '../names.ts'
+import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import type { Settings } from '../settings.ts'
 import {
@@ -29,7 +30,11 @@ export function fluentBitValues(lab: Lab): Values {
     kind: 'DaemonSet',
     image: { repository: `${registry}/${repository}`, tag },
     testFramework: { enabled: false },
+    // It asks nothing of the API server: the pod is named in the event already.
     rbac: { create: false },
+    serviceAccount: { automountServiceAccountToken: false },
+    // The event file belongs to root, mode 0600.
+    securityContext: restrictedRoot,
     resources: { requests: { cpu: '20m', memory: '32Mi' }, limits: { memory: alone ? '192Mi' : '320Mi' } },
     // Only what is read: the chart would mount all logs of the node.
     daemonSetVolumes: [

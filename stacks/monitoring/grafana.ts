@@ -66,6 +66,8 @@ export function grafanaValues({ settings, lock }: Lab, folders: string[]): Value
     admin: { existingSecret: 'grafana-admin', userKey: 'admin-user', passwordKey: 'admin-password' },
     service: { type: 'NodePort', nodePort: nodePorts.grafana },
     testFramework: { enabled: false },
+    // Everything that it shows is mounted: it asks nothing of the API server.
+    automountServiceAccountToken: false,
     deploymentStrategy: { type: 'Recreate' },
     resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '512Mi' } },
     readinessProbe: { httpGet: { path: '/api/health', port: 'grafana' }, periodSeconds: 2 },

@@ -42,6 +42,8 @@ export function lokiValues({ settings, lock }: Lab): Values {
       persistence: { enabled: true, size: settings.loki.storage },
       resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { memory: '768Mi' } },
     },
+    // It asks nothing of the API server.
+    defaults: { automountServiceAccountToken: false },
     read: { replicas: 0 },
     write: { replicas: 0 },
     backend: { replicas: 0 },

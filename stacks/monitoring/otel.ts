@@ -1,6 +1,7 @@
 import type { Lab } from '../lab.ts'
 import { imageParts } from '../lock.ts'
 import { exportFile, services } from '../names.ts'
+import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
   addressPaths,
@@ -29,7 +30,9 @@ export function otelValues(lab: Lab): Values {
     // Lines are handed on before their place is noted: the receiver would keep up to a hundred in memory, and a kill would lose them.
     command: { name: 'otelcol-k8s', extraArgs: ['--feature-gates=stanza.synchronousLogEmitter'] },
     // The event file belongs to root, mode 0600.
-    securityContext: { runAsUser: 0, runAsGroup: 0 },
+    securityContext: restrictedRoot,
+    // It asks nothing of the API server: the pod is named in the event already.
+    serviceAccount: { automountServiceAccountToken: false },
     // The chart would open six ports on the node.
     ports: {
       otlp: closed,

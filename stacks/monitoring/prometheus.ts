@@ -4,6 +4,7 @@ import { alertGroups } from '../../dashboards/alerts.ts'
 import type { Lab } from '../lab.ts'
 import { imageParts } from '../lock.ts'
 import { namespaces, nodePorts, releases } from '../names.ts'
+import { restricted } from '../pods.ts'
 import { release, type Values } from '../release.ts'
 
 /** Prometheus with its operator, kube-state-metrics and node-exporter. */
@@ -79,6 +80,8 @@ export function prometheusValues({ settings, lock }: Lab): Values {
     'prometheus-node-exporter': {
       // The tag in the lock says it already.
       image: { ...image('node-exporter'), distroless: false },
+      // It looks at the node from inside the node's own namespaces, and may do nothing else there.
+      containerSecurityContext: restricted,
       resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
     },
     additionalPrometheusRulesMap: { 'tetragon-lab': { groups: alertGroups } },

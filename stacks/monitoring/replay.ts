@@ -5,7 +5,7 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../lab.ts'
 import { imageRef } from '../lock.ts'
 import { exportFile, nodePorts } from '../names.ts'
-import { restricted, startedWith } from '../pods.ts'
+import { restrictedRoot, startedWith } from '../pods.ts'
 import { checkRecording, recordingFolder } from './recording.ts'
 
 const here = join(import.meta.dirname, 'replay')
@@ -68,7 +68,7 @@ export class Replay extends pulumi.ComponentResource {
                   readinessProbe: { httpGet: { path: '/healthz', port: 'metrics' }, periodSeconds: 2 },
                   resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '256Mi' } },
                   // Root, as the agent is, because the folder on the node belongs to root.
-                  securityContext: { ...restricted, runAsNonRoot: false, runAsUser: 0 },
+                  securityContext: restrictedRoot,
                   volumeMounts: [
                     { name: 'program', mountPath: '/replay', readOnly: true },
                     { name: 'export', mountPath: exportFile.directory },

@@ -3,6 +3,7 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../lab.ts'
 import { imageRef } from '../lock.ts'
 import { exportFile, releases } from '../names.ts'
+import { restricted, restrictedRoot } from '../pods.ts'
 import { release, type Values } from '../release.ts'
 import { Replay } from './replay.ts'
 
@@ -40,7 +41,11 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
     // By the release, so that policies need not wait for the operator to get round to it.
     crds: { installMethod: 'helm' },
     exportDirectory: exportFile.directory,
-    export: { stdout: { image: { override: imageRef(lock.images['tetragon-export-stdout']) } } },
+    export: {
+      stdout: { image: { override: imageRef(lock.images['tetragon-export-stdout']) } },
+      // Beside the agent, which needs every right, it only copies a file.
+      securityContext: restrictedRoot,
+    },
     tetragon: {
       enabled: live,
       image: { override: imageRef(lock.images.tetragon) },
@@ -66,6 +71,7 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
     tetragonOperator: {
       enabled: live,
       image: { override: imageRef(lock.images['tetragon-operator']) },
+      containerSecurityContext: { seccompProfile: restricted.seccompProfile },
       resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
     },
     rthooks: {

@@ -1,8 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { $, within } from 'zx'
+import { readSettings } from '../../scripts/settings.ts'
+import { filesThatHold, holds, labSecrets, programsThatShow } from '../../scripts/verify/secrets.ts'
 import { projectDir } from '../../stacks/paths.ts'
 
 // The whole life of a lab, with the real engine, providers and cluster. Each test goes on from where the one before it stopped.
@@ -10,7 +13,13 @@ import { projectDir } from '../../stacks/paths.ts'
 $.cwd = projectDir
 $.verbose = false
 $.nothrow = true
-const lab = (...args: string[]) => $`./lab ${args}`
+/** All that the commands of this test have printed. */
+const printed: { command: string; text: string }[] = []
+const lab = (...args: string[]) => {
+  const running = $`./lab ${args}`
+  void running.then(({ stdout, stderr }) => printed.push({ command: args.join(' '), text: stdout + stderr }))
+  return running
+}
 
 const userKubeconfig = join(homedir(), '.kube', 'config')
 /** All that the programs of the lab keep in a user's own folder, unless they are told otherwise. */
@@ -41,11 +50,25 @@ beforeAll(async () => {
 // Whatever failed in between: nothing stays.
 afterAll(() => lab('down', '--yes'))
 
-it('stands up', async () => {
+it('stands up, and meanwhile no program shows a secret in its arguments or its environment', async () => {
+  const shown = new Set<string>()
+  let looks = 0
+  let up = false
+  const look = async () => {
+    while (!up) {
+      for (const one of programsThatShow(labSecrets(readSettings()))) shown.add(one)
+      looks++
+      await sleep(500)
+    }
+  }
+  const looking = process.platform === 'linux' ? look() : undefined
   const { exitCode, stdout, stderr } = await lab('up', '--json')
+  up = true
+  await looking
   expect(exitCode, stderr).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({ source: expect.stringMatching(/live|replay/) })
-  expect(stdout + stderr).not.toMatch(/client-key-data|BEGIN RSA|PRIVATE KEY/)
+  if (looking) expect(looks).toBeGreaterThan(10)
+  expect([...shown]).toEqual([])
 })
 
 it('keeps its promises', async () => {
@@ -86,6 +109,26 @@ it('has nothing to do the second time', async () => {
   expect(exitCode, stderr).toBe(0)
   const { changes } = JSON.parse(stdout) as { changes: Record<string, number> }
   expect(Object.keys(changes)).toEqual(['same'])
+})
+
+it('prints no secret, whatever it is asked', async () => {
+  const parts = ['guestbook', 'redis', 'traffic', 'visitor', 'tetragon', 'prometheus', 'loki', 'shipper', 'grafana']
+  const asked = [
+    ...['status', 'status --json', 'doctor', 'env', 'env --json', 'verify --verbose', 'policy list', 'exercise list'],
+    ...['report', 'pulumi config', 'pulumi stack output --json', 'pulumi stack export', 'pulumi preview --diff'],
+    ...['kubectl config view', 'kubectl get pods,events,configmaps -A -o yaml', 'kubectl describe pods -A'],
+    ...parts.map(part => `logs ${part} --lines 1000`),
+  ]
+  for (const command of asked) await lab(...command.split(' '))
+  const secrets = labSecrets(readSettings())
+  expect(secrets.map(({ file }) => file)).toEqual(['grafana-password', 'passphrase', 'kubeconfig'])
+  expect(printed.length).toBeGreaterThan(asked.length)
+  const leaks = printed.flatMap(({ command, text }) =>
+    secrets.filter(secret => holds(text, secret)).map(({ name }) => `${name}: ./lab ${command}`),
+  )
+  expect(leaks).toEqual([])
+  expect(printed.filter(({ text }) => /client-key-data: [\w+/]{20}|PRIVATE KEY-----/.test(text))).toEqual([])
+  for (const secret of secrets) expect(filesThatHold(secret), secret.name).toEqual([])
 })
 
 it('is the same stack for plain pulumi', async () => {

@@ -45,6 +45,7 @@ describe('the default lab, replayed', () => {
       'lab:monitoring:Replay',
       'lab:monitoring:Shipper',
       'lab:monitoring:Tetragon',
+      'lab:network:NetworkPolicies',
       'lab:policies:Policies',
     ])
   })

@@ -1,40 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type ChartName, readLock } from '../../stacks/lock.ts'
-import { fluentBitValues } from '../../stacks/monitoring/fluent-bit.ts'
-import { dashboardFolders, grafanaValues } from '../../stacks/monitoring/grafana.ts'
-import { lokiValues } from '../../stacks/monitoring/loki.ts'
-import { otelValues } from '../../stacks/monitoring/otel.ts'
-import { prometheusValues } from '../../stacks/monitoring/prometheus.ts'
-import { tetragonValues } from '../../stacks/monitoring/tetragon.ts'
-import { parseSettings } from '../../stacks/settings.ts'
+import type { ChartName } from '../../stacks/lock.ts'
 import { keyPaths } from '../charts/collect.ts'
+import { given, lock } from '../charts/given.ts'
 
 // Helm drops a key that a chart does not know without a word. So every key that is given is looked up in the chart's own values.
-
-const lock = readLock('')
-const lab = { settings: parseSettings({}), lock, source: 'live' as const }
-const given: Record<ChartName, Record<string, unknown>> = {
-  tetragon: tetragonValues(lab),
-  'kube-prometheus-stack': prometheusValues(lab),
-  loki: lokiValues(lab),
-  grafana: grafanaValues(lab, Object.keys(dashboardFolders())),
-  'opentelemetry-collector': otelValues(lab),
-  'fluent-bit': fluentBitValues(lab),
-}
 
 /** Places whose content is not the chart's: it is handed on as it is (to a pod's specification, or to the program's own configuration). */
 const handedOn: Partial<Record<ChartName, RegExp>> = {
   'kube-prometheus-stack':
-    /^(prometheus\/prometheusSpec\/(resources|image)|prometheusOperator\/.*(resources|image)|additionalPrometheusRulesMap|.*\/(resources|image))\b/,
+    /^(prometheus\/prometheusSpec\/(resources|image)|prometheusOperator\/.*(resources|image)|additionalPrometheusRulesMap|.*\/(resources|image|containerSecurityContext))\b/,
   loki: /^(singleBinary\/(resources|persistence)|loki\/(limits_config|compactor|ingester|analytics|readinessProbe|schemaConfig|storage|commonConfig))\b/,
   // service/nodePort stands in the chart's template and only in a comment of its values.
   grafana:
     /^(service\/nodePort|alerting|grafana\.ini|datasources|dashboardProviders|dashboardsConfigMaps|resources|readinessProbe)\b/,
   'opentelemetry-collector': /^(alternateConfig|resources|securityContext|readinessProbe)\b/,
-  'fluent-bit': /^(resources|luaScripts|daemonSetVolumes|daemonSetVolumeMounts)\b/,
-  tetragon: /^(tetragon|tetragonOperator)\/resources\b/,
+  'fluent-bit': /^(resources|securityContext|luaScripts|daemonSetVolumes|daemonSetVolumeMounts)\b/,
+  tetragon: /^((tetragon|tetragonOperator)\/(resources|containerSecurityContext)|export\/securityContext)\b/,
 }
 
 describe.each(Object.entries(given) as [ChartName, Record<string, unknown>][])('%s', (chart, values) => {

@@ -1,0 +1,23 @@
+import { type ChartName, readLock } from '../../stacks/lock.ts'
+import { fluentBitValues } from '../../stacks/monitoring/fluent-bit.ts'
+import { dashboardFolders, grafanaValues } from '../../stacks/monitoring/grafana.ts'
+import { lokiValues } from '../../stacks/monitoring/loki.ts'
+import { otelValues } from '../../stacks/monitoring/otel.ts'
+import { prometheusValues } from '../../stacks/monitoring/prometheus.ts'
+import { tetragonValues } from '../../stacks/monitoring/tetragon.ts'
+import { parseSettings } from '../../stacks/settings.ts'
+
+/** The lab's own pins. */
+export const lock = readLock('')
+
+const lab = { settings: parseSettings({ tetragon: { runtimeHooks: true } }), lock, source: 'live' as const }
+
+/** What the lab gives to each chart, with all of its parts switched on. */
+export const given: Record<ChartName, Record<string, unknown>> = {
+  tetragon: tetragonValues(lab),
+  'kube-prometheus-stack': prometheusValues(lab),
+  loki: lokiValues(lab),
+  grafana: grafanaValues(lab, Object.keys(dashboardFolders())),
+  'opentelemetry-collector': otelValues(lab),
+  'fluent-bit': fluentBitValues(lab),
+}
