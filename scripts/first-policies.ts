@@ -1,5 +1,5 @@
 import { LabError } from '../stacks/error.ts'
-import { readPolicy } from '../stacks/policies.ts'
+import { readPolicy } from '../stacks/policy-file.ts'
 import { type AgentPolicy, askAgents, notLoaded, type Waiting, waitAllLoaded } from './policy/agent.ts'
 import { clusterPolicies, sameKey } from './policy/apply.ts'
 

@@ -2,7 +2,7 @@ import type { Settings } from '../../stacks/settings.ts'
 import { doable } from '../exercise/available.ts'
 import type { Exercise } from '../exercise/exercises.ts'
 import type { CatalogEntry } from '../policy/catalog.ts'
-import { monitorSuffix } from '../policy/catalog.ts'
+import { monitorSuffix } from '../policy/model.ts'
 import { type Feature, noFeatures } from './decision.ts'
 import type { Decision } from './kernel.ts'
 

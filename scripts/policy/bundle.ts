@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, join } from 'node:path'
 import { parse, parseAllDocuments, type Scalar, stringify, type YAMLMap } from 'yaml'
 import { LabError } from '../../stacks/error.ts'
+import { readSource } from '../../stacks/source.ts'
 import { policyFile } from './catalog.ts'
 import { readSound } from './files.ts'
 import type { Finding } from './lint.ts'
-import { readSource } from './source.ts'
 
 const mark = '# Made by `lab policy bundle`.'
 

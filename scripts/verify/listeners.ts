@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os'
 import semver from 'semver'
 import type { Settings } from '../../stacks/settings.ts'
 import { nodeOf } from '../cluster/kind.ts'
-import { desktop, type EngineFacts, engineFacts } from '../doctor/engine.ts'
+import { type EngineFacts, engineFacts, inMachine } from '../doctor/engine.ts'
 import { docker } from '../tools/docker.ts'
 import { type Check, fail, ok, proven, skip } from './check.ts'
 
@@ -57,7 +57,7 @@ export async function verifyListeners(settings: Settings): Promise<Check[]> {
   const node = nodeOf(settings.cluster.name)
   const [inspected, engine, tables] = await Promise.all([
     docker(['inspect', '--format', '{{json .NetworkSettings.Ports}}\t{{.HostConfig.NetworkMode}}', node]),
-    engineFacts(),
+    engineFacts(5000),
     docker(['exec', node, 'cat', '/proc/net/tcp', '/proc/net/tcp6']),
   ])
   if ('problem' in engine) throw engine.problem
@@ -192,7 +192,7 @@ const closed = '28.0.0'
  */
 export function judgeNeighbours(engine: EngineFacts, network: string): Check {
   const title = 'neighbours who route through this machine'
-  if (desktop(engine)) return ok(area, title, `cannot reach the virtual machine of ${engine.system}`)
+  if (inMachine(engine)) return ok(area, title, `cannot reach the virtual machine of ${engine.system}`)
   if (engine.rootless) return ok(area, title, 'cannot reach the network of a rootless Docker')
   const version = semver.coerce(engine.version)
   return version && semver.gte(version, closed)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type Policy, readPolicyModel } from '../../scripts/policy/model.ts'
 import type { PolicyKind } from '../../scripts/policy/schema.ts'
 import { judgeKernel, judgeOrder } from '../../scripts/verify/gotchas.ts'
-import { readPolicy } from '../../stacks/policies.ts'
+import { readPolicy } from '../../stacks/policy-file.ts'
 
 const node = (architecture: string, kernelVersion: string) => ({
   metadata: { name: 'lab' },

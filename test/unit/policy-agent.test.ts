@@ -17,7 +17,7 @@ import { applyPolicy, removePolicy } from '../../scripts/policy/apply.ts'
 import { readClusterState, stateOf } from '../../scripts/policy/state.ts'
 import { judgePolicies } from '../../scripts/verify/promises.ts'
 import { projectDir } from '../../stacks/paths.ts'
-import { readPolicy } from '../../stacks/policies.ts'
+import { readPolicy } from '../../stacks/policy-file.ts'
 import { parseSettings } from '../../stacks/settings.ts'
 
 const recorded = (name: string): AgentPolicy[] =>
