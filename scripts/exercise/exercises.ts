@@ -58,7 +58,7 @@ export function findExercise(asked: string, folder = labsFolder()): Exercise {
   throw new LabError({
     found: `no exercise ${asked}`,
     expected: near
-      ? `${/^\d+$/.test(wanted) ? `a number up to ${names.length}, or a name` : 'one of them'}, such as ${near}`
+      ? `${/^\d+$/.test(wanted) ? `a number up to ${Number.parseInt(names.at(-1)!, 10)}, or a name` : 'one of them'}, such as ${near}`
       : 'exercises in labs/',
     next: './lab exercise list',
     exitCode: 2,

@@ -304,7 +304,7 @@ describe('what is told', () => {
     const page = report(readProgress(), ada, { now })
     expect(page).toContain('**Name:** Ada')
     expect(page).toContain('2026-11-21 12:00 UTC')
-    expect(page).toMatch(new RegExp(`^\\| 01 ${made.title} \\| 0/\\d+ \\| 0 \\| 1 \\|  \\| 0 \\| no \\|$`, 'm'))
+    expect(page).toMatch(new RegExp(`^\\| 00 ${made.title} \\| 0/\\d+ \\| 0 \\| 1 \\|  \\| 0 \\| no \\|$`, 'm'))
     expect(page).not.toContain('a \\| b')
     expect(report(readProgress(), ada, { full: true })).toContain('`a \\| b`')
     expect(report({ version: 1, exercises: {} }, offer)).toContain('No exercise was started.')

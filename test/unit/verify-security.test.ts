@@ -94,13 +94,20 @@ describe('what listens', () => {
   })
 
   test('for neighbours depends on the engine', () => {
-    const engine = { version: '28.2.2', system: 'Debian', endpoint: 'unix:///var/run/docker.sock', rootless: false }
+    const engine = {
+      version: '28.2.2',
+      product: 'Docker Engine',
+      system: 'Debian',
+      endpoint: 'unix:///var/run/docker.sock',
+      local: true,
+      rootless: false,
+    }
     const judge = (more: object) => judgeNeighbours({ ...engine, ...more } as never, 'kind').result
     expect(judge({})).toBe('ok')
     expect(judge({ version: '27.5.1' })).toBe('skip')
     expect(judge({ version: '20.10.24+dfsg1' })).toBe('skip')
     expect(judge({ version: '27.5.1', rootless: true })).toBe('ok')
-    expect(judge({ version: '27.5.1', system: 'Docker Desktop' })).toBe('ok')
+    expect(judge({ version: '27.5.1', product: 'Docker Desktop', local: false })).toBe('ok')
   })
 })
 
