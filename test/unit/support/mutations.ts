@@ -81,7 +81,7 @@ export const twisted = (value: unknown): fc.Arbitrary<unknown> => {
       const holder = path
         .slice(0, -1)
         .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], whole)
-      if (typeof holder !== 'object' || holder === null || !(last in holder)) continue
+      if (typeof holder !== 'object' || holder === null || !Object.hasOwn(holder, last) || last === 'length') continue
       const record = holder as Record<string | number, unknown>
       if (what === 'remove' && Array.isArray(holder)) holder.splice(Number(last), 1)
       else if (what === 'remove') delete record[last]
