@@ -528,7 +528,7 @@ describe('looking at a machine', () => {
     expect(found.exercises.map(({ name }) => name)).toEqual(exerciseNames())
   })
 
-  test('the first failure is what `lab up` stops with', async () => {
+  test('the first failure is what `lab up` stops with', { timeout: 60_000 }, async () => {
     docker.put('ps', 'lab lab-control-plane')
     const error = await requireHealthy(settings, here()).then(
       () => expect.unreachable('a foreign cluster must stop it'),
