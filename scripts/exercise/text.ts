@@ -184,12 +184,12 @@ function code(language: Code['language'], text: string, line: number, attributes
 }
 
 /**
- * Whether an output is what the text shows: the same lines in order, where spaces count as one, `…` within a line stands for anything, and a line of
+ * Whether an output is what the text shows: the same lines in order, where spaces count as one and the frames of tables as spaces, `…` within a line stands for anything, and a line of
  * `…` alone for any lines.
  * @returns the first line that is not there, or undefined.
  */
 export function missingLine(shown: string, output: string): string | undefined {
-  const squeeze = (line: string): string => line.trim().replace(/\s+/g, ' ')
+  const squeeze = (line: string): string => line.replace(/[\s│┌┬┐├┼┤└┴┘─]+/g, ' ').trim()
   const lines = output.split('\n').map(squeeze).filter(Boolean)
   let at = 0
   let skipping = false

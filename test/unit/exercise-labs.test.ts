@@ -176,6 +176,11 @@ describe('a text', () => {
   it.each([
     ['a\nb', 'a\nb', undefined],
     ['a b', '  a   b  ', undefined],
+    [
+      'type value\nexec …',
+      '┌──────┬───────┐\n│ type │ value │\n├──────┼───────┤\n│ exec │    12 │\n└──────┴───────┘',
+      undefined,
+    ],
     ['a\nb', 'a\nx\nb', 'b'],
     ['a\n…\nb', 'a\nx\ny\nb', undefined],
     ['a\n…', 'a\nx', undefined],
