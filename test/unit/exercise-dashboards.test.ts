@@ -34,11 +34,12 @@ function ofPanel({ dashboard: title, panel, namespace = '.*' }: (typeof readings
   return filled.replace(/ or on\(\) label_replace\(vector\(0\).*$/, '')
 }
 
-/** A query in one spacing, without the `topk` around it: how many rows a panel shows is not what is asked. */
+/** A query in one spacing, without what is around it: how many rows a panel shows, or over how many minutes its line is read, is not what is asked. */
 const bare = (query: string): string =>
   query
     .replace(/\s+/g, ' ')
     .replace(/^topk\(\d+, (.*)\)$/, '$1')
+    .replace(/^avg_over_time\((.*)\[5m:15s\]\)$/, '$1')
     .trim()
 
 test.each(readings)('$task is what "$panel" shows', reading => {

@@ -4,7 +4,7 @@
 # Run it from the lab's folder: bash work/15-policies-from-git/release.sh
 set -euo pipefail
 repo=$(dirname "$0")/policies
-sed -i.bak 's#/wget#/curl#' "$repo/observe-wget.yaml"
+sed -i.bak 's#values: \[/wget\]#values: [/curl]#' "$repo/observe-wget.yaml"
 rm "$repo/observe-wget.yaml.bak"
 git -C "$repo" -c user.name=Bob -c user.email=bob@example.com commit --quiet --all --message 'Watch curl'
 git -C "$repo" log --oneline
