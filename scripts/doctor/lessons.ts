@@ -59,12 +59,12 @@ export function costOf(lacking: readonly Feature[], { exercises, policies }: Les
     )
     .map(({ name }) => name)
   const parts = [
-    ...touched,
+    ...(touched.length > 0 ? [few(touched)] : []),
     ...(refused.length > 0 ? [`${refused.length === 1 ? 'policy' : 'policies'} ${few(refused)}`] : []),
   ]
   return parts.join(', ')
 }
 
 /** The first three by name, the others by number. */
-const few = (names: readonly string[]): string =>
+export const few = (names: readonly string[]): string =>
   names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')

@@ -1,7 +1,7 @@
 import { type Settings, setCommand } from '../../../stacks/settings.ts'
 import { type Check, ok, warn } from '../check.ts'
 import type { Facts } from '../facts.ts'
-import { type Lessons, type Possible, possible } from '../lessons.ts'
+import { few, type Lessons, type Possible, possible } from '../lessons.ts'
 
 /** How many exercises can be done in a lab that stands up here, and why the others cannot. */
 export function exercises(settings: Settings, { kernel }: Facts, lessons: Lessons): Check {
@@ -21,7 +21,7 @@ export function exercises(settings: Settings, { kernel }: Facts, lessons: Lesson
   )
   const [, path, wanted] = /^(\S+) is \S+, and must be (\S+)$/.exec(short[0]!.why ?? '') ?? []
   return warn('exercises', 'Exercises', {
-    found: `${count('all')} of ${all.length} can be done here in full; ${left.join(', ')}: ${short[0]!.why}`,
+    found: `${count('all')} of ${all.length} can be done here in full; ${few(left)}: ${short[0]!.why}`,
     expected: 'all of them, with a live kernel',
     next: path ? setCommand(path, wanted!) : './lab exercise list',
   })
