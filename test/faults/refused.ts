@@ -1,15 +1,26 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { expect } from 'vitest'
-import { checkout, fault, lab, refusal, upMends } from './support/world.ts'
+import { checkout, docker, fault, node, refusal, upMends } from './support/world.ts'
 
 // Found before anything is made: nothing is there to mend but what the line names.
 
 /** Runs `lab up`, which must refuse, and must have made nothing. */
 async function refused(env: Record<string, string> = {}): Promise<string> {
   const line = refusal(await checkout().lab(['up', '--json'], env))
-  expect(JSON.parse((await lab('status', '--json')).stdout)).toMatchObject({ state: 'down' })
+  expect((await docker('inspect', node)).exitCode).not.toBe(0)
   return line
+}
+
+/** Does something while a file of the checkout is another; afterwards it is what it was. */
+async function whileChanged<T>(file: string, change: () => void, work: () => Promise<T>): Promise<T> {
+  const before = readFileSync(file)
+  try {
+    change()
+    return await work()
+  } finally {
+    writeFileSync(file, before)
+  }
 }
 
 export function refusedFaults(): void {
@@ -26,11 +37,9 @@ export function refusedFaults(): void {
 
   fault('a wrong setting', async notes => {
     const file = checkout().path('Pulumi.dev.yaml')
-    const before = readFileSync(file, 'utf8')
-    writeFileSync(file, 'config:\n  tetragon-lab:grafana:\n    pasword: x\n')
-    notes.saw = await refused()
+    const wrong = () => writeFileSync(file, 'config:\n  tetragon-lab:grafana:\n    pasword: x\n')
+    notes.saw = await whileChanged(file, wrong, refused)
     expect(notes.saw).toMatch(/pasword/)
-    writeFileSync(file, before)
     notes.next = 'the line names the nearest key'
   })
 
@@ -50,30 +59,29 @@ export function refusedFaults(): void {
     notes.next = 'the line names the file'
   })
 
-  fault('a chart that is not what the lock says', async notes => {
-    const lock = checkout().path('wrong.lock.yaml')
-    const chart = checkout().path('.lab', 'charts', 'loki-18.11.0.tgz')
-    writeFileSync(lock, `charts:\n  loki: {version: 18.11.0, url: "file://${chart}", sha256: ${'0'.repeat(64)}}\n`)
-    notes.saw = await refused({ LAB_LOCK: lock })
-    expect(notes.saw).toMatch(/loki/)
-    rmSync(lock)
-    notes.next = 'the line names both digests'
-  })
-
   fault('a recording that is cut off', async notes => {
     const file = checkout().path('stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.gz')
-    const before = readFileSync(file)
-    truncateSync(file, 100_000)
-    notes.saw = await refused()
+    notes.saw = await whileChanged(file, () => truncateSync(file, 100_000), refused)
     expect(notes.saw).toMatch(/tetragon\.log\.gz/)
-    writeFileSync(file, before)
     notes.next = 'the line says how to get it back'
   })
 
-  fault('a chart in .lab/charts that is cut off', async notes => {
+  fault('a chart that is cut off', async notes => {
     const chart = checkout().path('.lab', 'charts', 'loki-18.11.0.tgz')
     truncateSync(chart, 10_000)
     notes.saw = 'nothing: it is fetched again'
     notes.next = await upMends()
+  })
+
+  fault('a chart that is not what the lock says', async notes => {
+    const lock = checkout().path('wrong.lock.yaml')
+    const chart = checkout().path('.lab', 'charts', 'loki-18.11.0.tgz')
+    const pin = `{version: 18.11.0, url: ${JSON.stringify(`file://${chart}`)}, sha256: ${'0'.repeat(64)}}`
+    const pins = readFileSync(checkout().env.LAB_LOCK ?? checkout().path('lab.lock.yaml'), 'utf8')
+    writeFileSync(lock, pins.replace(/^ {2}loki: \{ *version: 18\.11\.0.*$/m, `  loki: ${pin}`))
+    notes.saw = refusal(await checkout().lab(['up', '--json'], { LAB_LOCK: lock }))
+    expect(notes.saw).toMatch(/loki/)
+    rmSync(lock)
+    notes.next = 'the lab that stands is as it was'
   })
 }

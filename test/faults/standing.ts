@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
@@ -121,7 +121,7 @@ export function standingFaults(): void {
         kprobes: [{ call: 'sys_openat', syscall: true, selectors: [{ matchActions: [{ action: 'Sigkill' }] }] }],
       },
     }
-    await import('node:fs').then(({ writeFileSync }) => writeFileSync(file, JSON.stringify(policy)))
+    writeFileSync(file, JSON.stringify(policy))
     const applied = await lab('policy', 'apply', file)
     expect(applied.exitCode).not.toBe(0)
     notes.saw = (applied.stderr || applied.stdout).trim().split('\n')[0]!.replace(checkout().folder, '.')
