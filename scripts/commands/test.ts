@@ -12,7 +12,7 @@ const suites: Record<string, { config: string; what: string }> = {
   },
   faults: {
     config: 'test/faults/vitest.config.ts',
-    what: 'the same with something broken in the middle: interrupted, killed, deleted (Docker; no lab may be up)',
+    what: 'the same with something broken in the middle: interrupted, killed, deleted (Docker; a lab that is up is left alone)',
   },
   documents: {
     config: 'test/documents/vitest.config.ts',

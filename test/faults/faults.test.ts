@@ -10,7 +10,7 @@ import { lab, removeCheckout } from './support/world.ts'
 // What a room full of people does to a lab. Each fault is answered by one clear line, and the next `lab up` or `lab down` mends it.
 
 beforeAll(async () => {
-  expect(JSON.parse((await lab('status', '--json')).stdout), 'no lab may be up').toMatchObject({ state: 'down' })
+  expect(JSON.parse((await lab('status', '--json')).stdout)).toMatchObject({ state: 'down' })
 })
 afterAll(async () => {
   await lab('down', '--yes')

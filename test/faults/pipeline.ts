@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { own } from './support/checkout.ts'
 import { docker, fault, kubectl, lab, losing, node, standing, until, upMends } from './support/world.ts'
 
 // Events are under way while a part of their way is gone: late is allowed, lost and twice are not.
@@ -47,7 +48,7 @@ export function pipelineFaults(): void {
       await sleep(away * 1000)
       await kubectl('-n', 'monitoring', 'scale', 'statefulset', 'loki', '--replicas', '1')
       await until('Loki answers', () =>
-        fetch('http://127.0.0.1:3100/ready').then(
+        fetch(`http://127.0.0.1:${own.ports.loki}/ready`).then(
           ({ ok }) => ok,
           () => false,
         ),

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { expect } from 'vitest'
+import { own } from './support/checkout.ts'
 import { checkout, docker, fault, node, refusal, upMends } from './support/world.ts'
 
 // Found before anything is made: nothing is there to mend but what the line names.
@@ -25,10 +26,10 @@ async function whileChanged<T>(file: string, change: () => void, work: () => Pro
 
 export function refusedFaults(): void {
   fault('a port is taken', async notes => {
-    const server = createServer().listen(3000, '127.0.0.1')
+    const server = createServer().listen(own.ports.grafana, '127.0.0.1')
     try {
       notes.saw = await refused()
-      expect(notes.saw).toMatch(/127\.0\.0\.1:3000 is taken/)
+      expect(notes.saw).toMatch(/127\.0\.0\.1:13000 is taken/)
     } finally {
       server.close()
     }

@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { expect } from 'vitest'
+import { own } from './support/checkout.ts'
 import {
   checkout,
   docker,
@@ -56,16 +57,23 @@ export function standingFaults(): void {
   fault('a port is taken while the node is stopped', async notes => {
     await standing()
     await docker('stop', node)
-    const server = createServer().listen(3000, '127.0.0.1')
+    const server = createServer().listen(own.ports.grafana, '127.0.0.1')
     notes.saw = refusal(await lab('up', '--json'))
-    expect(notes.saw).toMatch(/3000/)
+    expect(notes.saw).toMatch(/13000/)
     server.close()
     notes.next = await upMends()
   })
 
   fault('the cluster is deleted behind the state', async notes => {
     await standing()
-    await execa('kind', ['delete', 'cluster', '--name', 'lab', '--kubeconfig', checkout().path('.lab', 'kubeconfig')])
+    await execa('kind', [
+      'delete',
+      'cluster',
+      '--name',
+      own.cluster,
+      '--kubeconfig',
+      checkout().path('.lab', 'kubeconfig'),
+    ])
     notes.saw = await status()
     notes.next = await upMends()
   })

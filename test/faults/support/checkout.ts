@@ -1,8 +1,15 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { execa, execaSync } from 'execa'
+import { stringify } from 'yaml'
 import { projectDir } from '../../../stacks/paths.ts'
+
+/** Its cluster and ports are its own, so that a lab which is up on this machine is left alone. */
+export const own = {
+  cluster: 'lab-faults',
+  ports: { guestbook: 18080, grafana: 13000, prometheus: 19090, loki: 13100, tetragon: 12112 },
+} as const
 
 /** What a command of the lab has come to. */
 export interface Ran {
@@ -32,6 +39,8 @@ export class Checkout {
       mkdirSync(dirname(join(this.folder, file)), { recursive: true })
       cpSync(join(projectDir, file), join(this.folder, file))
     }
+    const settings = { 'tetragon-lab:cluster': { name: own.cluster }, 'tetragon-lab:ports': { ...own.ports } }
+    writeFileSync(join(this.folder, 'Pulumi.dev.yaml'), stringify({ config: settings }))
     // What was fetched for this checkout is not fetched again for its copy.
     this.#copy('node_modules')
     for (const part of ['tools', 'charts', 'remembered.json']) this.#copy(join('.lab', part))

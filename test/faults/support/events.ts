@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { exportFile } from '../../../stacks/names.ts'
+import { own } from './checkout.ts'
 import { node } from './world.ts'
 
 // What was written against what arrived, event by event: the files on the node, and Loki over HTTP.
 
-const loki = 'http://127.0.0.1:3100/loki/api/v1'
+const loki = `http://127.0.0.1:${own.ports.loki}/loki/api/v1`
 
 /** What became of the events of a span of time. */
 export interface Tally {

@@ -1,15 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
-import { Checkout, type Ran } from './checkout.ts'
+import { Checkout, own, type Ran } from './checkout.ts'
 import { now, tally } from './events.ts'
 import { rows } from './table.ts'
 
 // What the faults are tried on: one copy of the checkout, one lab in it at a time.
 
 /** The container that plays the node. */
-export const node = 'lab-control-plane'
+export const node = `${own.cluster}-control-plane`
 
 /** Made at the first use, so that listing the tests costs nothing. */
 let made: Checkout | undefined
@@ -70,17 +70,27 @@ export async function downMends(): Promise<string> {
   const down = await lab('down', '--yes')
   expect(down.exitCode, down.stderr).toBe(0)
   expect((await docker('ps', '-a', '--format', '{{.Names}}')).stdout.split('\n')).not.toContain(node)
-  expect((await docker('volume', 'ls', '-q', '--filter', 'label=io.x-k8s.kind.cluster=lab')).stdout).toBe('')
+  expect((await docker('volume', 'ls', '-q', '--filter', `label=io.x-k8s.kind.cluster=${own.cluster}`)).stdout).toBe('')
   expect(existsSync(checkout().path('.lab', 'state'))).toBe(false)
   expect(JSON.parse((await lab('status', '--json')).stdout)).toMatchObject({ state: 'down' })
   expect(await leftRunning()).toEqual([])
   return `lab down: nothing left after ${down.seconds.toFixed(0)} s`
 }
 
-/** Programs of the lab that still run. */
+/** Programs that this lab has started and that still run. */
 async function leftRunning(): Promise<string[]> {
-  const { stdout } = await execa('ps', ['-eo', 'args='])
-  return stdout.split('\n').filter(line => /pulumi (up|destroy)|scripts\/cluster\.ts|kind create/.test(line))
+  const { stdout } = await execa('ps', ['-eo', 'pid=,args='])
+  const programs = stdout.split('\n').filter(line => /pulumi (up|destroy)|scripts\/cluster\.ts|kind create/.test(line))
+  return programs.filter(line => workedIn(Number.parseInt(line, 10)).startsWith(checkout().folder))
+}
+
+function workedIn(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    // It has ended, or this is no Linux.
+    return ''
+  }
 }
 
 /** A lab that stands, for a fault that needs one. */
