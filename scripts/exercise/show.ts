@@ -28,9 +28,6 @@ export function showChecked({ title, tasks, points, most, finished, exercise, mo
     if (task.state === 'failed' || task.state === 'unable') showFailure(task, width + 6)
   }
   print()
-  const left = leftOut(tasks.flatMap(task => (task.state === 'left' ? [{ task, why: task.why! }] : [])))
-  showLeftOut(left)
-  if (left.length > 0) print()
   if (moved)
     print(
       `${colors.yellow(paragraph('This is another cluster than the one that the exercise was set up in.'))}\nTo set it up here, and to see what is to be done once more: ./lab exercise start ${exercise}\n`,
@@ -49,6 +46,7 @@ function note({ state, points, tries }: TaskState): string {
     state === 'solved' ? 'solved by the lab' : '',
     state === 'failed' && tries > 0 ? `try ${tries}` : '',
     state === 'unable' ? 'could not be checked; no try' : '',
+    state === 'left' ? 'not possible here' : '',
   ].filter(Boolean)
   return parts.length > 0 ? colors.dim(`  (${parts.join(', ')})`) : ''
 }

@@ -365,7 +365,8 @@ class Walker {
         await this.step(what, async () => {
           await afresh()
           await this.#asFarAsItGoes(deadEnd.try!)
-          const made = await look(notDone, false)
+          // Without an agent nothing stops a program in a pod, as after most wrong ways: that much is real here.
+          const made = await look({ ...notDone, run: this.#world.run }, false)
           if (made.deadEnd?.id !== deadEnd.id) throw new Failure(`not recognised: ${made.found}`)
           return made.found
         })
