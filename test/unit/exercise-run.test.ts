@@ -144,7 +144,7 @@ it.each(wrong)('%s: %s by a wrong way ends in %s', async (name, id, deadEnd, { a
   expect(made).toMatchObject({ passed: false, deadEnd: { id: deadEnd } })
 })
 
-// The script that exercise 13 counts with. A fake of the lab's kubectl in front of it: what is run in the pod runs here, and Loki answers the same for each minute.
+// The script that exercise 13 counts with. A fake lab whose kubectl is a fake, too: what is run in the pod runs here, and Loki answers the same for each minute.
 describe('compare.sh', () => {
   const script = join(projectDir, 'labs', '13-nothing-is-lost', 'files', 'compare.sh')
   const recorded = gunzipSync(
@@ -164,7 +164,7 @@ describe('compare.sh', () => {
     )
     writeFileSync(join(folder, 'tetragon.log'), lines.map(line => `${line}\n`).join(''))
     writeFileSync(
-      join(folder, 'lab'),
+      join(folder, 'kubectl'),
       `#!/usr/bin/env bash
 case "$*" in
   *'get daemonsets'*) echo daemonset.apps/node-exporter; echo daemonset.apps/tetragon-replay ;;
@@ -174,7 +174,8 @@ case "$*" in
 esac
 `,
     )
-    chmodSync(join(folder, 'lab'), 0o755)
+    writeFileSync(join(folder, 'lab'), `#!/bin/sh\necho 'export PATH="${folder}:$PATH"'\n`)
+    for (const name of ['kubectl', 'lab']) chmodSync(join(folder, name), 0o755)
     const { stdout } = await execa('bash', [script], { cwd: folder })
     return stdout
   }

@@ -3,8 +3,9 @@
 #
 # Run it from the lab's folder: bash work/13-nothing-is-lost/compare.sh
 set -euo pipefail
-# The lab's cluster, wherever this terminal's kubectl points.
-kubectl() { ./lab kubectl "$@" </dev/null; }
+# The lab's kubectl and cluster, whatever this terminal's are.
+environment=$(./lab env)
+eval "$environment"
 
 agent=$(kubectl -n monitoring get daemonsets -o name | grep -E '/tetragon(-replay)?$')
 # From the node: its clock is the events'. A minute is looked at when it is over by 15 seconds.

@@ -3,8 +3,9 @@
 #
 # Run it from the lab's folder: bash work/16-a-second-copy/send.sh
 set -euo pipefail
-# The lab's cluster, wherever this terminal's kubectl points.
-kubectl() { ./lab kubectl "$@"; }
+# The lab's kubectl and cluster, whatever this terminal's are.
+environment=$(./lab env)
+eval "$environment"
 
 image=$(kubectl -n monitoring get daemonset opentelemetry-collector-agent -o jsonpath='{.spec.template.spec.containers[0].image}')
 relay=$(kubectl -n monitoring get configmap opentelemetry-collector-agent -o jsonpath='{.data.relay}' |
