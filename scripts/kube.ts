@@ -22,6 +22,8 @@ export async function kubectl(args: readonly string[], options: Options = {}): P
   const result = await execa('kubectl', [...kubeArgs(), ...args], {
     stdin: options.input === undefined ? 'ignore' : 'pipe',
     ...options,
+    // Also for a command that has not put the lab's own programs and folders first: nothing goes into the user's own.
+    env: { KUBECACHEDIR: labPath('cache', 'kubectl'), ...options.env },
     reject: false,
   })
   if (!result.failed) return String(result.stdout)
