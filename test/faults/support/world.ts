@@ -102,7 +102,7 @@ export async function standing(): Promise<void> {
 /** Stages of `lab up` or `lab down`, by what shows that it is reached. */
 const reached = {
   'looks at the machine': () => existsSync(checkout().path('.lab', 'running.json')),
-  'starts Pulumi': () => existsSync(checkout().path('.lab', 'logs', 'up.events')),
+  'starts Pulumi': () => existsSync(checkout().path('.lab', 'logs', 'up.log')),
   'boots the node': async () => (await docker('inspect', node)).exitCode === 0,
   'loads images': () => logged('loading '),
   'installs releases': async () =>
@@ -114,8 +114,8 @@ const reached = {
 export type Stage = keyof typeof reached
 
 function logged(text: string): boolean {
-  const events = checkout().path('.lab', 'logs', 'up.events')
-  return existsSync(events) && readFileSync(events, 'utf8').includes(text)
+  const log = checkout().path('.lab', 'logs', 'up.log')
+  return existsSync(log) && readFileSync(log, 'utf8').includes(text)
 }
 
 /** Number of the process of the `lab` that is at work. */
@@ -132,7 +132,7 @@ export async function during(
   interfere: () => void | Promise<void>,
 ): Promise<Pick<Ran, 'exitCode' | 'stderr'>> {
   // What an earlier run has left would pass for this one's.
-  await execa('rm', ['-f', checkout().path('.lab', 'logs', 'up.events'), checkout().path('.lab', 'stood-up.json')])
+  await execa('rm', ['-f', checkout().path('.lab', 'logs', 'up.log'), checkout().path('.lab', 'stood-up.json')])
   let ended = false
   const run = checkout().start([action, '--json', ...(action === 'down' ? ['--yes'] : [])])
   void run.then(() => {
