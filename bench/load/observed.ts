@@ -6,7 +6,7 @@ import type { Settings } from '../../stacks/settings.ts'
 const everything = '{service_name="tetragon"}'
 /** The most that Loki gives at once. */
 const limit = 5000
-const second = 1_000_000_000n
+const minute = 60_000_000_000n
 
 interface Stream {
   values: [time: string, line: string][]
@@ -16,7 +16,7 @@ interface Sample {
   value: [number, string]
 }
 
-/** How many events have passed a stage since the lab stands, and how many were lost there. */
+/** How many events have passed each stage since the lab stands. */
 export interface Counts {
   /** Read from the file by the shipper. */
   read: number
@@ -24,8 +24,6 @@ export interface Counts {
   sent: number
   /** Received by Loki; one that is sent twice counts twice. */
   received: number
-  /** What any counter of losses has counted. */
-  lost: number
 }
 
 /** Processors (1 is one of them, wholly) and memory (MiB, the most) that something took. */
@@ -46,20 +44,24 @@ export class Observed {
     this.#scrape = Number.parseInt(prometheus.scrapeInterval, 10) * 1000
   }
 
-  /** Counts at a moment of rest. Waits until Prometheus has read everything since. */
+  /** Counts at a moment of rest. Waits until Prometheus has read all of them since. */
   async counts(): Promise<Counts> {
-    await sleep(2 * this.#scrape + 1000)
+    const passed = [stages.shipper.passed, stages.delivery.passed, stages.loki.passed]
+    await this.#readSince(passed)
     const sum = async (selector: string) => (await this.#metric(`sum(${selector})`))[0]?.value ?? 0
-    const lost = [stages.shipper, stages.delivery, stages.loki].flatMap(stage => stage.lost)
-    const [read, sent, received, ...losses] = await Promise.all(
-      [
-        stages.shipper.passed,
-        stages.delivery.passed,
-        stages.loki.passed,
-        ...lost.filter(loss => !('noAlarm' in loss)).map(loss => loss.metric),
-      ].map(sum),
-    )
-    return { read: read!, sent: sent!, received: received!, lost: losses.reduce((total, count) => total + count, 0) }
+    const [read, sent, received] = await Promise.all(passed.map(sum))
+    return { read: read!, sent: sent!, received: received! }
+  }
+
+  /** Waits until Prometheus has read the metrics anew, twice as long as it takes it at most. */
+  async #readSince(selectors: string[]): Promise<void> {
+    const now = Date.now()
+    const old = async (selector: string) => {
+      const [oldest] = await this.#metric(`min(timestamp(${selector}))`)
+      return !oldest || oldest.value * 1000 < now
+    }
+    do await sleep(1000)
+    while ((await Promise.all(selectors.map(old))).some(Boolean) && Date.now() - now < 2 * this.#scrape)
   }
 
   /** How many lines Loki has received since it started, at this very moment. */
@@ -83,16 +85,17 @@ export class Observed {
     return newest === 0 ? 600 : Math.max(0, now / 1000 - newest)
   }
 
-  /** How many events Loki holds between two instants, the first included; one that it has taken twice counts twice. */
+  /**
+   * How many events Loki holds between two instants and up to a minute after them; one that it has taken twice counts twice. Asked for minute by
+   * minute: a query of ten would have to hold ten minutes of events at once.
+   */
   async count(from: bigint, to: bigint): Promise<number> {
     let total = 0
-    // A minute at a time: a query of ten would have to hold ten minutes of events at once.
-    for (let start = from; start < to; start += 60n * second) {
-      const end = start + 60n * second < to ? start + 60n * second : to
+    for (let start = from - 1n; start < to; start += minute) {
       // Of a range the beginning is left out and the end is in.
       const query = new URLSearchParams({
-        query: `sum(count_over_time(${everything}[${end - start}ns]))`,
-        time: String(end - 1n),
+        query: `sum(count_over_time(${everything}[1m]))`,
+        time: String(start + minute),
       })
       const { data } = JSON.parse(await get(`${this.#loki}/loki/api/v1/query?${query}`)) as {
         data: { result: Sample[] }

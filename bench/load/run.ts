@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadContext } from '../../scripts/context.ts'
-import { type Cost, Observed } from './observed.ts'
+import { type Cost, type Counts, Observed } from './observed.ts'
 import { compare, Played } from './played.ts'
 import { ReplayControl } from './replay.ts'
 
@@ -39,6 +39,8 @@ export class Load {
   readonly #observed: Observed
   readonly #replay: ReplayControl
   readonly #say: (line: string) => void
+  /** What was counted in the silence that still lasts. */
+  #silent: Counts | undefined
 
   /** Takes over the replay of the lab that is up. @throws LabError when none is. */
   static async take(say: (line: string) => void): Promise<Load> {
@@ -54,11 +56,13 @@ export class Load {
 
   /** Plays at a rate for a while, and counts. */
   async run(rate: number, seconds: number): Promise<Run> {
-    this.#say(`${rate} events a second for ${seconds} s: first silence`)
-    await this.#replay.silence()
-    await this.#arrived()
-    const before = await this.#observed.counts()
-    const receivedBefore = await this.#observed.received()
+    this.#say(`${rate} events a second for ${seconds} s, after a silence`)
+    if (!this.#silent) {
+      await this.#replay.silence()
+      await this.#arrived(Number.POSITIVE_INFINITY)
+      this.#silent = await this.#observed.counts()
+    }
+    const before = this.#silent
 
     await this.#replay.play(rate)
     const began = performance.now()
@@ -69,21 +73,21 @@ export class Load {
       await sleep(Math.min(10_000, (seconds - elapsed()) * 1000))
       lag = await this.#observed.lag()
       worstLag = Math.max(worstLag, lag)
-      const arrived = (await this.#observed.received()) - receivedBefore
+      const arrived = (await this.#observed.received()) - before.received
       this.#say(`${elapsed().toFixed(0)} s: ${arrived} events in Loki, ${lag.toFixed(1)} s behind`)
     }
     const played = elapsed()
-    const arriving = ((await this.#observed.received()) - receivedBefore) / elapsed()
+    const arriving = ((await this.#observed.received()) - before.received) / elapsed()
     const cost = await this.#observed.cost(Math.round(played))
 
     await this.#replay.silence()
     const silent = performance.now()
-    const arrivedAt = await this.#arrived()
-    const drained = Math.max(0, (arrivedAt - silent) / 1000)
+    const stopped = await this.#replay.stopped()
+    const drained = Math.max(0, (await this.#arrived(before.received + stopped.written)) - silent) / 1000
     const after = await this.#observed.counts()
+    this.#silent = after
 
     this.#say('reading back')
-    const stopped = await this.#replay.stopped()
     const replayed = new Played(stopped, rate)
     const should = replayed.times()
     const from = should[0]!
@@ -114,19 +118,21 @@ export class Load {
   /** Gives the replay back as it was. */
   restore(): Promise<void> {
     this.#say('the replay is put back')
+    this.#silent = undefined
     return this.#replay.restore()
   }
 
-  /** Waits until nothing more arrives in Loki, for longer than a shipper waits between attempts. @returns when the last had arrived, on the clock of `performance`. */
-  async #arrived(): Promise<number> {
+  /**
+   * Waits until Loki has received as many as it should, or nothing more arrives for longer than a shipper waits between attempts.
+   * @returns when the last had arrived, on the clock of `performance`.
+   */
+  async #arrived(wanted: number): Promise<number> {
     let received = -1
     let since = performance.now()
-    while (performance.now() - since < 20_000) {
+    while (received < wanted && performance.now() - since < 20_000) {
       const now = await this.#observed.received()
-      if (now !== received) {
-        received = now
-        since = performance.now()
-      }
+      if (now !== received) since = performance.now()
+      received = now
       await sleep(500)
     }
     return since
