@@ -15,9 +15,27 @@ const replay = z.strictObject({
   eventsPerSecond: z
     .number()
     .min(0.1)
-    .max(500)
+    .max(10_000)
     .default(12)
-    .describe('How fast the recording is played, in events a second on average; its own rhythm is kept.'),
+    .describe('How fast the recording is played, in events a second on average; its own rhythm is kept.')
+    .meta({ examples: [100] }),
+})
+
+const exportFile = z.strictObject({
+  maxSizeMB: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(10)
+    .describe('When the file of events is full, in MB: the time goes into its name, and a new one is begun.')
+    .meta({ examples: [50] }),
+  maxBackups: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .describe('How many full files are kept for a shipper that is behind; then the oldest goes, read or not.')
+    .meta({ examples: [10] }),
 })
 
 const cluster = z.strictObject({
@@ -56,6 +74,7 @@ const tetragon = z.strictObject({
       'Where events come from: `live` runs Tetragon, `replay` plays a recording of it, `auto` asks the kernel which of the two can work.',
     ),
   replay: replay.prefault({}),
+  exportFile: exportFile.prefault({}),
   enableProcessCred: z
     .boolean()
     .default(true)

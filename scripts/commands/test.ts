@@ -14,6 +14,10 @@ const suites: Record<string, { config: string; what: string }> = {
     config: 'test/faults/vitest.config.ts',
     what: 'the same with something broken in the middle: interrupted, killed, deleted (Docker; a lab that is up is left alone)',
   },
+  load: {
+    config: 'test/load/vitest.config.ts',
+    what: '2,000 events a second through replay for ten minutes, counted at every stage (a lab that is up and replays; it stays as it is)',
+  },
   documents: {
     config: 'test/documents/vitest.config.ts',
     what: 'every row of docs/documents.md that needs a lab (one that is up; it stays as it is)',

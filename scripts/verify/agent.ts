@@ -67,10 +67,22 @@ function judgeConfig(tetragon: Tetragon, config: Record<string, string>): Check[
       .split('\n')
       .filter(Boolean)
       .map(line => JSON.parse(line))
-  const options: [setting: keyof Tetragon, option: string, wanted: unknown, found: unknown][] = [
+  const options: [setting: string, option: string, wanted: unknown, found: unknown][] = [
     ['enableProcessCred', 'enable-process-cred', String(tetragon.enableProcessCred), config['enable-process-cred']],
     ['enableProcessNs', 'enable-process-ns', String(tetragon.enableProcessNs), config['enable-process-ns']],
     ['exportRateLimit', 'export-rate-limit', String(tetragon.exportRateLimit), config['export-rate-limit']],
+    [
+      'exportFile.maxSizeMB',
+      'export-file-max-size-mb',
+      String(tetragon.exportFile.maxSizeMB),
+      config['export-file-max-size-mb'],
+    ],
+    [
+      'exportFile.maxBackups',
+      'export-file-max-backups',
+      String(tetragon.exportFile.maxBackups),
+      config['export-file-max-backups'],
+    ],
     ['exportAllowList', 'export-allowlist', tetragon.exportAllowList, parsed(config['export-allowlist'])],
     ['exportDenyList', 'export-denylist', tetragon.exportDenyList, parsed(config['export-denylist'])],
     ['redactionFilters', 'redaction-filters', tetragon.redactionFilters, parsed(config['redaction-filters'])],

@@ -25,6 +25,7 @@ export class Replay extends pulumi.ComponentResource {
     const parent = { parent: this }
     const labels = { 'app.kubernetes.io/name': 'tetragon-replay' }
     const where = namespace.metadata.name
+    const { replay, exportFile: file } = lab.settings.tetragon
     const data = { 'replay.mjs': readFileSync(join(here, 'replay.mjs'), 'utf8') }
     const program = new k8s.core.v1.ConfigMap(
       name,
@@ -61,7 +62,9 @@ export class Replay extends pulumi.ComponentResource {
                   env: [
                     { name: 'RECORDING_DIR', value: '/replay' },
                     { name: 'EXPORT_FILE', value: `${exportFile.directory}/${exportFile.name}` },
-                    { name: 'EVENTS_PER_SECOND', value: String(lab.settings.tetragon.replay.eventsPerSecond) },
+                    { name: 'EXPORT_FILE_MAX_SIZE_MB', value: String(file.maxSizeMB) },
+                    { name: 'EXPORT_FILE_MAX_BACKUPS', value: String(file.maxBackups) },
+                    { name: 'EVENTS_PER_SECOND', value: String(replay.eventsPerSecond) },
                     { name: 'METRICS_PORT', value: String(nodePorts.tetragon) },
                   ],
                   ports: [{ name: 'metrics', containerPort: nodePorts.tetragon }],

@@ -51,6 +51,8 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
       image: { override: imageRef(lock.images.tetragon) },
       hostProcPath: settings.cluster.mode === 'create' ? '/procHost' : '/proc',
       exportFilename: exportFile.name,
+      exportFileMaxSizeMB: tetragon.exportFile.maxSizeMB,
+      exportFileMaxBackups: tetragon.exportFile.maxBackups,
       enableProcessCred: tetragon.enableProcessCred,
       enableProcessNs: tetragon.enableProcessNs,
       processAncestors: { enabled: 'base,kprobe' },

@@ -41,8 +41,21 @@ describe('the table', () => {
   })
 
   it.each(eventTypes)('%s is known to both shippers', type => {
-    expect(collectorText).toContain(`log.cache[\\"${type}\\"]`)
+    expect(JSON.stringify(collector.receivers)).toContain(`\\"${type}\\"`)
     expect(lua).toContain(`"${type}"`)
+  })
+
+  it('loses nothing of what it names when the collector cuts an event down to it', () => {
+    const { operators } = collector.receivers['file_log/loki']!
+    const kept = (operators.at(-1) as { fields: string[] }).fields.map(field => field.split('.'))
+    const lifted = collectorText.matchAll(/log\.attributes\[\\"(event)\\"\]((?:\[(?:\d+|\\"\w+\\")\])+)/g)
+    const paths = [...lifted].map(([, event, keys]) => [event!, ...keys!.match(/\w+/g)!])
+    expect(paths.length).toBeGreaterThan(fields.length)
+    for (const path of paths)
+      expect(
+        kept.some(([, ...keys]) => keys.every((key, index) => key === path[index])),
+        path.join('.'),
+      ).toBe(true)
   })
 
   it('names the labels, everywhere the same', () => {

@@ -370,6 +370,8 @@ describe('options', () => {
     expect(readOptions({})).toMatchObject({
       exportFile: '/var/log/tetragon/tetragon.log',
       exportFilePerm: 0o600,
+      exportFileMaxBytes: 10 * 1024 ** 2,
+      exportFileMaxBackups: 5,
       eventsPerSecond: 12,
       metricsPort: 2112,
     })
@@ -379,6 +381,8 @@ describe('options', () => {
     expect(() => readOptions({ EVENTS_PER_SECOND: 'fast' })).toThrow('EVENTS_PER_SECOND is "fast"')
     expect(() => readOptions({ METRICS_PORT: '70000' })).toThrow('METRICS_PORT')
     expect(() => readOptions({ EXPORT_FILE_PERM: 'rw' })).toThrow('EXPORT_FILE_PERM')
+    expect(() => readOptions({ EXPORT_FILE_MAX_SIZE_MB: '0' })).toThrow('EXPORT_FILE_MAX_SIZE_MB is "0"')
+    expect(() => readOptions({ EXPORT_FILE_MAX_BACKUPS: 'all' })).toThrow('EXPORT_FILE_MAX_BACKUPS is "all"')
   })
 })
 
@@ -568,6 +572,10 @@ describe('the program', () => {
     for (const [key, value] of before.values)
       if (grows(before, key)) expect(after.values.get(key), key).toBeGreaterThanOrEqual(value)
     expect(after.values.get('tetragon_events_exported_total')!).toBeGreaterThanOrEqual(3 * 1093)
+    // what it counted is what is there
+    expect(JSON.parse(readFileSync(join(directory, 'replay-state.json'), 'utf8'))).toMatchObject({
+      written: lines.length,
+    })
     // 3 rounds of 9 MB: rotated as they were written
     expect(readdirSync(directory).filter(name => /^tetragon-.*\.log$/.test(name)).length).toBeGreaterThanOrEqual(2)
   })
@@ -599,6 +607,17 @@ describe('the program', () => {
       expect(after.get(key)!, key).toBeGreaterThanOrEqual(before.get(key)!)
     expect(after.get('process_start_time_seconds')).toBe(before.get('process_start_time_seconds'))
     expect(after.get('tetragon_events_exported_total')!).toBeLessThan(1.3 * 1093)
+  })
+
+  test('fills files of the size that it is told, and keeps as many', { timeout: 20_000 }, async () => {
+    const limits = { EXPORT_FILE_MAX_SIZE_MB: '1', EXPORT_FILE_MAX_BACKUPS: '3' }
+    const replay = await start({ EVENTS_PER_SECOND: '2000', ...limits })
+    const full = () => readdirSync(directory).filter(name => /^tetragon-.*\.log$/.test(name))
+    // a round is 9 MB
+    await until('three full files', () => full().length === 3)
+    expect(await replay.stop()).toBe(0)
+    for (const name of full()) expect(statSync(join(directory, name)).size).toBeGreaterThan(0.7 * 1024 ** 2)
+    for (const name of full()) expect(statSync(join(directory, name)).size).toBeLessThanOrEqual(1024 ** 2)
   })
 
   test('begins with history again when it was away for long', { timeout: 20_000 }, async () => {

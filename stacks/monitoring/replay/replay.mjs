@@ -7,6 +7,8 @@
 //   RECORDING_DIR      folder of tetragon.log.gz and metrics.jsonl.gz (recordings/guestbook beside this file)
 //   EXPORT_FILE        where the events go (/var/log/tetragon/tetragon.log); its folder must be writable, the state is kept there too
 //   EXPORT_FILE_PERM   its permissions (600, as Tetragon's)
+//   EXPORT_FILE_MAX_SIZE_MB, EXPORT_FILE_MAX_BACKUPS
+//                      when it is full, and how many full ones are kept (10 and 5, as Tetragon's)
 //   EVENTS_PER_SECOND  on average (12)
 //   METRICS_PORT       for /metrics and /healthz (2112)
 import { EventEmitter } from 'node:events'
@@ -32,6 +34,9 @@ import { gunzipSync } from 'node:zlib'
 
 /** A wall clock that is further off than this (ms) was set, or the machine slept: the recording then stands still meanwhile. */
 const leap = 5_000
+
+/** The shortest pause between two writes (ms): thousands of events a second go out by the dozen. */
+const breath = 20
 
 // --- Timestamps ----------------------------------------------------------------------------------------------------------------
 
@@ -210,6 +215,8 @@ export class ExportFile {
     this.mode = mode
     this.maxBytes = maxBytes
     this.keep = keep
+    /** How many lines were written. */
+    this.written = 0
     mkdirSync(dirname(path), { recursive: true })
     this.#open()
   }
@@ -228,24 +235,31 @@ export class ExportFile {
    */
   append(lines) {
     let batch = ''
+    let count = 0
     for (const line of lines) {
       const length = batch.length + Buffer.byteLength(line) + 1
       if (batch !== '' && (length > 256 * 1024 || this.#size + length > this.maxBytes)) {
-        this.#write(batch)
+        this.#write(batch, count)
         batch = ''
+        count = 0
       }
       batch += line + '\n'
+      count++
     }
-    if (batch !== '') this.#write(batch)
+    if (batch !== '') this.#write(batch, count)
   }
 
-  /** @param {string} text */
-  #write(text) {
+  /**
+   * @param {string} text
+   * @param {number} count of its lines
+   */
+  #write(text, count) {
     const bytes = Buffer.from(text)
     if (this.#size > 0 && this.#size + bytes.length > this.maxBytes) this.#rotate()
     try {
       for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done)
       this.#size += bytes.length
+      this.written += count
     } catch (error) {
       ftruncateSync(this.#fd, this.#size)
       throw error
@@ -457,6 +471,8 @@ const formatNumber = value =>
  * @property {string} recordingDir folder of tetragon.log.gz and metrics.jsonl.gz
  * @property {string} exportFile
  * @property {number} exportFilePerm
+ * @property {number} [exportFileMaxBytes]
+ * @property {number} [exportFileMaxBackups]
  * @property {number} eventsPerSecond
  * @property {number} metricsPort 0 for any
  *
@@ -464,6 +480,7 @@ const formatNumber = value =>
  * @property {number} epoch beginning of round 0, ms
  * @property {number} length of a round, ms
  * @property {number} startedAt ms
+ * @property {number} [written] how many events this player had written when it stopped
  */
 
 /**
@@ -489,6 +506,8 @@ export function readOptions(env) {
     recordingDir: env.RECORDING_DIR || join(import.meta.dirname, 'recordings', 'guestbook'),
     exportFile: env.EXPORT_FILE || '/var/log/tetragon/tetragon.log',
     exportFilePerm: Number.parseInt(perm, 8),
+    exportFileMaxBytes: number('EXPORT_FILE_MAX_SIZE_MB', 10, value => value >= 1) * 1024 ** 2,
+    exportFileMaxBackups: number('EXPORT_FILE_MAX_BACKUPS', 5, value => Number.isInteger(value) && value >= 0),
     eventsPerSecond: number('EVENTS_PER_SECOND', 12, value => value > 0 && value <= 10_000),
     metricsPort: number('METRICS_PORT', 2112, value => Number.isInteger(value) && value >= 0 && value <= 65_535),
   }
@@ -548,7 +567,12 @@ export class Player extends EventEmitter {
     const now = this.#played
     const resumed = resume(this.stateFile, options.exportFile, tempo.length, now)
     this.resumed = resumed !== undefined
-    this.file = new ExportFile({ path: options.exportFile, mode: options.exportFilePerm })
+    this.file = new ExportFile({
+      path: options.exportFile,
+      mode: options.exportFilePerm,
+      maxBytes: options.exportFileMaxBytes,
+      keep: options.exportFileMaxBackups,
+    })
     const epoch = Math.round(now - tempo.length)
     /** @type {State} */
     this.state = resumed ?? { epoch, length: tempo.length, startedAt: epoch }
@@ -568,6 +592,9 @@ export class Player extends EventEmitter {
 
   stop() {
     clearTimeout(this.#timer)
+    const now = this.#played / 1000
+    this.#save()
+    this.#try(() => utimesSync(this.stateFile, now, now))
     this.file.close()
   }
 
@@ -582,7 +609,7 @@ export class Player extends EventEmitter {
     this.#played = now
     this.#try(() => utimesSync(this.stateFile, now / 1000, now / 1000))
     // looks at least every second, to notice a clock that was set back
-    const wait = Math.min(Math.max(Math.ceil(this.#nextDue() - Date.now()), 1), 1000)
+    const wait = Math.min(Math.max(Math.ceil(this.#nextDue() - Date.now()), breath), 1000)
     this.#expected = Date.now() + wait
     this.#timer = setTimeout(() => this.#tick(), wait)
   }
@@ -618,7 +645,8 @@ export class Player extends EventEmitter {
   }
 
   #save() {
-    this.#try(() => writeFileSync(this.stateFile, JSON.stringify(this.state), { mode: 0o600 }))
+    const state = { ...this.state, written: this.file.written }
+    this.#try(() => writeFileSync(this.stateFile, JSON.stringify(state), { mode: 0o600 }))
   }
 
   /** @param {() => void} write */

@@ -226,6 +226,7 @@ export class Pipeline {
   #otel(): Service {
     const values = otelValues(this.lab) as {
       command: { name: string; extraArgs: string[] }
+      extraEnvs: { name: string; value: string }[]
       resources: Resources
       alternateConfig: object
     }
@@ -234,7 +235,11 @@ export class Pipeline {
       image: imageRef(this.lab.lock.images['otel-collector']),
       args: [`/${values.command.name}`, '--config=/conf/relay.yaml', ...values.command.extraArgs],
       memory,
-      environment: { MY_POD_IP: '0.0.0.0', GOMEMLIMIT: goMemory(memory, 0.8) },
+      environment: {
+        MY_POD_IP: '0.0.0.0',
+        GOMEMLIMIT: goMemory(memory, 0.8),
+        ...Object.fromEntries(values.extraEnvs.map(({ name, value }) => [name, value])),
+      },
       files: { '/conf/relay.yaml': stringify(values.alternateConfig) },
       folders: { [exportFile.directory]: this.events },
       storage: '/var/lib/otelcol',
