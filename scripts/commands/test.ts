@@ -14,6 +14,10 @@ const suites: Record<string, { config: string; what: string }> = {
     config: 'test/faults/vitest.config.ts',
     what: 'the same with something broken in the middle: interrupted, killed, deleted (Docker; a lab that is up is left alone)',
   },
+  offline: {
+    config: 'test/offline/vitest.config.ts',
+    what: 'a bundle made here, and loaded and stood up by a fresh clone in a network namespace with no way out (Docker, root; no lab may be up)',
+  },
   documents: {
     config: 'test/documents/vitest.config.ts',
     what: 'every row of docs/documents.md that needs a lab (one that is up; it stays as it is)',
