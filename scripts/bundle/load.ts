@@ -56,7 +56,7 @@ const toolsUnpacked = 4
 export async function planLoad(file: string, lock: Lock): Promise<LoadPlan> {
   const bundle = await openBundle(file)
   const { manifest } = bundle
-  const engine = await engineFacts()
+  const engine = await engineFacts(10_000)
   if ('problem' in engine) throw engine.problem
   const machine = platformName(thisPlatform())
   // Node is there: it runs this

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { keep, readKept } from '../kept.ts'
 import { fileDigest } from '../tools/download.ts'
 import type { Member } from './manifest.ts'
 
@@ -38,7 +39,9 @@ export class Stage {
    */
   static async open(folder: string): Promise<Stage> {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const stage = new Stage(folder, readJournal(folder))
+    // What cannot be read is as good as nothing: all is collected anew
+    const journal = readKept(join(folder, journalName), journalSchema)
+    const stage = new Stage(folder, journal ?? { members: {}, images: {}, unpacked: {} })
     const { members, images } = stage.#journal
     await Promise.all(
       Object.entries(members).map(async ([path, { size, sha256 }]) => {
@@ -102,19 +105,8 @@ export class Stage {
   }
 
   #write(): void {
-    const part = this.at('.journal.part')
-    writeFileSync(part, JSON.stringify(this.#journal))
-    renameSync(part, join(this.folder, journalName))
+    keep(join(this.folder, journalName), this.#journal)
   }
 }
 
 const journalName = 'journal.json'
-
-/** What cannot be read is as good as nothing: all is collected anew. */
-function readJournal(folder: string): Journal {
-  try {
-    return journalSchema.parse(JSON.parse(readFileSync(join(folder, journalName), 'utf8')))
-  } catch {
-    return { members: {}, images: {}, unpacked: {} }
-  }
-}
