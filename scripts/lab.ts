@@ -15,6 +15,7 @@ const order = [
   'status',
   'verify',
   'doctor',
+  'bundle',
   'plan',
   'env',
   'logs',

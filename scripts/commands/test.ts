@@ -18,6 +18,10 @@ const suites: Record<string, { config: string; what: string }> = {
     config: 'test/load/vitest.config.ts',
     what: '2,000 events a second through replay for ten minutes, counted at every stage (a lab that is up and replays; it stays as it is)',
   },
+  offline: {
+    config: 'test/offline/vitest.config.ts',
+    what: 'a bundle made here, and loaded and stood up by a fresh clone in a network namespace with no way out (Docker, root; no lab may be up)',
+  },
   documents: {
     config: 'test/documents/vitest.config.ts',
     what: 'every row of docs/documents.md that needs a lab (one that is up; it stays as it is)',

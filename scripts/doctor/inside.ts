@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { readdir, readFile, statfs } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dockerLabel } from '../../stacks/names.ts'
+import { freeBytes } from '../tools/disk.ts'
 import { docker } from '../tools/docker.ts'
 
 /** What changes from day to day where the engine runs. What cannot be known is absent. */
@@ -17,8 +18,8 @@ export interface InsideFacts {
 
 /** Of this machine, whose kernel and disk the engine shares. */
 export async function insideHere(dataRoot: string): Promise<InsideFacts> {
-  const [inotify, tetragons, diskBytes] = await Promise.all([readInotify(), countTetragons(), freeDisk(dataRoot)])
-  return { ...inotify, ...tetragons, ...diskBytes, ...availableMemory() }
+  const [inotify, tetragons, diskBytes] = await Promise.all([readInotify(), countTetragons(), freeBytes(dataRoot)])
+  return { ...inotify, ...tetragons, ...(diskBytes === undefined ? {} : { diskBytes }), ...availableMemory() }
 }
 
 /**
@@ -75,15 +76,6 @@ function availableMemory(): InsideFacts {
   try {
     const kilobytes = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]
     return kilobytes ? { availableBytes: Number(kilobytes) * 1024 } : {}
-  } catch {
-    return {}
-  }
-}
-
-async function freeDisk(folder: string): Promise<InsideFacts> {
-  try {
-    const { bavail, bsize } = await statfs(folder)
-    return { diskBytes: bavail * bsize }
   } catch {
     return {}
   }

@@ -24,6 +24,21 @@ export function thisPlatform(os: string = process.platform, cpu: string = proces
   return { os, arch, cpu }
 }
 
+/** What to call a platform, as in linux/amd64. */
+export const platformName = ({ os, arch }: Platform): string => `${os}/${arch}`
+
+/** Reads such a name. @throws LabError, as wrong usage, for one that the lab does not run on. */
+export function parsePlatform(name: string): Platform {
+  const [, os, arch] = /^(linux|darwin)\/(amd64|arm64)$/.exec(name.trim()) ?? []
+  if (os && arch) return { os, arch, cpu: arch === 'amd64' ? 'x64' : arch }
+  throw new LabError({
+    found: `the platform ${name}`,
+    expected: 'linux/amd64, linux/arm64, darwin/amd64 or darwin/arm64; several with commas between',
+    next: './lab bundle create lab.bundle --platform linux/amd64,darwin/arm64',
+    exitCode: 2,
+  })
+}
+
 /**
  * An address of a lock file made ready for use: `{version}`, `{os}`, `{arch}`, `{cpu}` and `${ENVIRONMENT}` replaced, and a path turned
  * into a file address, relative to the folder of the lock.

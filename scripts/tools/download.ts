@@ -85,6 +85,18 @@ export const fetchText = (what: string, url: URL): Promise<string> =>
     return Buffer.concat(chunks).toString('utf8')
   })
 
+/** How many bytes an address leads to, where that can be known without fetching them. */
+export async function sizeAt(url: URL): Promise<number | undefined> {
+  if (url.protocol === 'file:')
+    return stat(fileURLToPath(url)).then(
+      found => found.size,
+      () => undefined,
+    )
+  const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(5000) }).catch(() => undefined)
+  const length = response?.ok ? response.headers.get('content-length') : null
+  return length ? Number(length) : undefined
+}
+
 /** The sha256 of a file, in hexadecimal digits. */
 export async function fileDigest(file: string): Promise<string> {
   const hash = createHash('sha256')

@@ -39,12 +39,19 @@ export async function pullImages(lock: Lock, names: readonly ImageName[], onImag
 /** Brings the node's own image onto the Docker host. @throws LabError as `pullImages`. */
 export const pullNodeImage = (lock: Lock, onImage?: OnImage): Promise<void> => pullAll([lock.nodeImage], onImage)
 
-/** Brings these images onto the Docker host. @throws LabError as `pullImages`. */
-export async function pullAll(images: readonly LockedImage[], onImage?: OnImage): Promise<void> {
+/**
+ * Brings these images onto the Docker host.
+ * @param is whether one that is there will do
+ * @throws LabError as `pullImages`.
+ */
+export async function pullAll(
+  images: readonly LockedImage[],
+  onImage?: OnImage,
+  is: (image: LockedImage, held: HeldImage | undefined) => boolean = isAsWanted,
+): Promise<void> {
   const here = await presentImages(images.map(imageRef))
   const missing = images.filter(image => {
-    const held = here.get(imageRef(image))
-    const present = held !== undefined && isAsWanted(image, held)
+    const present = is(image, here.get(imageRef(image)))
     if (present) onImage?.({ ref: imageRef(image), step: 'present' })
     return !present
   })
@@ -62,55 +69,149 @@ export async function pullAll(images: readonly LockedImage[], onImage?: OnImage)
 /** The digest that an image must have, where one is known. */
 export const wantedDigest = (image: LockedImage): string | undefined => image.digest ?? remembered(imageRef(image))
 
-/** An image without repository digests was loaded from a file or built here: its tag is all there is to go by. */
-function isAsWanted(image: LockedImage, repoDigests: readonly string[]): boolean {
-  const digest = wantedDigest(image)
-  return digest === undefined || repoDigests.length === 0 || repoDigests.some(found => found.endsWith(`@${digest}`))
+/** What the Docker host knows of an image. */
+export interface HeldImage {
+  /** Its id: the digest of its configuration, or with containerd's image store that of its manifest. */
+  id: string
+  /** The digests that registries know it by. One that was loaded from a file has none, or with containerd's image store one of its own. */
+  repoDigests: readonly string[]
 }
 
 /**
- * Which of these images the Docker host has, with the digests that registries know them by.
+ * Whether what the Docker host holds under an image's name is what the lock means.
+ *
+ * Without repository digests it was loaded from a file or built here: its tag is all there is to go by. With others than the wanted one it
+ * may still have come out of a bundle, which says what it was packed from.
+ */
+export function isAsWanted(image: LockedImage, held: HeldImage | undefined): boolean {
+  return held !== undefined && (held.repoDigests.length === 0 || isCertain(image, held))
+}
+
+/** The same, where a tag alone is not enough to go by unless nothing else is known of the image. */
+export function isCertain(image: LockedImage, held: HeldImage | undefined): boolean {
+  if (!held) return false
+  const digest = wantedDigest(image)
+  if (digest === undefined) return true
+  return held.repoDigests.some(found => found.endsWith(`@${digest}`)) || remembered(loadedAs(image, digest)) === held.id
+}
+
+/** Under what the id is remembered that an image of this digest got when it was loaded from a file. */
+export const loadedAs = (image: LockedImage, digest: string): string => `${imageRef(image)}@${digest}`
+
+/**
+ * Which of these images the Docker host has.
  * @param options.timeout milliseconds that Docker may take; by default as long as it takes.
  */
 export async function presentImages(
   refs: readonly string[],
   options: { timeout?: number } = {},
-): Promise<Map<string, string[]>> {
+): Promise<Map<string, HeldImage>> {
   if (refs.length === 0) return new Map()
-  const args = ['image', 'inspect', '--format', '{{json .RepoTags}}\t{{json .RepoDigests}}', ...refs]
+  const args = ['image', 'inspect', '--format', '{{json .RepoTags}}\t{{json .RepoDigests}}\t{{.Id}}', ...refs]
   const result = await execa('docker', args, { ...options, reject: false })
   // Exit code 1 with "No such image" for each that is missing; the others are printed all the same
   if (result.failed && !/no such image|not found/i.test(result.stderr)) throw dockerProblem(args, result)
-  const present = new Map<string, string[]>()
+  const present = new Map<string, HeldImage>()
   for (const line of result.stdout.split('\n').filter(Boolean)) {
-    const [tags, digests] = line.split('\t').map(text => (JSON.parse(text) as string[] | null) ?? [])
-    for (const ref of refs) if (tags!.includes(familiarName(ref)) || tags!.includes(ref)) present.set(ref, digests!)
+    const [tags, digests, id] = line.split('\t') as [string, string, string]
+    const names = (JSON.parse(tags) as string[] | null) ?? []
+    const held = { id, repoDigests: (JSON.parse(digests) as string[] | null) ?? [] }
+    for (const ref of refs) if (names.includes(familiarName(ref)) || names.includes(ref)) present.set(ref, held)
   }
   return present
+}
+
+/** Bytes that images on the Docker host take, unpacked; those that they share are counted with each. */
+export async function imageSizes(refs: readonly string[]): Promise<Map<string, number>> {
+  if (refs.length === 0) return new Map()
+  const sizes = await docker(['image', 'inspect', '--format', '{{.Size}}', ...refs])
+  return new Map(sizes.split('\n').map((size, at) => [refs[at]!, Number(size)]))
 }
 
 /** Docker leaves out its own registry in the names that it shows. */
 export const familiarName = (ref: string): string => ref.replace(/^docker\.io\/(library\/)?/, '')
 
 /** Operating system and architecture of the engine, as in linux/amd64; it may differ from this machine's. */
-const enginePlatform = (): Promise<string> => docker(['version', '--format', '{{.Server.Os}}/{{.Server.Arch}}'])
+export const enginePlatform = (): Promise<string> => docker(['version', '--format', '{{.Server.Os}}/{{.Server.Arch}}'])
 
 async function pull(image: LockedImage, engine: string, onImage?: OnImage): Promise<void> {
   const ref = imageRef(image)
   const digest = wantedDigest(image)
   const from = digest ? `${image.repository}@${digest}` : ref
-  const foreign = image.platforms && !image.platforms.some(platform => platform === engine)
-  const args = ['pull', ...(foreign ? ['--platform', image.platforms![0]!] : []), from]
+  const platform = publishedPlatform(image, engine)
+  const args = ['pull', ...(platform === engine ? [] : ['--platform', platform]), from]
   onImage?.({ ref, step: 'pulling' })
   await pRetry(() => pullOnce(args, ref, onImage), retryPolicy)
   if (digest) {
     await docker(['tag', from, ref])
   } else {
-    const known = (await presentImages([ref]))
-      .get(ref)
-      ?.find(found => found.startsWith(`${familiarName(image.repository)}@`))
-    if (known) await remember({ [ref]: known.slice(known.indexOf('@') + 1) })
+    const known = registryDigest(image, (await presentImages([ref])).get(ref))
+    if (known) await remember({ [ref]: known })
   }
+  onImage?.({ ref, step: 'pulled' })
+}
+
+/** The digest that its registry knows an image by which the Docker host has, if it came from there. */
+export const registryDigest = (image: LockedImage, held: HeldImage | undefined): string | undefined =>
+  held?.repoDigests.find(found => found.startsWith(`${familiarName(image.repository)}@`))?.split('@')[1]
+
+/** What a registry has under an image's name for one platform. */
+export interface Published {
+  /** Repository and digest of what is for that platform alone: pulled by it, it takes no other's name away. */
+  name: string
+  /** Bytes of its layers, compressed as they come. */
+  bytes: number
+}
+
+interface Manifest {
+  manifests?: { digest: string; platform?: { os: string; architecture: string } }[]
+  layers?: { size: number }[]
+}
+
+/**
+ * Asks an image's registry what it has for a platform, by Docker's own command, which knows the user's sign-in.
+ * @param platform as in linux/arm64
+ * @throws LabError when it does not answer, or has nothing for it.
+ */
+export async function publishedFor(image: LockedImage, platform: string): Promise<Published> {
+  const digest = wantedDigest(image)
+  const whole = digest ? `${image.repository}@${digest}` : imageRef(image)
+  const index = await inspectManifest(whole, image)
+  if (!index.manifests) return { name: whole, bytes: layerBytes(index) }
+  const found = index.manifests.find(
+    ({ platform: of }) => of && `${of.os}/${of.architecture}` === publishedPlatform(image, platform),
+  )
+  if (!found) throw notPublished(imageRef(image), platform)
+  const name = `${image.repository}@${found.digest}`
+  return { name, bytes: layerBytes(await inspectManifest(name, image)) }
+}
+
+/** The platform that an image is had for: where it is not published for the one that is asked for, an engine may run another's. */
+export const publishedPlatform = ({ platforms }: LockedImage, platform: string): string =>
+  platforms && !platforms.some(one => one === platform) ? platforms[0]! : platform
+
+const layerBytes = ({ layers = [] }: Manifest): number => layers.reduce((sum, { size }) => sum + size, 0)
+
+async function inspectManifest(name: string, image: LockedImage): Promise<Manifest> {
+  const args = ['manifest', 'inspect', name]
+  return pRetry(async () => {
+    const result = await execa('docker', args, { reject: false })
+    if (result.failed) throw pullProblem(args, imageRef(image), result)
+    return JSON.parse(result.stdout) as Manifest
+  }, retryPolicy)
+}
+
+/** Brings onto the Docker host what `publishedFor` found, under its own name only. @throws LabError as `pullImages`. */
+export async function pullPublished(
+  image: LockedImage,
+  { name }: Published,
+  platform: string,
+  onImage?: OnImage,
+): Promise<void> {
+  const ref = imageRef(image)
+  onImage?.({ ref, step: 'pulling' })
+  const args = ['pull', '--platform', publishedPlatform(image, platform), name]
+  await pRetry(() => pullOnce(args, ref, onImage), retryPolicy)
   onImage?.({ ref, step: 'pulled' })
 }
 
@@ -152,16 +253,8 @@ export function pullProblem(
         cause,
       }),
     )
-  if (/no matching manifest/i.test(says))
-    return new AbortError(
-      new LabError({
-        found: `${ref} is not published for this machine's architecture`,
-        expected: 'an image for it',
-        next: 'name another image in a lock of your own: --lock FILE',
-        cause,
-      }),
-    )
-  if (/not found|manifest unknown|denied|unauthorized|invalid reference/i.test(says))
+  if (/no matching manifest/i.test(says)) return new AbortError(notPublished(ref, "this machine's architecture", cause))
+  if (/not found|no such manifest|manifest unknown|denied|unauthorized|invalid reference/i.test(says))
     return new AbortError(
       new LabError({
         found: `${registry} does not give ${ref} (${says})`,
@@ -177,6 +270,14 @@ export function pullProblem(
     cause,
   })
 }
+
+const notPublished = (ref: string, platform: string, cause?: unknown): LabError =>
+  new LabError({
+    found: `${ref} is not published for ${platform}`,
+    expected: 'an image for it',
+    next: 'name another image in a lock of your own: --lock FILE',
+    cause,
+  })
 
 export interface LoadOptions {
   onImage?: OnImage | undefined

@@ -102,38 +102,72 @@ const versionsFile = (): string => labPath('cache', 'versions.json')
 const readVersions = (): Record<string, string> => readKept(versionsFile(), z.record(z.string(), z.string())) ?? {}
 
 async function fetchTool(lock: Lock, name: ToolName, onBytes?: OnBytes): Promise<string> {
-  const tool = lock.tools[name]
-  const what = `${name} ${tool.version}`
-  if (!tool.url)
-    throw new LabError({
-      found: `no ${what} on PATH`,
-      expected: `the version in ${lock.file}, which says no address to fetch it from`,
-      next: `install ${what}, or add its url under tools.${name}`,
-    })
-  const platform = thisPlatform()
-  const places = { ...platform, version: tool.version }
-  const url = expandAddress(tool.url, lock.file, places)
-  const folder = toolFolder(name, tool.version)
-  const own = randomUUID()
-  const archive = `${folder}.${own}.archive`
-  const part = `${folder}.${own}.part`
+  const archive = `${toolFolder(name, lock.tools[name].version)}.${randomUUID()}.archive`
   try {
-    await fetchVerified({
-      what,
-      url,
-      to: archive,
-      sha256: tool.sha256[`${platform.os}-${platform.arch}`],
-      published: tool.checksums
-        ? () => publishedDigest(what, url, expandAddress(tool.checksums!, lock.file, places))
-        : undefined,
-      onBytes,
-    })
+    await fetchToolArchive(lock, name, thisPlatform(), archive, onBytes)
+    return await installTool(lock, name, archive)
+  } finally {
+    await rm(archive, { force: true })
+  }
+}
+
+/** Where the program for a platform comes from. @throws LabError when the lock does not say it. */
+export function toolAddress(lock: Lock, name: ToolName, platform: Platform): URL {
+  const { url, version } = lock.tools[name]
+  if (url) return expandAddress(url, lock.file, { ...platform, version })
+  const what = `${name} ${version}`
+  throw new LabError({
+    found: `no ${what} on PATH`,
+    expected: `the version in ${lock.file}, which says no address to fetch it from`,
+    next: `install ${what}, or add its url under tools.${name}`,
+  })
+}
+
+/**
+ * Fetches what the publisher gives for a platform, this machine's or another, as it is.
+ * @param to where it is put, at once and whole.
+ * @throws LabError as `fetchVerified`.
+ */
+export async function fetchToolArchive(
+  lock: Lock,
+  name: ToolName,
+  platform: Platform,
+  to: string,
+  onBytes?: OnBytes,
+): Promise<void> {
+  const { version, checksums, sha256 } = lock.tools[name]
+  const what = `${name} ${version}`
+  const url = toolAddress(lock, name, platform)
+  await fetchVerified({
+    what,
+    url,
+    to,
+    sha256: sha256[`${platform.os}-${platform.arch}`],
+    published: checksums
+      ? () => publishedDigest(what, url, expandAddress(checksums, lock.file, { ...platform, version }))
+      : undefined,
+    onBytes,
+  })
+}
+
+/**
+ * Unpacks what `fetchToolArchive` fetched for this machine into `.lab/tools`.
+ * @param archive may be moved away.
+ * @returns the program's absolute path.
+ * @throws LabError when the program is not in it.
+ */
+export async function installTool(lock: Lock, name: ToolName, archive: string): Promise<string> {
+  const { version, member } = lock.tools[name]
+  const places = { ...thisPlatform(), version }
+  const folder = toolFolder(name, version)
+  const part = `${folder}.${randomUUID()}.part`
+  try {
     await mkdir(part, { recursive: true })
-    await unpack(archive, part, name, tool.member && fill(tool.member, places))
+    await unpack(archive, part, name, member && fill(member, places))
     if (!programIn(part, name))
       throw new LabError({
-        found: `${url.href} holds no program ${name}`,
-        expected: tool.member ? `${fill(tool.member, places)} in it` : 'the program itself',
+        found: `${toolAddress(lock, name, places).href} holds no program ${name}`,
+        expected: member ? `${fill(member, places)} in it` : 'the program itself',
         next: `mend url or member under tools.${name} of ${lock.file}`,
       })
     await rename(part, folder).catch((error: unknown) => {
@@ -141,7 +175,6 @@ async function fetchTool(lock: Lock, name: ToolName, onBytes?: OnBytes): Promise
       if (!programIn(folder, name)) throw error
     })
   } finally {
-    await rm(archive, { force: true })
     await rm(part, { recursive: true, force: true })
   }
   return programIn(folder, name)!

@@ -6,7 +6,7 @@ import { nodeOf } from '../cluster/kind.ts'
 import { kubectlJson } from '../kube.ts'
 import { runningSource } from '../tetra.ts'
 import { docker } from '../tools/docker.ts'
-import { familiarName, wantedDigest } from '../tools/images.ts'
+import { familiarName, isAsWanted, wantedDigest } from '../tools/images.ts'
 import { type Check, fail, ok, proven, skip } from './check.ts'
 
 // What runs is what is pinned. A digest is followed all the way: the lock (or what was remembered at the first pull) → the image on the Docker
@@ -187,14 +187,12 @@ export function judgeDigests(images: LockedImage[], onHost: Map<string, HostImag
   const title = 'images are those that are pinned'
   const proof = 'docker image ls --digests'
   const refs = images.map(image => ({
+    image,
     ref: imageRef(image),
     wanted: wantedDigest(image),
     held: onHost.get(imageRef(image)),
   }))
-  const wrong = refs.find(
-    ({ wanted, held }) =>
-      wanted && held && held.digests.length > 0 && !held.digests.some(each => each.endsWith(wanted)),
-  )
+  const wrong = refs.find(({ image, held }) => held && !isAsWanted(image, { id: held.id, repoDigests: held.digests }))
   if (wrong)
     return [
       fail(

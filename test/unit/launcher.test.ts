@@ -8,8 +8,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { execa } from 'execa'
+import { create } from 'tar'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { thisPlatform } from '../../scripts/tools/address.ts'
 import { readLock } from '../../stacks/lock.ts'
@@ -275,5 +276,96 @@ cp ${folder}/$file "$2"`,
       'expected  Node 22.18 or newer, or one of them to fetch it with',
       'next      install Node: https://nodejs.org/en/download',
     ])
+  })
+})
+
+describe('a bundle to load', () => {
+  let bundle: string
+
+  /** A bundle with what the launcher looks for in one. The Node in it is this one, behind a script. */
+  async function newBundle(options: { platform?: string; packages?: string } = {}): Promise<void> {
+    const folder = newFolder()
+    const { platform = `${os}-${cpu === 'x64' ? 'amd64' : cpu}` } = options
+    const packages = options.packages ?? sha256(readFileSync(join(checkout, 'package-lock.json'))).slice(0, 12)
+    const name = `node-v${version}-${os}-${cpu}`
+    const members: Record<string, Buffer> = {
+      [`packages/${packages}.tar.gz`]: await archive({ 'node_modules/a/index.js': 'a' }),
+      [`tools/${platform}/node-${version}/${name}.tar.gz`]: await archive({
+        [`${name}/bin/node`]: `#!/bin/sh\nexec ${process.execPath} "$@"\n`,
+      }),
+    }
+    const sums = Object.entries(members).map(([path, bytes]) => `${sha256(bytes)}  ${path}\n`)
+    for (const [path, bytes] of [['SHA256SUMS', sums.join('')], ...Object.entries(members)] as const) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true })
+      writeFileSync(join(folder, path), bytes)
+    }
+    bundle = join(newFolder(), 'a class.bundle')
+    await create({ cwd: folder, file: bundle }, ['SHA256SUMS', ...Object.keys(members)])
+  }
+
+  test('brings Node and the packages to a machine that has neither, nor npm, nor a network', async () => {
+    await newBundle()
+    const { words, first } = await lab(['bundle', 'load', bundle])
+    expect(words).toEqual(['bundle', 'load', bundle])
+    expect(first).toBe(join(checkout, `.lab/tools/node-${version}/bin`))
+    expect(readFileSync(join(checkout, 'node_modules/a/index.js'), 'utf8')).toBe('a')
+    expect(readdirSync(join(checkout, '.lab/tools'))).toEqual([`node-${version}`])
+    expect(existsSync(join(checkout, '.lab-install.lock'))).toBe(false)
+    // From then on the lab starts without it
+    expect((await lab(['up'])).first).toBe(first)
+  })
+
+  test('is found wherever options stand, and only where it is to be loaded', async () => {
+    await newBundle()
+    fakeNode('24.0.0')
+    fakeNpm()
+    await lab(['--lock', 'other.yaml', 'bundle', '--json', 'load', '--lock', 'other.yaml', bundle])
+    expect(installs()).toEqual([])
+    writeFileSync(join(checkout, 'package-lock.json'), '{"lockfileVersion": 3, "packages": {}}')
+    await lab(['bundle', 'show', bundle])
+    expect(installs()).toHaveLength(1)
+    expect(existsSync(join(checkout, 'node_modules/a'))).toBe(true)
+  })
+
+  test('takes the place of packages that are of an earlier version', async () => {
+    fakeNode('24.0.0')
+    mkdirSync(join(checkout, 'node_modules/old'), { recursive: true })
+    await newBundle()
+    await lab(['bundle', 'load', bundle])
+    expect(readdirSync(join(checkout, 'node_modules')).sort()).toEqual(['.lab-stamp', 'a'])
+  })
+
+  const refused = async (): Promise<string[]> => {
+    const { exitCode, stderr, stdout } = await run(['bundle', 'load', bundle])
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+    expect(existsSync(join(checkout, 'node_modules'))).toBe(false)
+    expect(existsSync(join(checkout, '.lab-install.lock'))).toBe(false)
+    return stderr.split('\n').slice(-3)
+  }
+
+  test('for another platform, of another version, not there, or something else: three lines each', async () => {
+    await newBundle({ platform: 'plan9-mips' })
+    expect((await refused())[0]).toBe(
+      `found     ${bundle} brings no Node ${version} for ${os}/${cpu === 'x64' ? 'amd64' : cpu}`,
+    )
+    fakeNode('24.0.0')
+    await newBundle({ packages: 'a'.repeat(12) })
+    expect((await refused())[0]).toBe(`found     ${bundle} brings other npm packages than package-lock.json names`)
+    writeFileSync(bundle, 'a letter')
+    expect((await refused())[0]).toBe(`found     ${bundle} is not a bundle`)
+    bundle = join(checkout, 'none')
+    expect((await refused())[0]).toBe(`found     no bundle at ${bundle}`)
+  })
+
+  test('damaged or cut off: nothing of it is used', async () => {
+    await newBundle()
+    const whole = readFileSync(bundle)
+    const changed = Buffer.from(whole)
+    // In the compressed bytes of the last member, behind its header
+    changed[changed.lastIndexOf('ustar') + 255 + 40]! ^= 1
+    for (const bytes of [changed, whole.subarray(0, whole.lastIndexOf('ustar') + 255 + 40)]) {
+      writeFileSync(bundle, bytes)
+      expect((await refused())[0]).toMatch(/^found {5}.* is damaged: .* is not what was packed$/)
+    }
   })
 })

@@ -56,7 +56,7 @@ const isExplained = (message: string): boolean =>
 const files = globSync(
   [
     'scripts/*.ts',
-    'scripts/{cluster,doctor,doctor/checks,pulumi,tools}/*.ts',
+    'scripts/{bundle,cluster,doctor,doctor/checks,pulumi,tools}/*.ts',
     'scripts/commands/{down,policy}.ts',
     'stacks/**/*.ts',
   ],
