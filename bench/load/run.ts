@@ -15,9 +15,9 @@ export interface Run {
   read: number
   sent: number
   received: number
-  /** Held by Loki: counted by a query, and read back one by one and told apart by their time. */
+  /** Held by Loki: counted by a query, and looked for one by one, by their time. */
   counted: number
-  distinct: number
+  found: number
   /** Events that were written and are not in Loki. */
   lost: number
   /** Events that are in Loki more than once, or were never written. */
@@ -95,6 +95,8 @@ export class Load {
     const counted = await this.#observed.count(from, to)
     const is = await this.#observed.times(from, to, rate)
     const { missing, unknown } = compare(should, is)
+    // Beyond 3,000 a second two of a round may share their nanosecond: one of the two is missed by the count alone.
+    const lost = Math.max(missing, stopped.written - counted)
     return {
       rate,
       seconds: Math.round(played),
@@ -103,9 +105,9 @@ export class Load {
       sent: after.sent - before.sent,
       received: after.received - before.received,
       counted,
-      distinct: is.length,
-      lost: missing,
-      twice: counted - is.length + unknown,
+      found: stopped.written - missing,
+      lost,
+      twice: counted - (stopped.written - lost) + unknown,
       identical: await this.#identical(replayed, should),
       arriving,
       lag,

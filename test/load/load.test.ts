@@ -22,7 +22,7 @@ it(`loses nothing, and has nothing twice, of ${rate} events a second for ${minut
     sent: run.written,
     received: run.written,
     counted: run.written,
-    distinct: run.written,
+    found: run.written,
     lost: 0,
     twice: 0,
   })

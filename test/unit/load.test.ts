@@ -65,6 +65,8 @@ describe('comparing', () => {
     ['none there', [1, 2, 3], [], { missing: 3, unknown: 0 }],
     ['the first, one in the middle and the last missing', [1, 2, 3, 4, 5], [2, 4], { missing: 3, unknown: 0 }],
     ['others before, between and after', [2, 4], [1, 2, 3, 4, 5, 6], { missing: 0, unknown: 4 }],
+    ['two at one instant', [1, 2, 2, 3], [1, 2, 3], { missing: 0, unknown: 0 }],
+    ['two at one instant that is not there', [1, 2, 2, 3], [1, 3], { missing: 2, unknown: 0 }],
     ['another in the place of one', [1, 3], [1, 2], { missing: 1, unknown: 1 }],
   ])('%s', (_what, should, is, expected) => {
     expect(compare(instants(...should), instants(...is))).toEqual(expected)
@@ -79,7 +81,7 @@ const run = (rate: number, otherwise: Partial<Run> = {}): Run => ({
   sent: rate * 60,
   received: rate * 60,
   counted: rate * 60,
-  distinct: rate * 60,
+  found: rate * 60,
   lost: 0,
   twice: 0,
   identical: [1000, 1000],
@@ -92,7 +94,7 @@ const run = (rate: number, otherwise: Partial<Run> = {}): Run => ({
 })
 
 it('the table says what was lost and what is there twice', () => {
-  const table = stages(run(2000, { distinct: 119_990, lost: 10, twice: 3 }))
+  const table = stages(run(2000, { found: 119_990, lost: 10, twice: 3 }))
   expect(table).toContain('| written to the file by the replay | 120,000 |')
   expect(table).toContain('| **lost** | 10 |')
   expect(table).toContain('| **there twice** | 3 |')
