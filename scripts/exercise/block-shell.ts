@@ -37,12 +37,12 @@ export class BlockShell {
     const bash = this.#start()
     const mark = `block-${this.#count}-ended`
     const lines = createInterface({ input: bash.stdout! })
-    const ended = new Promise<number>(resolve => {
-      lines.on('line', line => {
-        if (line.startsWith(mark)) resolve(Number(line.slice(mark.length + 1)))
-      })
-      bash.once('exit', code => resolve(code ?? 1))
+    const { promise: ended, resolve } = Promise.withResolvers<number>()
+    lines.on('line', line => {
+      if (line.startsWith(mark)) resolve(Number(line.slice(mark.length + 1)))
     })
+    const over = (code: number | null): void => resolve(code ?? 1)
+    bash.once('exit', over)
     const strict = lenient ? 'set +e' : 'set -e'
     bash.stdin!.write(
       `{ ${strict}; source '${file}'; } </dev/null >'${output}' 2>&1; last=$?; set +e; echo "${mark} $last"\n`,
@@ -51,6 +51,8 @@ export class BlockShell {
     const exitCode = await Promise.race([ended, sleep(timeout, 124, { signal: waiting.signal })])
     waiting.abort()
     lines.close()
+    // One shell for many blocks: what listens is taken off again.
+    bash.off('exit', over)
     if (exitCode === 124 || bash.exitCode !== null) this.#end()
     return { exitCode, output: text(output) }
   }
