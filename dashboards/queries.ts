@@ -80,6 +80,7 @@ export const quiet: Record<string, string> = {
   'Exercises finished': 'no class is on',
   'Minutes at the present task': 'no class is on',
   'Failed tries at the present task': 'no class is on',
+  'Last heard of': 'no class is on',
   Points: 'no class is on',
   'Tasks by failed tries': 'no class is on',
 }

@@ -4,8 +4,9 @@ import { LabError } from '../stacks/error.ts'
 import { labPath } from '../stacks/paths.ts'
 import { deleteCluster, isOurs, nodeState } from './cluster/kind.ts'
 import { loadContext } from './context.ts'
+import { report } from './output.ts'
 import { mend, requireNoOtherUpdate } from './pulumi/mend.ts'
-import { runPulumi } from './pulumi/run.ts'
+import { interruption, runPulumi } from './pulumi/run.ts'
 import { removeState, stackExists, stateProblem, stateResources } from './pulumi/state.ts'
 import { alone } from './running.ts'
 
@@ -33,6 +34,10 @@ export async function whatIsThere(): Promise<string[]> {
  */
 export async function takeDown(): Promise<DownResult> {
   const began = performance.now()
+  // Nothing of it is worth waiting for: the next `down` goes on from wherever this one stopped.
+  const onSignal = () => process.exit(report(interruption('down')))
+  process.once('SIGINT', onSignal)
+  process.once('SIGTERM', onSignal)
   return alone('down', async () => {
     const { settings, env } = await loadContext()
     const removed = (await whatIsThere()).length > 0

@@ -77,7 +77,7 @@ export function refusedFaults(): void {
   fault('a chart that is not what the lock says', async notes => {
     const lock = checkout().path('wrong.lock.yaml')
     const chart = checkout().path('.lab', 'charts', 'loki-18.11.0.tgz')
-    const pin = `{version: 18.11.0, url: ${JSON.stringify(`file://${chart}`)}, sha256: ${'0'.repeat(64)}}`
+    const pin = `{version: 18.11.0, url: ${JSON.stringify(`file://${chart}`)}, sha256: '${'0'.repeat(64)}'}`
     const pins = readFileSync(checkout().env.LAB_LOCK ?? checkout().path('lab.lock.yaml'), 'utf8')
     writeFileSync(lock, pins.replace(/^ {2}loki: \{ *version: 18\.11\.0.*$/m, `  loki: ${pin}`))
     notes.saw = refusal(await checkout().lab(['up', '--json'], { LAB_LOCK: lock }))

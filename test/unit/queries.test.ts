@@ -296,6 +296,9 @@ describe('where a recording is played', () => {
       ).toBe(true)
       expect(why.length).toBeGreaterThan(10)
     }
+    // Without a class nobody is heard of.
+    const class_ = allDashboards().find(({ dashboard }) => dashboard.title === 'Class')!
+    for (const { title } of panelsOf(class_.dashboard)) expect(quiet).toHaveProperty([title!])
   })
 })
 

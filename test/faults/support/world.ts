@@ -35,6 +35,8 @@ export function fault(name: string, run: (notes: Notes) => Promise<void>): void 
       await run(notes)
       rows.push({ fault: name, saw: notes.saw ?? '', next: notes.next ?? '', lost: notes.lost ?? '' })
     } catch (error) {
+      // Whatever it left is nothing that the next fault should meet.
+      await lab('down', '--yes')
       const why = (error instanceof Error ? error.message : String(error)).split('\n')[0]
       rows.push({ fault: name, saw: notes.saw ?? '', next: `FAILED: ${why}`, lost: notes.lost ?? '' })
       throw error
