@@ -46,6 +46,8 @@ export class Namespace {
     const outside = createServer(inner => {
       inner.on('error', () => inner.destroy())
       inner.once('data', async first => {
+        // What comes while the way out is being made would be lost
+        inner.pause()
         const port = Number(first.subarray(0, 5).toString())
         if (!(await openPorts(container)).includes(port)) return inner.destroy()
         const outer = connect(port, '127.0.0.1')
