@@ -20,6 +20,7 @@ Options:
   --minutes N    for how long (10)
   --knee [RATES] at rising rates instead, until events are lost (250,500,1000,2000,3000,4000,6000)
   --seconds N    for how long each of them (90)
+  --busy         say in the figures that the machine was busy with other work
   --json         print the result as JSON
 
 Example:
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
       minutes: { type: 'string', default: '10' },
       knee: { type: 'boolean' },
       seconds: { type: 'string', default: '90' },
+      busy: { type: 'boolean', default: false },
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -59,7 +61,7 @@ async function main(): Promise<void> {
     // The lab's replay is not left silent, or a hundred times too fast.
     process.once('SIGINT', () => void load.restore().finally(() => process.exit(130)))
     try {
-      if (values.knee) await knee(load, rates, seconds, values.json)
+      if (values.knee) await knee(load, rates, seconds, values)
       else await once(load, rate, minutes * 60, values.json)
     } finally {
       await load.restore()
@@ -75,13 +77,19 @@ async function once(load: Load, rate: number, seconds: number, json = false): Pr
   if (run.lost > 0 || run.twice > 0) process.exitCode = 1
 }
 
-async function knee(load: Load, rates: number[], seconds: number, json = false): Promise<void> {
+async function knee(
+  load: Load,
+  rates: number[],
+  seconds: number,
+  { busy, json = false }: { busy: boolean; json?: boolean },
+): Promise<void> {
   const runs: Run[] = []
   for (const rate of rates) {
     const run = await load.run(rate, seconds)
     runs.push(run)
-    writeFigures({ ...readFigures(), knee: measured(runs) })
-    drawCurve(runs)
+    const figures = { ...readFigures(), [busy ? 'busy' : 'knee']: measured(runs) }
+    writeFigures(figures)
+    drawCurve(figures)
     if (!json) print(`${rate} events a second\n\n${stages(run)}\n\n${costs(run.cost)}\n`)
     if (run.lost > 0) break
   }

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Figures } from './report.ts'
 import type { Run } from './run.ts'
 
 // The knee as a picture: how many events a second arrive in Loki, of how many that are written. Legible on light and on dark.
@@ -12,18 +13,29 @@ const top = 30
 const bottom = 60
 
 /** Writes bench/load.svg. */
-export const drawCurve = (runs: Run[]): void => writeFileSync(join(import.meta.dirname, '..', 'load.svg'), curve(runs))
+export const drawCurve = ({ knee, busy }: Figures): void =>
+  writeFileSync(
+    join(import.meta.dirname, '..', 'load.svg'),
+    curve({
+      ...(knee && { 'a machine with little else to do': knee.result }),
+      ...(busy && { 'one that is busy with other work': busy.result }),
+    }),
+  )
 
-/** The picture, as SVG. */
-export function curve(given: Run[]): string {
-  const runs = given.toSorted((a, b) => a.rate - b.rate)
+/** The picture, as SVG: a line for each series of runs, by its name. */
+export function curve(series: Record<string, Run[]>): string {
+  const lines = Object.entries(series).map(([name, runs]) => ({ name, runs: runs.toSorted((a, b) => a.rate - b.rate) }))
+  const runs = lines.flatMap(line => line.runs)
   const most = Math.ceil(Math.max(...runs.map(run => run.rate)) / 1000) * 1000
   const step = most > 4000 ? 1000 : 500
   const x = (rate: number): string => (left + (rate / most) * (width - left - right)).toFixed(1)
   const y = (rate: number): string => (height - bottom - (rate / most) * (height - top - bottom)).toFixed(1)
   const ticks = Array.from({ length: most / step + 1 }, (_, index) => index * step)
   const text = (tick: number): string => tick.toLocaleString('en')
-  const points = runs.map(run => `${x(run.rate)},${y(run.arriving)}`).join(' ')
+  const points = (runs: Run[]) => runs.map(run => `${x(run.rate)},${y(run.arriving)}`).join(' ')
+  // Under the last stretch of its line, out of the way of its last point.
+  const caption = (name: string, runs: Run[]) =>
+    `<text x="${Number(x(runs.at(-1)!.rate))}" y="${Number(y(runs.at(-1)!.arriving)) + 92}" text-anchor="end">${name}</text>`
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="Events that arrive in Loki a second, of those that are written">
 <style>
   text { font: 13px system-ui, sans-serif; fill: #424a53 }
@@ -45,7 +57,7 @@ export function curve(given: Run[]): string {
 </style>
 ${ticks.map(tick => `<line class="grid" x1="${left}" x2="${width - right}" y1="${y(tick)}" y2="${y(tick)}"/><text x="${left - 8}" y="${y(tick)}" text-anchor="end" dominant-baseline="middle">${text(tick)}</text><text x="${x(tick)}" y="${height - bottom + 20}" text-anchor="middle">${text(tick)}</text>`).join('\n')}
 <line class="all" x1="${x(0)}" y1="${y(0)}" x2="${x(most)}" y2="${y(most)}"/>
-<polyline class="arriving" points="${points}"/>
+${lines.map(({ name, runs }) => `<polyline class="arriving" points="${points(runs)}"/>${caption(name, runs)}`).join('\n')}
 ${runs.map(run => `<circle class="${kind(run)}" cx="${x(run.rate)}" cy="${y(run.arriving)}" r="5"><title>${text(run.rate)} a second: ${note(run)}</title></circle>${kind(run) === 'whole' ? '' : `<text x="${x(run.rate)}" y="${Number(y(run.arriving)) + 20}" text-anchor="middle">${note(run)}</text>`}`).join('\n')}
 <text x="${(left + width - right) / 2}" y="${height - 12}" text-anchor="middle">events written a second</text>
 <text x="${left}" y="16">events arriving in Loki a second</text>

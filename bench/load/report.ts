@@ -4,10 +4,14 @@ import { join } from 'node:path'
 import type { Cost } from './observed.ts'
 import type { Run } from './run.ts'
 
-/** All that bench/load.json holds: the long run, the runs at rising rates, and where and when they were measured. */
+/** All that bench/load.json holds, with where and when it was measured. */
 export interface Figures {
+  /** The long run. */
   load?: Measured<Run>
+  /** Runs at rising rates. */
   knee?: Measured<Run[]>
+  /** The same on a machine that was busy with other work. */
+  busy?: Measured<Run[]>
 }
 
 interface Measured<T> {
@@ -43,11 +47,12 @@ export const measured = <T>(result: T): Measured<T> => ({
   result,
 })
 
-function page({ load, knee }: Figures): string {
+function page({ load, knee, busy }: Figures): string {
   const parts = ['# Load', '', 'Made by `bench/load.ts`; how is said in [README.md](README.md). Do not edit.']
   if (load)
     parts.push('', `## ${heading(load.result)}`, '', where(load), '', stages(load.result), '', costs(load.result.cost))
-  if (knee) parts.push('', '## Where it ends', '', where(knee), '', kneeTable(knee.result), '', '![](load.svg)')
+  if (knee) parts.push('', '## At rising rates', '', where(knee), '', kneeTable(knee.result), '', '![](load.svg)')
+  if (busy) parts.push('', '## On a machine that is busy with other work', '', where(busy), '', kneeTable(busy.result))
   return `${parts.join('\n')}\n`
 }
 

@@ -101,7 +101,9 @@ it('the table says what was lost and what is there twice', () => {
 })
 
 it('the curve tells apart what is in time, late, and lost', () => {
-  const svg = curve([run(1000), run(2000, { lag: 8, arriving: 1900 }), run(4000, { lost: 60_000, arriving: 2500 })])
+  const svg = curve({
+    here: [run(4000, { lost: 60_000, arriving: 2500 }), run(1000), run(2000, { lag: 8, arriving: 1900 })],
+  })
   expect(
     [...svg.matchAll(/<circle class="(\w+)" cx="[^"]+" cy="[^"]+" r="5"><title>([^<]+)</g)].map(([, ...rest]) => rest),
   ).toEqual([
