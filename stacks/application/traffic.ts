@@ -38,10 +38,10 @@ export class Traffic extends pulumi.ComponentResource {
             '/scripts/guestbook.ts',
           ],
           env: [
-            { name: 'TARGET_URL', value: services.guestbook },
+            { name: 'TARGET_URL', value: inCluster(services.guestbook, lab) },
             { name: 'RATE', value: String(traffic.rate) },
             { name: 'NOISE', value: String(traffic.noise) },
-            { name: 'K6_PROMETHEUS_RW_SERVER_URL', value: `${services.prometheus}/api/v1/write` },
+            { name: 'K6_PROMETHEUS_RW_SERVER_URL', value: `${inCluster(services.prometheus, lab)}/api/v1/write` },
             // Percentiles over the last minute: k6's own are over its whole life, for which it keeps every value.
             { name: 'K6_FEATURES', value: 'native-histograms' },
             { name: 'K6_PROMETHEUS_RW_STALE_MARKERS', value: 'true' },
@@ -58,3 +58,10 @@ export class Traffic extends pulumi.ComponentResource {
     this.registerOutputs({})
   }
 }
+
+/**
+ * An address with its whole name: a shorter one is asked of the world outside as long as its Service is not there, many a network answers with a
+ * machine of its own, and k6 would stay connected to that one for ever. In a cluster of the user's own the end of names is not known.
+ */
+const inCluster = (address: string, { settings }: Lab): string =>
+  settings.cluster.mode === 'create' ? address.replace(/\.svc(?=:|$)/, '.svc.cluster.local.') : address
