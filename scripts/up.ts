@@ -10,7 +10,7 @@ import { requireHealthy } from './doctor/preflight.ts'
 import { firstData } from './first-data.ts'
 import { firstPolicies } from './first-policies.ts'
 import { listr, UpProgress } from './progress.ts'
-import { mend } from './pulumi/mend.ts'
+import { droppedReleases, mend } from './pulumi/mend.ts'
 import { interruption, type RunResult, runPulumi } from './pulumi/run.ts'
 import { ensureStack } from './pulumi/stack.ts'
 import { stateResources } from './pulumi/state.ts'
@@ -92,10 +92,10 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
 
   const deploy = async () => {
     forgetUp()
+    const gone = droppedReleases(mended)
+    const broken = since.broken.filter(release => !gone.includes(release))
     const replace = stateResources()
-      .filter(
-        ({ type, urn }) => type === 'kubernetes:helm.sh/v3:Release' && since.broken.includes(urn.split('::').at(-1)!),
-      )
+      .filter(({ type, urn }) => type === 'kubernetes:helm.sh/v3:Release' && broken.includes(urn.split('::').at(-1)!))
       .map(({ urn }) => urn)
     let failed = true
     try {

@@ -94,6 +94,12 @@ async function startAnew({ cluster }: Settings, problem: string, say: Say): Prom
   dropState()
 }
 
+const droppedRelease = 'dropped the half-made release '
+
+/** Names of the releases whose records were dropped, of what was mended: Pulumi finds them gone, and installs them by itself. */
+export const droppedReleases = (mended: readonly string[]): string[] =>
+  mended.filter(line => line.startsWith(droppedRelease)).map(line => line.slice(droppedRelease.length))
+
 interface Secrets {
   items: { metadata: { name: string; labels: { name: string; status: string } } }[]
 }
@@ -132,5 +138,5 @@ async function dropUnknownReleases(env: Record<string, string>): Promise<string[
     env,
     reject: false,
   })
-  return stray.map(({ metadata: { labels } }) => `dropped the half-made release ${labels.name}`)
+  return stray.map(({ metadata: { labels } }) => `${droppedRelease}${labels.name}`)
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { execa } from 'execa'
 import { LabError } from '../../stacks/error.ts'
 import { projectDir } from '../../stacks/paths.ts'
@@ -8,6 +8,7 @@ import { forgetSalt, stackExists } from './state.ts'
 /** Makes the stack where there is none, so that `lab up` and plain `pulumi up` find the same. @throws LabError when Pulumi cannot. */
 export async function ensureStack(env: Record<string, string>): Promise<void> {
   if (stackExists() && existsSync(env.PULUMI_CONFIG_PASSPHRASE_FILE!)) return
+  requireWritable()
   // One from a state that was removed would not fit the new passphrase.
   forgetSalt()
   const result = await execa('pulumi', ['stack', 'init', stackName, '--non-interactive'], {
@@ -22,4 +23,17 @@ export async function ensureStack(env: Record<string, string>): Promise<void> {
       expected: 'a stack in .lab/state',
       next: './lab doctor',
     })
+}
+
+/** Pulumi notes in the stack's settings file how its secrets are kept. */
+function requireWritable(): void {
+  try {
+    accessSync(projectDir, constants.W_OK)
+  } catch {
+    throw new LabError({
+      found: `${projectDir} may not be written to`,
+      expected: 'a checkout of your own: Pulumi keeps a line in its settings file',
+      next: `git clone ${JSON.stringify(projectDir)} ~/tetragon-lab && cd ~/tetragon-lab && ./lab up`,
+    })
+  }
 }
