@@ -212,7 +212,7 @@ export const items: Record<string, Item> = {
       'Rules syntax that nobody',
       'False positives that made everyone ignore alerts',
     ],
-    shows: /sensitive-file-access[\s\S]*application +sys-openat/,
+    shows: /sensitive-file-access[\s\S]*application +\S*sys-openat/,
   },
   'falco-no-module': { claims: ['went full eBPF with no kernel module'], shows: /Kernel +\S/ },
   'falco-version': { claims: ['Tetragon reached 1.3 stable'], shows: /v1\.7\.0/ },
