@@ -44,7 +44,7 @@ export async function takeDown(): Promise<DownResult> {
     const name = settings.cluster.name
     await requireNoOtherUpdate()
     if (settings.cluster.mode === 'existing') {
-      await mend(settings, env, () => {})
+      await mend(settings, env)
       if (stateResources().length > 0) await runPulumi('destroy', { env })
     } else {
       // All that the state holds lives in the node and is `deletedWith` it: with the node gone, `pulumi destroy` would only write that down,

@@ -82,7 +82,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
     source = await decideSource(settings, async () => decision)
     if (source === 'replay') checkRecording()
     why = settings.tetragon.source === 'auto' ? decision.why : 'as set by tetragon.source'
-    mended = await mend(settings, env, () => {})
+    mended = await mend(settings, env)
     await ensureStack(env)
     inputs = inputsDigest(settings, lock, source)
     since = exists ? await sinceLastUp(inputs) : { is: 'changed', broken: [] }

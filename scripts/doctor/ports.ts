@@ -1,8 +1,9 @@
 import { readlink } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { basename } from 'node:path'
 import { execa } from 'execa'
 import type { Settings } from '../../stacks/settings.ts'
+import { isTaken } from '../connection.ts'
 
 /** One of the lab's ports on 127.0.0.1. */
 export interface PortFacts {
@@ -48,20 +49,10 @@ export async function portState(port: number): Promise<'free' | 'taken' | 'not a
     server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve('free')))
   })
   // macOS lets one listen on 127.0.0.1 beside a program that listens everywhere, and Docker fails there all the same
-  return bound === 'free' && process.platform === 'darwin' && (await answers(port)) ? 'taken' : bound
+  return bound === 'free' && process.platform === 'darwin' && (await isTaken({ address: '127.0.0.1', port }, 200))
+    ? 'taken'
+    : bound
 }
-
-const answers = (port: number): Promise<boolean> =>
-  new Promise(resolve => {
-    const socket = connect({ port, host: '127.0.0.1', timeout: 200 })
-    const end = (open: boolean) => {
-      socket.destroy()
-      resolve(open)
-    }
-    socket.once('connect', () => end(true))
-    socket.once('error', () => end(false))
-    socket.once('timeout', () => end(false))
-  })
 
 /** A container or a program, in words. Another user's program does not show its name. */
 async function portHolder(port: number, engine: boolean): Promise<string | undefined> {

@@ -19,7 +19,8 @@ import {
   stateResources,
 } from './state.ts'
 
-type Say = (line: string) => void
+/** What is done is said at the end, a line each. */
+const silently = (): void => {}
 
 /**
  * Makes sure that no Pulumi works on the stack which this lab did not start.
@@ -41,7 +42,7 @@ export async function requireNoOtherUpdate(): Promise<void> {
  * @returns what was mended, a line each.
  * @throws LabError when a Pulumi that was started by hand is at work.
  */
-export async function mend(settings: Settings, env: Record<string, string>, say: Say): Promise<string[]> {
+export async function mend(settings: Settings, env: Record<string, string>): Promise<string[]> {
   const done: string[] = []
   await requireNoOtherUpdate()
   if (isLocked()) {
@@ -51,7 +52,7 @@ export async function mend(settings: Settings, env: Record<string, string>, say:
   if (mendStore()) done.push("removed damaged files beside Pulumi's state")
   const problem = stateProblem()
   if (problem) {
-    await startAnew(settings, problem, say)
+    await startAnew(settings, problem)
     done.push(`dropped Pulumi's state, which ${problem}: all is made anew`)
   }
   if (settings.cluster.mode === 'existing') return done
@@ -67,7 +68,7 @@ export async function mend(settings: Settings, env: Record<string, string>, say:
   }
   if (stateHasNode()) done.push(...(await mendRecords(name)))
   if (await isForgotten(name)) {
-    await deleteCluster(name, say)
+    await deleteCluster(name, silently)
     forgetState()
     return [...done, 'removed a cluster of this lab, of which nothing was known any more']
   }
@@ -76,21 +77,21 @@ export async function mend(settings: Settings, env: Record<string, string>, say:
   if (state !== 'running') done.push(`started the node, which was ${state}`)
   const stray = state === 'running' ? await dropUnknownReleases(env) : undefined
   if (stray) return [...done, ...stray]
-  if (await revive(name, state, say)) return [...done, ...((await dropUnknownReleases(env)) ?? [])]
-  await deleteCluster(name, say)
+  if (await revive(name, state, silently)) return [...done, ...((await dropUnknownReleases(env)) ?? [])]
+  await deleteCluster(name, silently)
   forgetState()
   return [...done, 'removed a cluster that did not answer any more']
 }
 
 /** Without a state nothing tells what is in the cluster. The lab's own is quickly made; what is in another's stays for its owner to remove. */
-async function startAnew({ cluster }: Settings, problem: string, say: Say): Promise<void> {
+async function startAnew({ cluster }: Settings, problem: string): Promise<void> {
   if (cluster.mode === 'existing')
     throw new LabError({
       found: `Pulumi's state in ${stateDir()} ${problem}`,
       expected: `to know what the lab made in ${cluster.context}, and so be able to remove it`,
       next: `kubectl --context ${cluster.context} delete namespace ${Object.values(namespaces).join(' ')} && rm -r ${stateDir()}`,
     })
-  await deleteCluster(cluster.name, say)
+  await deleteCluster(cluster.name, silently)
   dropState()
 }
 

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { BlockList, connect, isIPv6 } from 'node:net'
+import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import semver from 'semver'
 import type { Settings } from '../../stacks/settings.ts'
 import { nodeOf } from '../cluster/kind.ts'
+import { isTaken } from '../connection.ts'
 import { type EngineFacts, engineFacts, inMachine } from '../doctor/engine.ts'
 import { docker } from '../tools/docker.ts'
 import { type Check, fail, ok, proven, skip } from './check.ts'
@@ -130,25 +131,12 @@ async function tryOtherAddresses(bound: Listener[], { system }: EngineFacts): Pr
     .map(({ address }) => address)
   if (addresses.length === 0) return skip(area, title, `${system} has no network but loopback`)
   const tries = addresses.flatMap(address => bound.map(({ port }) => ({ address, port })))
-  const answers = await Promise.all(tries.map(answer))
+  const answers = await Promise.all(tries.map(listener => isTaken(listener, 500)))
   const open = tries.filter((_, index) => answers[index])
   return open.length === 0
     ? ok(area, title, `nothing answers at ${addresses.join(', ')}`)
     : fail(area, title, `something answers at ${show(open)}`, 'nothing', 'ss -ltnp')
 }
-
-/** Whether a connection is taken. */
-const answer = ({ address, port }: Listener): Promise<boolean> =>
-  new Promise(resolve => {
-    const socket = connect({ host: address, port, timeout: 500 })
-    const end = (open: boolean) => {
-      socket.destroy()
-      resolve(open)
-    }
-    socket.once('connect', () => end(true))
-    socket.once('error', () => end(false))
-    socket.once('timeout', () => end(false))
-  })
 
 /** What is known to listen on the node's network. */
 const known: Record<number, string> = {

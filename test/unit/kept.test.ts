@@ -82,8 +82,7 @@ describe('Pulumi’s state', () => {
       latest: { secrets_providers: { type: 'passphrase', state: { salt } }, resources: [{ urn: 'a::b', type: 'c' }] },
     },
   })
-  const mended = (mode: 'create' | 'existing') =>
-    mend(parseSettings({ cluster: { mode, context: 'mine' } }), {}, () => {})
+  const mended = (mode: 'create' | 'existing') => mend(parseSettings({ cluster: { mode, context: 'mine' } }), {})
 
   it.each([...cutOff, sound.slice(0, -30), '{"version":3,"checkpoint":{"latest":{"resources":[1]}}}'])(
     'that says %j is dropped',
