@@ -17,13 +17,13 @@ import {
   findStrangers,
   gatherFiles,
   gatherImages,
-  type ImageSupply,
   type Supply,
+  type SupplyFacts,
 } from './supplies.ts'
 
 // What the checks judge. Gathered side by side and without changing anything; what cannot be known is absent.
 
-export interface Facts extends InsideFacts {
+export interface Facts extends InsideFacts, SupplyFacts {
   os: string
   /** Its name, as in "Ubuntu 24.04.3 LTS". */
   osName: string
@@ -40,14 +40,6 @@ export interface Facts extends InsideFacts {
   foreignNode: boolean
   /** Names of other KinD clusters that run. */
   otherClusters: string[]
-  tools: Supply[]
-  charts: Supply[]
-  /** Charts in folders that are no longer what they were. */
-  changedCharts: { name: string; found: string; known: string }[]
-  /** None where no engine answers that could have them. */
-  images: ImageSupply[]
-  /** Programs of Pulumi whose pinned version is not that of the npm package that speaks to it. */
-  strangers: { name: string; pinned: string; npm: string }[]
   proxies: ProxyFacts
   /** Hosts that something is to be fetched from, and how they answer. None is asked when everything is here. */
   hosts: Map<string, Answer>

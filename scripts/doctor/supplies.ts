@@ -11,7 +11,6 @@ import { chartAddress, chartInPlace } from '../tools/charts.ts'
 import { fileDigest, knownDigest } from '../tools/download.ts'
 import { presentImages } from '../tools/images.ts'
 import { findTool } from '../tools/tools.ts'
-import type { Facts } from './facts.ts'
 import { imageBytes } from './image-sizes.ts'
 import type { Decision } from './kernel.ts'
 
@@ -32,12 +31,24 @@ export interface ImageSupply extends Supply {
   unpacked: number
 }
 
+/** What the lab needs, and what of it is here. */
+export interface SupplyFacts {
+  tools: Supply[]
+  charts: Supply[]
+  /** Charts in folders that are no longer what they were. */
+  changedCharts: { name: string; found: string; known: string }[]
+  /** None where no engine answers that could have them. */
+  images: ImageSupply[]
+  /** Programs of Pulumi whose pinned version is not that of the npm package that speaks to it. */
+  strangers: { name: string; pinned: string; npm: string }[]
+}
+
 /** What of programs and charts is here, and where the rest comes from. */
 export async function gatherFiles(
   lock: Lock,
   charts: readonly ChartName[],
   tools: readonly ToolName[],
-): Promise<Pick<Facts, 'tools' | 'charts'>> {
+): Promise<Pick<SupplyFacts, 'tools' | 'charts'>> {
   const places = supported() ? thisPlatform() : {}
   const [readyTools, readyCharts] = await Promise.all([
     Promise.all(tools.map(name => findTool(lock, name))),
@@ -113,7 +124,10 @@ const isFile = (file: string): Promise<boolean> =>
   )
 
 /** A chart that comes from a folder is at hand: whether it still is what the lock or memory says can be seen at once. */
-export async function findChangedCharts(lock: Lock, names: readonly ChartName[]): Promise<Facts['changedCharts']> {
+export async function findChangedCharts(
+  lock: Lock,
+  names: readonly ChartName[],
+): Promise<SupplyFacts['changedCharts']> {
   const changed = await Promise.all(
     names.map(async name => {
       const { version, sha256 } = lock.charts[name]
@@ -133,7 +147,7 @@ const packages = {
   'pulumi-resource-kubernetes': '@pulumi/kubernetes',
 } as const
 
-export function findStrangers(lock: Lock): Facts['strangers'] {
+export function findStrangers(lock: Lock): SupplyFacts['strangers'] {
   return Object.entries(packages).flatMap(([name, packageName]) => {
     const text = readFileSync(join(projectDir, 'node_modules', packageName, 'package.json'), 'utf8')
     const npm = (JSON.parse(text) as { version: string }).version
