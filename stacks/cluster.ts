@@ -6,7 +6,7 @@ import { stringify } from 'yaml'
 import { imagesOf } from './images.ts'
 import type { Lab } from './lab.ts'
 import { imageRef, type LockedImage } from './lock.ts'
-import { dockerLabel, nodePorts, podSubnet } from './names.ts'
+import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from './names.ts'
 import { labDir, labId, labPath, projectDir } from './paths.ts'
 import type { Settings } from './settings.ts'
 
@@ -105,7 +105,7 @@ export function kindConfig(settings: Settings) {
     kind: 'Cluster',
     apiVersion: 'kind.x-k8s.io/v1alpha4',
     name: settings.cluster.name,
-    networking: { apiServerAddress: '127.0.0.1', podSubnet },
+    networking: { apiServerAddress: '127.0.0.1', podSubnet, serviceSubnet },
     nodes: [
       {
         role: 'control-plane',

@@ -29,6 +29,9 @@ export const services = {
 /** Addresses of the pods in a KinD cluster: kind's own choice, written out because policies name it. */
 export const podSubnet = '10.244.0.0/16'
 
+/** Addresses of the Services in a KinD cluster: kind's own choice too. */
+export const serviceSubnet = '10.96.0.0/16'
+
 /**
  * Where Tetragon, or the replay in its place, writes its events on the node: read by the shipper, written about in the docs. A file that is
  * full gets the time into its name; the pattern takes it in.

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { execa } from 'execa'
 import semver from 'semver'
 import type { Settings } from '../../stacks/settings.ts'
 import { nodeOf } from '../cluster/kind.ts'
@@ -72,6 +73,7 @@ export async function verifyListeners(settings: Settings): Promise<Check[]> {
     await tryOtherAddresses(bound, engine),
     judgeNode(parseListeners(tables), network, node),
     judgeNeighbours(engine, network),
+    await tryServiceAddress(node),
   ]
 }
 
@@ -190,4 +192,22 @@ export function judgeNeighbours(engine: EngineFacts, network: string): Check {
         title,
         `Docker ${engine.version} would let one who knows the addresses of its network ${network} through to the mapped ports; ${closed} refuses`,
       )
+}
+
+/** The last address that a Service could have; it would be the 65,000th. */
+const vacant = 'http://10.96.255.254'
+
+/** What answers in the name of a Service that is not there, or not there yet. */
+async function tryServiceAddress(node: string): Promise<Check> {
+  const args = ['exec', node, 'curl', '--silent', '--output', '/dev/null', '--max-time', '2', vacant]
+  const { exitCode } = await execa('docker', args, { reject: false })
+  return proven(`docker exec ${node} curl ${vacant}`, judgeServiceAddress(exitCode))
+}
+
+/** @param exitCode curl's: 7 when the connection was refused, 28 when nobody answered in time, 0 when somebody did. */
+export function judgeServiceAddress(exitCode: number | undefined): Check {
+  const title = 'addresses of Services'
+  if (exitCode === 7) return ok(area, title, 'stay in the node: where no Service is, the connection is refused')
+  const found = exitCode === 0 ? `a stranger answers at ${vacant}` : `${vacant} is asked outside of the node`
+  return fail(area, title, found, 'a connection that is refused', './lab up')
 }

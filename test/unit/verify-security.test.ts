@@ -13,7 +13,14 @@ import {
   type NodeImage,
   type Started,
 } from '../../scripts/verify/images.ts'
-import { isLoopback, judgeNeighbours, judgeNode, judgeSockets, parseListeners } from '../../scripts/verify/listeners.ts'
+import {
+  isLoopback,
+  judgeNeighbours,
+  judgeNode,
+  judgeServiceAddress,
+  judgeSockets,
+  parseListeners,
+} from '../../scripts/verify/listeners.ts'
 import { filesThatHold, labSecrets, programsThatShow } from '../../scripts/verify/secrets.ts'
 import { judgeAdmission, judgeNetwork, judgePods, type Pod, workloadOf } from '../../scripts/verify/security.ts'
 import { imageRef, type LockedImage } from '../../stacks/lock.ts'
@@ -91,6 +98,12 @@ describe('what listens', () => {
       found: "on Docker's network kind, not on this machine's: 4711, 6443 API server, 10250 kubelet",
     })
     expect(judgeNode(listening, 'host', 'lab-control-plane').result).toBe('fail')
+  })
+
+  test('nobody answers in the name of a Service that is not there', () => {
+    expect(judgeServiceAddress(7).result).toBe('ok')
+    expect(judgeServiceAddress(0)).toMatchObject({ result: 'fail', found: expect.stringContaining('a stranger') })
+    expect(judgeServiceAddress(28)).toMatchObject({ result: 'fail', found: expect.stringContaining('outside') })
   })
 
   test('for neighbours depends on the engine', () => {
