@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { expect } from 'vitest'
 import { Checkout } from './support/checkout.ts'
-import { checkout, docker, downMends, during, fault, lab, node, refusal, upMends } from './support/world.ts'
+import { checkout, docker, downMends, during, fault, lab, node, program, refusal, upMends } from './support/world.ts'
 
 // The machine itself: its disk, its engine, its other clusters, and checkouts that may not be written to.
 
@@ -14,7 +14,7 @@ export function machineFaults(): void {
   fault('another kind cluster and another context are there', async notes => {
     const before = existsSync(userKubeconfig) ? readFileSync(userKubeconfig) : undefined
     const image = (await docker('inspect', '--format', '{{.Config.Image}}', node)).stdout || 'kindest/node:v1.36.1'
-    await execa('kind', ['create', 'cluster', '--name', 'neighbour', '--image', image, '--wait', '60s'])
+    await program('kind', ['create', 'cluster', '--name', 'neighbour', '--image', image, '--wait', '60s'])
     const there = readFileSync(userKubeconfig)
     const idOf = async () =>
       (await docker('inspect', '--format', '{{.Id}} {{.State.StartedAt}}', 'neighbour-control-plane')).stdout
@@ -25,11 +25,11 @@ export function machineFaults(): void {
       notes.next = `${up}; ${(await lab('down', '--yes')).exitCode === 0 ? 'lab down' : 'down failed'}: the other untouched`
       expect(await idOf()).toBe(id)
       expect(readFileSync(userKubeconfig)).toEqual(there)
-      const { stdout } = await execa('kubectl', ['--context', 'kind-neighbour', 'get', 'namespaces', '-o', 'name'])
-      expect(stdout).not.toMatch(/application|monitoring/)
+      const theirs = await program('kubectl', ['--context', 'kind-neighbour', 'get', 'namespaces', '-o', 'name'])
+      expect(theirs).not.toMatch(/application|monitoring/)
       expect((await docker('network', 'ls', '--format', '{{.Name}}')).stdout.split('\n')).toContain('kind')
     } finally {
-      await execa('kind', ['delete', 'cluster', '--name', 'neighbour'], { reject: false })
+      await program('kind', ['delete', 'cluster', '--name', 'neighbour'])
       if (before) writeFileSync(userKubeconfig, before)
       else rmSync(userKubeconfig, { force: true })
     }

@@ -1,6 +1,10 @@
+import { createHash } from 'node:crypto'
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { expect } from 'vitest'
+import { format, manifestPath, sumsOf, sumsPath } from '../../scripts/bundle/manifest.ts'
+import { tarOf } from '../../scripts/bundle/tar.ts'
 import { own } from './support/checkout.ts'
 import { checkout, docker, fault, node, refusal, upMends } from './support/world.ts'
 
@@ -22,6 +26,31 @@ async function whileChanged<T>(file: string, change: () => void, work: () => Pro
   } finally {
     writeFileSync(file, before)
   }
+}
+
+/** A bundle as `lab bundle create` makes it, with one file in it. */
+async function bundleOf(path: string, content: Buffer): Promise<Buffer> {
+  const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+  const manifest = Buffer.from(
+    JSON.stringify({
+      bundle: format,
+      lab: '0.1.0',
+      created: '2026-01-01T00:00:00Z',
+      platforms: ['linux/amd64'],
+      pins: {},
+      packages: path,
+      tools: [],
+      charts: [],
+      images: [],
+      unpacked: {},
+      members: { [path]: { size: content.length, sha256: digest(content) } },
+    }),
+  )
+  const sums = Buffer.from(
+    sumsOf({ [manifestPath]: { sha256: digest(manifest) }, [path]: { sha256: digest(content) } }),
+  )
+  const entries = Object.entries({ [manifestPath]: manifest, [sumsPath]: sums, [path]: content })
+  return buffer(tarOf(entries.map(([path, bytes]) => ({ path, size: bytes.length, content: [bytes] }))))
 }
 
 export function refusedFaults(): void {
@@ -65,6 +94,17 @@ export function refusedFaults(): void {
     notes.saw = await whileChanged(file, () => truncateSync(file, 100_000), refused)
     expect(notes.saw).toMatch(/tetragon\.log\.gz/)
     notes.next = 'the line says how to get it back'
+  })
+
+  fault('a bundle that is cut off', async notes => {
+    const chart = readFileSync(checkout().path('.lab', 'charts', 'loki-18.11.0.tgz'))
+    const whole = await bundleOf('charts/loki-18.11.0.tgz', chart)
+    const file = checkout().path('cut.bundle')
+    writeFileSync(file, whole.subarray(0, -chart.length / 2))
+    notes.saw = refusal(await checkout().lab(['bundle', 'load', file]))
+    expect(notes.saw).toMatch(/cut\.bundle is cut off after \d+ bytes/)
+    rmSync(file)
+    notes.next = 'the line says how to copy the rest'
   })
 
   fault('a chart that is cut off', async notes => {

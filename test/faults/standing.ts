@@ -13,6 +13,7 @@ import {
   lab,
   losing,
   node,
+  program,
   refusal,
   standing,
   until,
@@ -26,6 +27,8 @@ async function status(): Promise<string> {
   const { stdout } = await lab('status')
   return stdout.trim().split('\n')[0]!
 }
+
+const stateFile = (): string => checkout().path('.lab', 'state', '.pulumi', 'stacks', 'tetragon-lab', 'dev.json')
 
 export function standingFaults(): void {
   fault('the node is killed', async notes => {
@@ -66,14 +69,7 @@ export function standingFaults(): void {
 
   fault('the cluster is deleted behind the state', async notes => {
     await standing()
-    await execa('kind', [
-      'delete',
-      'cluster',
-      '--name',
-      own.cluster,
-      '--kubeconfig',
-      checkout().path('.lab', 'kubeconfig'),
-    ])
+    await program('kind', ['delete', 'cluster', '--name', own.cluster])
     notes.saw = await status()
     notes.next = await upMends()
   })
@@ -96,9 +92,16 @@ export function standingFaults(): void {
 
   fault('the state file is cut off', async notes => {
     await standing()
-    truncateSync(checkout().path('.lab', 'state', '.pulumi', 'stacks', 'tetragon-lab', 'dev.json'), 5000)
+    truncateSync(stateFile(), 5000)
     notes.saw = await status()
     notes.next = await upMends()
+  })
+
+  fault('the state file is something else', async notes => {
+    await standing()
+    writeFileSync(stateFile(), '<html>Please sign in to the network</html>')
+    notes.saw = await status()
+    notes.next = await downMends()
   })
 
   fault('a release is left pending-install', async notes => {
@@ -159,6 +162,26 @@ export function standingFaults(): void {
     await until('Prometheus is started anew', async () => Number(await of('restartCount')) > before)
     notes.saw = `exit code ${await of('lastState.terminated.exitCode')} in lab kubectl describe; its panels have a gap`
     notes.next = `Kubernetes starts it again; ${await upMends()}`
+  })
+
+  fault('Prometheus runs out of memory', async notes => {
+    await standing()
+    const limit = (memory: string) =>
+      kubectl(
+        ...['-n', 'monitoring', 'patch', 'prometheus', 'kube-prometheus-stack-prometheus', '--type', 'merge'],
+        ...['--patch', JSON.stringify({ spec: { resources: { requests: { memory }, limits: { memory } } } })],
+      )
+    const why = () =>
+      kubectl(
+        ...['-n', 'monitoring', 'get', 'pods', '-l', 'app.kubernetes.io/name=prometheus', '-o'],
+        'jsonpath={.items[*].status.containerStatuses[*].lastState.terminated.reason}',
+      )
+    await limit('40Mi')
+    await until('the kernel kills it', async () => (await why()).includes('OOMKilled'))
+    const failing = (await lab('verify')).stdout.split('\n').find(line => /kube-prometheus-stack-prometheus/.test(line))
+    notes.saw = failing?.trim() ?? ''
+    await limit('400Mi')
+    notes.next = `with its memory back: ${await upMends()}`
   })
 
   fault('the clock of the node jumps', async notes => {

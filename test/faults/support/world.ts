@@ -20,6 +20,12 @@ export const lab = (...args: string[]): Promise<Ran> => checkout().lab(args)
 export const docker = (...args: string[]) => execa('docker', args, { reject: false })
 export const kubectl = async (...args: string[]): Promise<string> => (await lab('kubectl', ...args)).stdout.trim()
 
+/** One of the programs that `lab env` puts on PATH, working on the user's own kubeconfig unless it is told otherwise. */
+export async function program(name: 'kind' | 'kubectl', args: string[]): Promise<string> {
+  const { KUBECONFIG: _, ...env } = JSON.parse((await lab('env', '--json')).stdout) as Record<string, string>
+  return (await execa(name, args, { env })).stdout
+}
+
 /** Notes about one fault, for the table. */
 export interface Notes {
   saw?: string
