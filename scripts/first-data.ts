@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../stacks/error.ts'
 import type { Settings } from '../stacks/settings.ts'
+import { readWorkloads, sayTrouble, type Workload } from './workloads.ts'
 
 /** What shows that data flows from end to end: metrics from Tetragon, events in Loki, traffic from k6, and Grafana over them. */
 function probes({
@@ -44,14 +45,26 @@ export async function firstData(settings: Settings, say: (line: string) => void)
     const answers = await Promise.all(open.map(probe => answersWith(probe.url, probe.holds)))
     open = open.filter((_, index) => !answers[index])
     if (open.length === 0) return
-    if (Date.now() > end)
-      throw new LabError({
-        found: `all parts stand, but there is no sign yet of ${open.map(probe => probe.what).join(', ')}`,
-        expected: 'data within 90 s',
-        next: './lab verify, then ./lab logs PART',
-      })
+    if (Date.now() > end) throw await noData(open.map(probe => probe.what).join(', '))
     await sleep(500)
   }
+}
+
+/** Why there is none, where Kubernetes knows. */
+async function noData(what: string): Promise<LabError> {
+  const workloads = await readWorkloads().catch((): Workload[] => [])
+  const { namespace, name, trouble } = workloads.find(({ trouble }) => trouble !== undefined) ?? {}
+  if (!trouble)
+    return new LabError({
+      found: `all parts stand, but there is no sign yet of ${what}`,
+      expected: 'data within 90 s',
+      next: './lab verify, then ./lab logs PART',
+    })
+  return new LabError({
+    found: `no sign yet of ${what}: ${name} is not ready (${sayTrouble(trouble)})`,
+    expected: 'data within 90 s',
+    next: `./lab up again, which mends what it can; if it stays so: ./lab kubectl -n ${namespace} describe pods`,
+  })
 }
 
 async function answersWith(url: string, holds: (body: string) => boolean): Promise<boolean> {

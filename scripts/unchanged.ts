@@ -8,7 +8,7 @@ import { labDir, labPath, projectDir } from '../stacks/paths.ts'
 import type { Settings } from '../stacks/settings.ts'
 import { keep, readKept } from './kept.ts'
 import { stateDigest } from './pulumi/state.ts'
-import { readWorkloads, type Workload } from './status.ts'
+import { outOfMemory, readWorkloads, type Workload } from './workloads.ts'
 
 // An `up` that has nothing to do should not take the seconds that Pulumi needs to find that out. It is skipped only where everything that
 // the program is made from is the same to the byte, the state is the one that the last `up` left, and all that it stood up is there and ready.
@@ -49,8 +49,8 @@ export function inputsDigest(settings: Settings, lock: Lock, source: string): st
 export interface Since {
   /** `same`: nothing is to be done. `drifted`: not all that it stood up is there and ready. `changed`: something it was made from is different. */
   is: 'same' | 'changed' | 'drifted'
-  /** Releases of which something is missing. Helm does not look whether what it installed is still there, so they are installed anew. */
-  broken: string[]
+  /** Releases that are installed anew, and why. Helm by itself does not look at what has become of what it installed. */
+  broken: { release: string; why: string }[]
 }
 
 /** Compares inputs, state and cluster with those of the last `up`. */
@@ -61,7 +61,11 @@ export async function sinceLastUp(inputs: string): Promise<Since> {
     const there = new Map((await readWorkloads()).map(workload => [key(workload), workload]))
     const missing = record.workloads.filter(workload => !there.has(workload.key))
     const waiting = [...there.values()].some(({ ready, wanted }) => ready < wanted || wanted === 0)
-    const broken = [...new Set(missing.flatMap(({ release }) => release ?? []))]
+    const why = new Map<string, string>()
+    for (const { release } of [...there.values()].filter(outOfMemory))
+      if (release) why.set(release, 'it ran out of memory again and again')
+    for (const { release } of missing) if (release) why.set(release, 'something of it was gone')
+    const broken = [...why].map(([release, why]) => ({ release, why }))
     return { is: missing.length > 0 || waiting ? 'drifted' : 'same', broken }
   } catch (error) {
     if (error instanceof LabError) return { is: 'drifted', broken: [] }

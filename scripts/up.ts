@@ -87,13 +87,13 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
     inputs = inputsDigest(settings, lock, source)
     since = exists ? await sinceLastUp(inputs) : { is: 'changed', broken: [] }
     if (since.is === 'drifted')
-      mended.push(...since.broken.map(release => `installs ${release} anew: something of it was gone`))
+      mended.push(...since.broken.map(({ release, why }) => `installed ${release} anew: ${why}`))
   }
 
   const deploy = async () => {
     forgetUp()
     const gone = droppedReleases(mended)
-    const broken = since.broken.filter(release => !gone.includes(release))
+    const broken = since.broken.map(({ release }) => release).filter(release => !gone.includes(release))
     const replace = stateResources()
       .filter(({ type, urn }) => type === 'kubernetes:helm.sh/v3:Release' && broken.includes(urn.split('::').at(-1)!))
       .map(({ urn }) => urn)

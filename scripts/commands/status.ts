@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import colors from 'picocolors'
 import { print, printJson } from '../output.ts'
 import { readStatus, type Status } from '../status.ts'
+import { sayTrouble } from '../workloads.ts'
 
 export function register(program: Command): void {
   program
@@ -30,10 +31,10 @@ function show({ state, source, workloads, addresses }: Status): void {
   if (workloads.length === 0) return
   print()
   const width = Math.max(...workloads.map(workload => workload.name.length))
-  for (const { namespace, name, kind, ready, wanted } of workloads) {
+  for (const { namespace, name, kind, ready, wanted, trouble } of workloads) {
     const count = `${ready}/${wanted}`
     print(
-      `  ${namespace.padEnd(12)} ${name.padEnd(width)}  ${ready >= wanted ? colors.green(count) : colors.red(count)}  ${colors.dim(kind)}`,
+      `  ${namespace.padEnd(12)} ${name.padEnd(width)}  ${ready >= wanted ? colors.green(count) : colors.red(count)}  ${trouble ? colors.red(sayTrouble(trouble)) : colors.dim(kind)}`,
     )
   }
   print()

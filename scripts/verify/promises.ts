@@ -11,21 +11,21 @@ import { kubectl } from '../kube.ts'
 import type { PolicyKey } from '../policy/agent.ts'
 import { sameKey } from '../policy/apply.ts'
 import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/state.ts'
-import { readWorkloads } from '../status.ts'
 import { runningSource } from '../tetra.ts'
+import { readWorkloads, sayTrouble } from '../workloads.ts'
 import { type Check, fail, ok, proven, skip } from './check.ts'
 
 /** All pods are ready. */
 export async function verifyPods(): Promise<Check[]> {
   const workloads = await readWorkloads()
   if (workloads.length === 0) return [fail('pods', 'workloads', 'none', 'those of the lab', './lab up')]
-  return workloads.map(({ namespace, name, ready, wanted }) =>
+  return workloads.map(({ namespace, name, ready, wanted, trouble }) =>
     ready >= wanted && wanted > 0
       ? ok('pods', `${namespace}/${name}`, `${ready} of ${wanted} ready`)
       : fail(
           'pods',
           `${namespace}/${name}`,
-          `${ready} of ${wanted} ready`,
+          `${ready} of ${wanted} ready${trouble ? `: ${sayTrouble(trouble)}` : ''}`,
           'all of them',
           `./lab kubectl -n ${namespace} describe pods`,
         ),

@@ -3,6 +3,7 @@ import { namespaces } from '../../stacks/names.ts'
 import { type Exception, exceptionsWith } from '../../stacks/pod-security.ts'
 import type { Settings } from '../../stacks/settings.ts'
 import { kubeArgs, kubectlJson } from '../kube.ts'
+import { workloadOf } from '../workloads.ts'
 import { type Check, fail, ok, proven, skip } from './check.ts'
 import { type PodSpec, violations } from './restricted.ts'
 
@@ -34,14 +35,6 @@ export async function verifySecurity(settings: Settings): Promise<Check[]> {
     verifyNetwork(settings),
   ])
   return [...judgePods(pods, exceptionsWith(settings)), ...admission, network]
-}
-
-/** The workload that made a pod; of one that nobody made, its own name. */
-export function workloadOf({ metadata }: Pod): string {
-  const [owner] = metadata.ownerReferences ?? []
-  if (!owner) return metadata.name
-  const hash = metadata.labels?.['pod-template-hash']
-  return owner.kind === 'ReplicaSet' && hash ? owner.name.replace(new RegExp(`-${hash}$`), '') : owner.name
 }
 
 /** Each workload, held against the restricted level; what cannot be restricted is named, with the reason. */

@@ -22,7 +22,7 @@ import {
   parseListeners,
 } from '../../scripts/verify/listeners.ts'
 import { filesThatHold, labSecrets, programsThatShow } from '../../scripts/verify/secrets.ts'
-import { judgeAdmission, judgeNetwork, judgePods, type Pod, workloadOf } from '../../scripts/verify/security.ts'
+import { judgeAdmission, judgeNetwork, judgePods, type Pod } from '../../scripts/verify/security.ts'
 import { imageRef, type LockedImage } from '../../stacks/lock.ts'
 import { exceptionsWith } from '../../stacks/pod-security.ts'
 import { parseSettings } from '../../stacks/settings.ts'
@@ -142,12 +142,6 @@ describe('pods', () => {
   }
   const good = { containers: [{ name: 'main', securityContext: context }] }
   const root = { containers: [{ name: 'main', securityContext: { runAsUser: 0 } }] }
-
-  test('are known by what made them', () => {
-    expect(workloadOf(pod('visitor-7d9c-x', {}, owned('visitor')))).toBe('visitor')
-    expect(workloadOf(pod('loki-0', {}, { ownerReferences: [{ kind: 'StatefulSet', name: 'loki' }] }))).toBe('loki')
-    expect(workloadOf(pod('alone', {}))).toBe('alone')
-  })
 
   test('are restricted, or exceptions, with the reason; and an exception may do no more than it was given', () => {
     const judge = (one: Pod) => judgePods([one], exceptionsWith(settings))[0]
