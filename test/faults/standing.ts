@@ -166,22 +166,25 @@ export function standingFaults(): void {
 
   fault('Prometheus runs out of memory', async notes => {
     await standing()
-    const limit = (memory: string) =>
-      kubectl(
-        ...['-n', 'monitoring', 'patch', 'prometheus', 'kube-prometheus-stack-prometheus', '--type', 'merge'],
-        ...['--patch', JSON.stringify({ spec: { resources: { requests: { memory }, limits: { memory } } } })],
-      )
-    const why = () =>
+    const little = { memory: '40Mi' }
+    const restarts = () =>
       kubectl(
         ...['-n', 'monitoring', 'get', 'pods', '-l', 'app.kubernetes.io/name=prometheus', '-o'],
-        'jsonpath={.items[*].status.containerStatuses[*].lastState.terminated.reason}',
+        'jsonpath={.items[*].status.containerStatuses[?(@.name=="prometheus")].restartCount}',
       )
-    await limit('40Mi')
-    await until('the kernel kills it', async () => (await why()).includes('OOMKilled'))
-    const failing = (await lab('verify')).stdout.split('\n').find(line => /kube-prometheus-stack-prometheus/.test(line))
-    notes.saw = failing?.trim() ?? ''
-    await limit('400Mi')
-    notes.next = `with its memory back: ${await upMends()}`
+    await kubectl(
+      ...['-n', 'monitoring', 'patch', 'prometheus', 'kube-prometheus-stack-prometheus', '--type', 'merge'],
+      ...['--patch', JSON.stringify({ spec: { resources: { requests: little, limits: little } } })],
+    )
+    await until('the kernel has killed it twice', async () => Number(await restarts()) >= 2, 180)
+    notes.saw =
+      (await lab('status')).stdout
+        .split('\n')
+        .find(line => line.includes('OOMKilled'))
+        ?.trim() ?? ''
+    expect(notes.saw).toMatch(/prometheus.*0\/1.*OOMKilled, \d+ restarts/)
+    notes.next = await upMends()
+    expect(notes.next).toContain('it ran out of memory again and again')
   })
 
   fault('the clock of the node jumps', async notes => {
