@@ -5,7 +5,7 @@ import { LabError } from '../stacks/error.ts'
 import { labPath } from '../stacks/paths.ts'
 import { bootId } from './doctor/kernel.ts'
 import { keep, readKept } from './kept.ts'
-import { endGroup, isPulumi } from './programs.ts'
+import { endTree, isPulumi } from './programs.ts'
 
 const runningSchema = z.object({
   // 0 and less would mean whole groups of processes.
@@ -80,5 +80,5 @@ export function notePulumi(pid: number): void {
 
 async function endWhatItStarted(): Promise<void> {
   const pulumi = readKept(file(), runningSchema)?.pulumi
-  if (pulumi && (await isPulumi(pulumi))) await endGroup(pulumi)
+  if (pulumi && (await isPulumi(pulumi))) await endTree(pulumi)
 }

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { argumentsOf, endTree } from '../../scripts/programs.ts'
 import { partOf, UpProgress } from '../../scripts/progress.ts'
 import { requireNoOtherUpdate } from '../../scripts/pulumi/mend.ts'
 import { explainFailure } from '../../scripts/pulumi/run.ts'
@@ -57,10 +58,10 @@ describe('alone', () => {
   })
 
   /** A program that is called as Pulumi is, and does nothing for a minute. A fake. */
-  const fakePulumi = (action: string) => {
+  const fakePulumi = (action: string, source = 'setTimeout(() => {}, 60_000)') => {
     const folder = mkdtempSync(join(tmpdir(), 'lab-fake-pulumi-'))
     symlinkSync(process.execPath, join(folder, 'pulumi'))
-    writeFileSync(join(folder, action), 'setTimeout(() => {}, 60_000)')
+    writeFileSync(join(folder, action), source)
     const fake = spawn(join(folder, 'pulumi'), [action], { cwd: folder, detached: true, stdio: 'ignore' })
     return { pid: fake.pid!, ended: once(fake, 'exit').then(([, signal]) => signal), end: () => fake.kill() }
   }
@@ -75,6 +76,21 @@ describe('alone', () => {
     await alone('down', async () => {})
     expect(await pulumi.ended).toBe('SIGINT')
     other.end()
+  })
+
+  it('ends what that Pulumi has started as well, also in a group of its own', async () => {
+    const child = labPath('child')
+    const source = `
+      const { spawn } = require('node:child_process')
+      const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)'], { detached: true, stdio: 'ignore' })
+      require('node:fs').writeFileSync(${JSON.stringify(child)}, String(child.pid))
+      setTimeout(() => {}, 60000)`
+    const pulumi = fakePulumi('up', source)
+    await expect.poll(() => existsSync(child) && readFileSync(child, 'utf8')).toMatch(/\d+/)
+    await endTree(pulumi.pid)
+    expect(await pulumi.ended).toBe('SIGINT')
+    const left = async () => (await argumentsOf(Number(readFileSync(child, 'utf8')))) ?? ''
+    await expect.poll(left).not.toContain('setTimeout')
   })
 
   it('refuses to work beside a Pulumi that was started by hand', async () => {
