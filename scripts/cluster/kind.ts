@@ -10,7 +10,7 @@ import { setCommand } from '../../stacks/settings.ts'
 import { readSingle } from '../../stacks/source.ts'
 import { keep, readKept } from '../kept.ts'
 import { type ImageStep, loadImages, pullAll } from '../tools/images.ts'
-import { keepServiceAddressesInside } from './service-addresses.ts'
+import { keepClusterAddressesInside } from './cluster-addresses.ts'
 
 type Say = (line: string) => void
 
@@ -107,13 +107,13 @@ export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string
     await loadImages(node, spec.images.map(imageRef), { onImage: tell(say) })
   }
   if (state && (await revive(spec.name, state, say))) {
-    await Promise.all([load(), keepServiceAddressesInside(node)])
+    await Promise.all([load(), keepClusterAddressesInside(node)])
     return node
   }
   if (state) await deleteCluster(spec.name, say)
   keep(recordFile(), { name: spec.name })
   await pullAll([spec.nodeImage], tell(say))
-  await Promise.all([create(spec, say).then(() => ready(120, say)), load(), keepServiceAddressesInside(node)])
+  await Promise.all([create(spec, say).then(() => ready(120, say)), load(), keepClusterAddressesInside(node)])
   return node
 }
 

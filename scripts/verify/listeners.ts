@@ -73,7 +73,7 @@ export async function verifyListeners(settings: Settings): Promise<Check[]> {
     await tryOtherAddresses(bound, engine),
     judgeNode(parseListeners(tables), network, node),
     judgeNeighbours(engine, network),
-    await tryServiceAddress(node),
+    await tryVacantAddresses(node),
   ]
 }
 
@@ -194,20 +194,26 @@ export function judgeNeighbours(engine: EngineFacts, network: string): Check {
       )
 }
 
-/** The last address that a Service could have; it would be the 65,000th. */
-const vacant = 'http://10.96.255.254'
+/** The last addresses that a Service and a pod could have; nobody has them. */
+const vacant = ['10.96.255.254', '10.244.255.254']
 
-/** What answers in the name of a Service that is not there, or not there yet. */
-async function tryServiceAddress(node: string): Promise<Check> {
-  const args = ['exec', node, 'curl', '--silent', '--output', '/dev/null', '--max-time', '2', vacant]
-  const { exitCode } = await execa('docker', args, { reject: false })
-  return proven(`docker exec ${node} curl ${vacant}`, judgeServiceAddress(exitCode))
+/** Who answers in the name of a Service or a pod that is not there, or not there yet. */
+async function tryVacantAddresses(node: string): Promise<Check> {
+  const codes = await Promise.all(
+    vacant.map(async address => {
+      const args = ['exec', node, 'curl', '--silent', '--output', '/dev/null', '--max-time', '2', `http://${address}`]
+      return [address, (await execa('docker', args, { reject: false })).exitCode] as const
+    }),
+  )
+  return proven(`docker exec ${node} curl http://${vacant[0]}`, judgeVacantAddresses(new Map(codes)))
 }
 
-/** @param exitCode curl's: 7 when the connection was refused, 28 when nobody answered in time, 0 when somebody did. */
-export function judgeServiceAddress(exitCode: number | undefined): Check {
-  const title = 'addresses of Services'
-  if (exitCode === 7) return ok(area, title, 'stay in the node: where no Service is, the connection is refused')
-  const found = exitCode === 0 ? `a stranger answers at ${vacant}` : `${vacant} is asked outside of the node`
+/** @param codes curl's exit code for each address: 7 when the connection was refused, 28 when nobody answered in time, 0 when somebody did. */
+export function judgeVacantAddresses(codes: Map<string, number | undefined>): Check {
+  const title = 'addresses of the cluster'
+  const [open] = [...codes].filter(([, code]) => code !== 7)
+  if (!open) return ok(area, title, 'stay in the node: where no Service and no pod is, the connection is refused')
+  const [address, code] = open
+  const found = code === 0 ? `a stranger answers at ${address}` : `${address} is asked outside of the node`
   return fail(area, title, found, 'a connection that is refused', './lab up')
 }

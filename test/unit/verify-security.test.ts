@@ -17,8 +17,8 @@ import {
   isLoopback,
   judgeNeighbours,
   judgeNode,
-  judgeServiceAddress,
   judgeSockets,
+  judgeVacantAddresses,
   parseListeners,
 } from '../../scripts/verify/listeners.ts'
 import { filesThatHold, labSecrets, programsThatShow } from '../../scripts/verify/secrets.ts'
@@ -100,10 +100,17 @@ describe('what listens', () => {
     expect(judgeNode(listening, 'host', 'lab-control-plane').result).toBe('fail')
   })
 
-  test('nobody answers in the name of a Service that is not there', () => {
-    expect(judgeServiceAddress(7).result).toBe('ok')
-    expect(judgeServiceAddress(0)).toMatchObject({ result: 'fail', found: expect.stringContaining('a stranger') })
-    expect(judgeServiceAddress(28)).toMatchObject({ result: 'fail', found: expect.stringContaining('outside') })
+  test('nobody answers in the name of a Service or a pod that is not there', () => {
+    const judge = (service: number, pod: number) =>
+      judgeVacantAddresses(
+        new Map([
+          ['10.96.255.254', service],
+          ['10.244.255.254', pod],
+        ]),
+      )
+    expect(judge(7, 7).result).toBe('ok')
+    expect(judge(0, 7)).toMatchObject({ result: 'fail', found: 'a stranger answers at 10.96.255.254' })
+    expect(judge(7, 28)).toMatchObject({ result: 'fail', found: '10.244.255.254 is asked outside of the node' })
   })
 
   test('for neighbours depends on the engine', () => {
