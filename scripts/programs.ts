@@ -12,7 +12,7 @@ export async function argumentsOf(pid: number): Promise<string | undefined> {
 
 /** Whether the process of that number runs Pulumi's engine. */
 export const isPulumi = async (pid: number): Promise<boolean> =>
-  /^\S*\bpulumi (up|destroy|refresh|preview)\b/.test((await argumentsOf(pid)) ?? '')
+  /^(.*\/)?pulumi (up|destroy|refresh|preview)\b/.test((await argumentsOf(pid)) ?? '')
 
 /**
  * Ends a process and all that it has started: asks it first, and does not ask any more after a while. What it leaves behind in its haste,

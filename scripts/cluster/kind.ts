@@ -85,6 +85,17 @@ export async function nodeState(cluster: string): Promise<string | undefined> {
   return failed ? undefined : stdout.trim()
 }
 
+/** How long the engine may still be at making a node that nobody waits for any more, in milliseconds. */
+const late = 5000
+
+/** The same for whoever mends: where making a cluster was cut off, there is a record and no node, but the engine may be about to have one. */
+export async function settledNodeState(cluster: string): Promise<string | undefined> {
+  for (const end = Date.now() + late; ; await sleep(300)) {
+    const state = await nodeState(cluster)
+    if (state || !isRecorded(cluster) || Date.now() > end) return state
+  }
+}
+
 /**
  * Makes the cluster, or mends it, or leaves it as it is, and returns when its API answers, its node is ready and every image is in it.
  * Images are pulled and loaded while the node boots. Done twice, it does nothing the second time.
@@ -119,7 +130,7 @@ export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string
 
 /** Deletes a cluster that this lab made. One that is not there is no error. */
 export async function deleteCluster(name: string, say: Say): Promise<void> {
-  if (await nodeState(name)) {
+  if (await settledNodeState(name)) {
     if (!(await isOurs(name))) {
       say(`cluster ${name} was not made by this lab: left alone`)
       return

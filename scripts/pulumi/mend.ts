@@ -2,7 +2,7 @@ import { execa } from 'execa'
 import { LabError } from '../../stacks/error.ts'
 import { namespaces } from '../../stacks/names.ts'
 import type { Settings } from '../../stacks/settings.ts'
-import { deleteCluster, isForgotten, mendRecords, nodeState, revive } from '../cluster/kind.ts'
+import { deleteCluster, isForgotten, mendRecords, revive, settledNodeState } from '../cluster/kind.ts'
 import { stateDir } from '../environment.ts'
 import { kubectlJson } from '../kube.ts'
 import { isPulumi } from '../programs.ts'
@@ -57,7 +57,7 @@ export async function mend(settings: Settings, env: Record<string, string>): Pro
   }
   if (settings.cluster.mode === 'existing') return done
   const { name } = settings.cluster
-  const state = await nodeState(name)
+  const state = await settledNodeState(name)
   if (state === undefined) {
     // All that the state describes lived in the node.
     if (stateHasNode() || hasPendingOperations()) {
