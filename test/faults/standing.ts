@@ -205,7 +205,7 @@ export function standingFaults(): void {
     notes.next = await upMends()
   })
 
-  fault('the whole folder is gone, and the lab is made anew', async notes => {
+  fault('a lab that went through all of this is taken down', async notes => {
     notes.saw = await status()
     notes.next = await downMends()
     expect(existsSync(checkout().path('.lab', 'kubeconfig'))).toBe(false)
