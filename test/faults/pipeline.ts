@@ -10,6 +10,9 @@ const away = Number(process.env.LAB_TEST_AWAY || 600)
 /** Events a second meanwhile: several times what a Guestbook makes. */
 const rate = 40
 
+/** What was written is kept until it is compared: 200 MB of it in ten minutes. */
+const loaded = { 'tetragon.replay.eventsPerSecond': rate, 'tetragon.exportFile.maxBackups': 100 }
+
 export function pipelineFaults(): void {
   fault('the shipper is killed, five times', async notes => {
     await standing()
@@ -38,8 +41,8 @@ export function pipelineFaults(): void {
   })
 
   fault(`Loki is away for ${away} s under load`, async notes => {
-    const setting = ['pulumi', 'config', 'set', '--path', 'tetragon-lab:tetragon.replay.eventsPerSecond', String(rate)]
-    expect((await lab(...setting)).exitCode).toBe(0)
+    for (const [key, value] of Object.entries(loaded))
+      expect((await lab('pulumi', 'config', 'set', '--path', `tetragon-lab:${key}`, String(value))).exitCode).toBe(0)
     await standing()
     notes.saw = `a gap that closes (${rate} events/s)`
     notes.lost = await losing(async () => {
@@ -54,7 +57,7 @@ export function pipelineFaults(): void {
         ),
       )
     }, 600)
-    await lab('pulumi', 'config', 'rm', '--path', 'tetragon-lab:tetragon.replay.eventsPerSecond')
+    for (const key of Object.keys(loaded)) await lab('pulumi', 'config', 'rm', '--path', `tetragon-lab:${key}`)
     notes.next = await upMends()
   })
 }
