@@ -59,7 +59,7 @@ describe('alone', () => {
 
   /** A program that is called as Pulumi is, and does nothing for a minute. A fake. */
   const fakePulumi = (action: string, source = 'setTimeout(() => {}, 60_000)') => {
-    const folder = mkdtempSync(join(tmpdir(), 'lab-fake-pulumi-'))
+    const folder = mkdtempSync(join(process.env.LAB_DIR!, 'fake-pulumi-'))
     symlinkSync(process.execPath, join(folder, 'pulumi'))
     writeFileSync(join(folder, action), source)
     const fake = spawn(join(folder, 'pulumi'), [action], { cwd: folder, detached: true, stdio: 'ignore' })
