@@ -3,6 +3,7 @@ import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { execa } from 'execa'
 import semver from 'semver'
+import { podSubnet, serviceSubnet } from '../../stacks/names.ts'
 import type { Settings } from '../../stacks/settings.ts'
 import { nodeOf } from '../cluster/kind.ts'
 import { isTaken } from '../connection.ts'
@@ -195,7 +196,7 @@ export function judgeNeighbours(engine: EngineFacts, network: string): Check {
 }
 
 /** The last addresses that a Service and a pod could have; nobody has them. */
-const vacant = ['10.96.255.254', '10.244.255.254']
+const vacant = [serviceSubnet, podSubnet].map(subnet => subnet.replace('0.0/16', '255.254'))
 
 /** Who answers in the name of a Service or a pod that is not there, or not there yet. */
 async function tryVacantAddresses(node: string): Promise<Check> {
