@@ -24,7 +24,8 @@ export interface Trouble {
   restarts: number
 }
 
-interface Metadata {
+/** What Kubernetes knows any object by. */
+export interface Metadata {
   name: string
   namespace: string
   labels?: Record<string, string>

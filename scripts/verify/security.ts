@@ -3,7 +3,7 @@ import { namespaces } from '../../stacks/names.ts'
 import { type Exception, exceptionsWith } from '../../stacks/pod-security.ts'
 import type { Settings } from '../../stacks/settings.ts'
 import { kubeArgs, kubectlJson } from '../kube.ts'
-import { workloadOf } from '../workloads.ts'
+import { type Metadata, workloadOf } from '../workloads.ts'
 import { type Check, fail, ok, proven, skip } from './check.ts'
 import { type PodSpec, violations } from './restricted.ts'
 
@@ -13,13 +13,7 @@ const area = 'security'
 
 /** A pod as Kubernetes has it. */
 export interface Pod {
-  metadata: {
-    name: string
-    namespace: string
-    labels?: Record<string, string>
-    annotations?: Record<string, string>
-    ownerReferences?: { kind: string; name: string }[]
-  }
+  metadata: Metadata
   spec: PodSpec
   status?: { phase?: string }
 }

@@ -43,21 +43,25 @@ export function pipelineFaults(): void {
   fault(`Loki is away for ${away} s under load`, async notes => {
     for (const [key, value] of Object.entries(loaded))
       expect((await lab('pulumi', 'config', 'set', '--path', `tetragon-lab:${key}`, String(value))).exitCode).toBe(0)
-    await standing()
-    notes.saw = `a gap that closes (${rate} events/s)`
-    notes.lost = await losing(async () => {
-      await sleep(5000)
-      await kubectl('-n', 'monitoring', 'scale', 'statefulset', 'loki', '--replicas', '0')
-      await sleep(away * 1000)
-      await kubectl('-n', 'monitoring', 'scale', 'statefulset', 'loki', '--replicas', '1')
-      await until('Loki answers', () =>
-        fetch(`http://127.0.0.1:${own.ports.loki}/ready`).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      )
-    }, 600)
-    for (const key of Object.keys(loaded)) await lab('pulumi', 'config', 'rm', '--path', `tetragon-lab:${key}`)
+    try {
+      await standing()
+      notes.saw = `a gap that closes (${rate} events/s)`
+      notes.lost = await losing(async () => {
+        await sleep(5000)
+        await kubectl('-n', 'monitoring', 'scale', 'statefulset', 'loki', '--replicas', '0')
+        await sleep(away * 1000)
+        await kubectl('-n', 'monitoring', 'scale', 'statefulset', 'loki', '--replicas', '1')
+        await until('Loki answers', () =>
+          fetch(`http://127.0.0.1:${own.ports.loki}/ready`).then(
+            ({ ok }) => ok,
+            () => false,
+          ),
+        )
+      }, 600)
+    } finally {
+      // The faults that follow are not tried under this load.
+      for (const key of Object.keys(loaded)) await lab('pulumi', 'config', 'rm', '--path', `tetragon-lab:${key}`)
+    }
     notes.next = await upMends()
   })
 }
