@@ -74,6 +74,9 @@ export const pages = {
   class: { uid: 'tetragon-class', title: 'Class' },
 } as const
 
+/** Why a panel that counts events holds nothing: where there are none, it shows zero. */
+export const lokiSilent = 'Loki does not answer; see Tetragon health.'
+
 // --- queries
 
 /** A query in either language; its letter is given by the panel that takes it. */

@@ -7,6 +7,7 @@ import {
   lines,
   logLines,
   logql,
+  lokiSilent,
   marks,
   orNone,
   orZero,
@@ -138,7 +139,7 @@ export const guestbook = (): Dashboard =>
               description:
                 'Violations, observed or blocked, in each step of time; compare with the graphs above. The time axis is shared: point at a bar.',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
               width: 8,
             },
             logql(orZero(`sum(count_over_time(${observed} [$__auto]))`), 'observed'),

@@ -12,6 +12,7 @@ import {
   logLines,
   logql,
   logqlNow,
+  lokiSilent,
   orNone,
   orZero,
   pages,
@@ -60,7 +61,7 @@ export const logs = (): Dashboard =>
               title: 'Events',
               description: 'Events in this time range, under the choices at the top of the page.',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
               width: 4,
               height: 7,
             },
@@ -72,7 +73,7 @@ export const logs = (): Dashboard =>
               description:
                 'Events in each step of time: programs started (exec), processes ended (exit), and calls that a policy watches (kprobe).',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
               width: 10,
               height: 7,
             },
@@ -92,7 +93,7 @@ export const logs = (): Dashboard =>
               description:
                 'Where events come from. Tetragon keeps its own cluster services out of the file: the deny list names `kube-system` and the node itself. The fifteen busiest workloads of each step of time.',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
               width: 10,
               height: 7,
             },
@@ -111,7 +112,7 @@ export const logs = (): Dashboard =>
               description:
                 'Size of the lines in each step of time, by type. An event weighs about 8 kB with ancestors, credentials and Linux namespaces on, and thirty times less once Loki has compressed it.',
               unit: 'bytes',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
               width: 7,
               height: 7,
             },
@@ -179,7 +180,7 @@ function severities() {
       description:
         'From the tag of the policy: info, medium (warn), high (error), critical. Exec and exit have no policy and are info.',
       unit: 'short',
-      empty: 'Loki does not answer; see Tetragon health.',
+      empty: lokiSilent,
       width: 10,
       height: 7,
     },

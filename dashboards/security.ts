@@ -8,6 +8,7 @@ import {
   logLines,
   logql,
   logqlNow,
+  lokiSilent,
   orNone,
   orZero,
   pages,
@@ -21,6 +22,20 @@ import { blocked, connections, events, observed, publicConnections, sensitiveFil
 const count = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__auto]))`
 const countAll = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__range]))`
 
+interface Total {
+  title: string
+  description: string
+  /** From the first one on. */
+  color: string
+}
+
+/** How many lines of a selector the time range holds: zero is green. */
+const total = ({ title, description, color }: Total, selector: string, legend: string) =>
+  stat(
+    { title, description, unit: 'short', empty: lokiSilent, width: 6, height: 4 },
+    logqlNow(orZero(countAll(selector)), legend),
+  ).thresholds(thresholds({ value: 1, color }))
+
 /** What happened in the pods, what of it a policy minds, and what was stopped. */
 export const security = (): Dashboard =>
   dashboard({
@@ -32,54 +47,46 @@ export const security = (): Dashboard =>
       {
         title: 'In this time range',
         panels: [
-          stat(
+          total(
             {
               title: 'Violations',
               description:
                 'Events of policies tagged `severity.medium` or worse. The tag stands in the policy: see `policies/`. A policy without one reports information, which is under *Top talkers* and on *Events*, and no violation.',
-              unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
-              width: 6,
-              height: 4,
+              color: 'yellow',
             },
-            logqlNow(orZero(countAll(violations)), 'violations'),
-          ).thresholds(thresholds({ value: 1, color: 'yellow' })),
-          stat(
+            violations,
+            'violations',
+          ),
+          total(
             {
               title: 'Blocked',
               description:
                 'Processes that were killed with SIGKILL, and calls that an enforcing policy answered with an error. Zero while no enforcing policy is loaded: the exercise on enforcement loads one. The end of a process names no policy, so the choice of one plays no part, and kills by others count too: kubelet at the end of a pod’s grace, the kernel when memory is short.',
-              unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
-              width: 6,
-              height: 4,
+              color: 'red',
             },
-            logqlNow(orZero(countAll(blocked)), 'blocked'),
-          ).thresholds(thresholds({ value: 1, color: 'red' })),
-          stat(
+            blocked,
+            'blocked',
+          ),
+          total(
             {
               title: 'Sensitive files opened',
               description:
                 'Violations on files: password files, keys, service-account tokens. Only of policies with a severity tag of medium or worse.',
-              unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
-              width: 6,
-              height: 4,
+              color: 'orange',
             },
-            logqlNow(orZero(countAll(sensitiveFiles)), 'files'),
-          ).thresholds(thresholds({ value: 1, color: 'orange' })),
-          stat(
+            sensitiveFiles,
+            'files',
+          ),
+          total(
             {
               title: 'Connections to public addresses',
               description:
                 'Connections to an address outside all private ranges. The Guestbook makes none, so any is worth a look. Needs the policy `tcp-connect`. Another machine of the same network has a private address: the policy `tcp-connect-outside` reports that one too.',
-              unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
-              width: 6,
-              height: 4,
+              color: 'orange',
             },
-            logqlNow(orZero(countAll(publicConnections)), 'connections'),
-          ).thresholds(thresholds({ value: 1, color: 'orange' })),
+            publicConnections,
+            'connections',
+          ),
         ],
       },
       {
@@ -110,7 +117,7 @@ export const security = (): Dashboard =>
               title: 'Violations by policy',
               description: 'Violations in each step of time, by the TracingPolicy that reported them.',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
             },
             logql(
               orNone(count(violations, 'by (tetragon_policy_name) '), 'tetragon_policy_name'),
@@ -124,7 +131,7 @@ export const security = (): Dashboard =>
               description:
                 'Observed: a policy reported it and let it through. Blocked: the process was killed, or its call refused. The action in an event says only what the policy asks for, in monitor mode too, so it is not what is counted here: a refusal counts unless its policy is called `…-monitor`, also while `tetra tracingpolicy set-mode` has put it into monitor mode. A killed process shows twice: the call that a policy saw is observed, the end of the process is blocked.',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
             },
             logql(orZero(count(blocked)), 'blocked'),
             logql(orZero(count(observed)), 'observed'),
@@ -155,7 +162,7 @@ export const security = (): Dashboard =>
               description:
                 'Who opened which sensitive file, and which policy saw it. Paths are those the kernel resolved: a service-account token shows under its dated folder, never as `…/token` alone.',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
             },
             logqlNow(
               orNone(
@@ -177,7 +184,7 @@ export const security = (): Dashboard =>
               description:
                 'Who connected where, from the policy `tcp-connect`. The Guestbook’s own are few: `node` and Redis to port 6379, `k6` to port 80. Any other binary or port is the unexpected one. The address is the Service’s, as the program asked for it.',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
             },
             logqlNow(
               orNone(
@@ -195,7 +202,7 @@ export const security = (): Dashboard =>
               description:
                 'Connections to an address outside all private ranges, by the binary that made them. `curl -s https://example.com` in the visitor’s pod makes one, if the machine is online.',
               unit: 'short',
-              empty: 'Loki does not answer; see Tetragon health.',
+              empty: lokiSilent,
               width: 24,
               height: 6,
             },
@@ -256,7 +263,7 @@ function severityBars() {
       description:
         'The same violations by the severity in the policy’s tag: `severity.medium` is warn, `high` is error, `critical` is critical.',
       unit: 'short',
-      empty: 'Loki does not answer; see Tetragon health.',
+      empty: lokiSilent,
     },
     logql(orNone(count(violations, 'by (detected_level) '), 'detected_level'), '{{detected_level}}'),
   )
