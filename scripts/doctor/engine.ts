@@ -2,7 +2,7 @@ import { release } from 'node:os'
 import { LabError } from '../../stacks/error.ts'
 import { docker } from '../tools/docker.ts'
 import { dockerEndpoint } from '../tools/engine.ts'
-import { type Engine, isWslKernel, productOf, type Signs } from './product.ts'
+import { type Engine, isWslKernel, productOf, type Signs } from '../tools/product.ts'
 
 /** A Docker engine that answers, or Podman in its place. */
 export interface EngineFacts extends Engine {

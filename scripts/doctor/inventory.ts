@@ -1,10 +1,10 @@
 import { hostname } from 'node:os'
 import type { Settings } from '../../stacks/settings.ts'
+import type { Product } from '../tools/product.ts'
 import type { Check } from './check.ts'
 import type { Features } from './decision.ts'
 import type { Facts } from './facts.ts'
 import { type Lessons, type Possible, possible } from './lessons.ts'
-import type { Product } from './product.ts'
 
 /**
  * What `lab doctor --json` prints: one machine of a school's inventory. Keys stay as they are; what is not known is null.

@@ -1,6 +1,6 @@
+import { machineName } from '../tools/product.ts'
 import type { Lack } from './decision.ts'
 import type { EngineFacts } from './engine.ts'
-import { machineName } from './product.ts'
 
 // What can be done about a kernel, by who brings it: a distribution, Windows, or the maker of a desktop. Pure.
 

@@ -1,7 +1,7 @@
 import { execa, type Options } from 'execa'
 import { LabError } from '../../stacks/error.ts'
-import { engineAt, restart, start } from '../doctor/product.ts'
 import { dockerEndpoint } from './engine.ts'
+import { engineAt, restart, start } from './product.ts'
 
 // The one way to Docker: its own command, so that contexts, DOCKER_HOST and remote engines work as the user has set them up.
 

@@ -7,8 +7,8 @@ import { resources } from '../../scripts/doctor/checks/resources.ts'
 import { type EngineFacts, type Info, inMachine, readEngine, remote } from '../../scripts/doctor/engine.ts'
 import type { Facts } from '../../scripts/doctor/facts.ts'
 import { kernelOption, mendLack, mendLsm } from '../../scripts/doctor/mend-kernel.ts'
-import { moreFor, type Product, proxyFor, restart, start } from '../../scripts/doctor/product.ts'
 import { dockerProblem } from '../../scripts/tools/docker.ts'
+import { moreFor, type Product, proxyFor, restart, start } from '../../scripts/tools/product.ts'
 import { readLock } from '../../stacks/lock.ts'
 
 // What `docker info` says with each way of having an engine, in its own form, shortened to what tells them apart and what the lab reads.

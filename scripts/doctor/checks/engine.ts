@@ -1,8 +1,8 @@
+import { restart } from '../../tools/product.ts'
 import { type Check, fail, ok, warn } from '../check.ts'
 import { type EngineFacts, inMachine, remote } from '../engine.ts'
 import type { Facts } from '../facts.ts'
 import { kernelOption } from '../mend-kernel.ts'
-import { restart } from '../product.ts'
 
 /** Seconds that the engine's clock may be away: more, and new events lie outside of what Grafana shows. */
 const clockSlack = 5

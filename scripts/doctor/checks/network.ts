@@ -1,6 +1,6 @@
+import { hostFromInside, proxyFor } from '../../tools/product.ts'
 import { type Check, ok, warn } from '../check.ts'
 import type { Facts } from '../facts.ts'
-import { hostFromInside, proxyFor } from '../product.ts'
 import { isLoopback, withoutPassword } from '../proxies.ts'
 
 /** The proxies of this shell and of the engine: two, which know nothing of one another. */

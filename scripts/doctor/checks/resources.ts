@@ -1,8 +1,8 @@
 import { imageRef, type Lock } from '../../../stacks/lock.ts'
+import { moreFor } from '../../tools/product.ts'
 import { type Check, fail, gibibytes, gigabytes, ok, warn } from '../check.ts'
 import type { EngineFacts } from '../engine.ts'
 import type { Facts } from '../facts.ts'
-import { moreFor } from '../product.ts'
 
 const gibi = 1024 ** 3
 /** Least memory for Docker, and what is comfortable, in bytes. A virtual machine of 4 GiB shows a little less of it. */
