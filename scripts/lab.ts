@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { CommanderError } from 'commander'
+import manifest from '../package.json' with { type: 'json' }
 import { LabError } from '../stacks/error.ts'
 import { report } from './output.ts'
 import { LabCommand } from './usage.ts'
@@ -44,6 +45,7 @@ export async function run(typed: string[]): Promise<number | undefined> {
     const program = new LabCommand('lab')
       .description('An eBPF security-observability lab on this machine: one command stands it up, one removes it.')
       .option('--lock <file>', 'pins to lay over lab.lock.yaml (or LAB_LOCK)')
+      .version(manifest.version, '--version', 'the version of the lab; what it installs is in lab.lock.yaml')
       .exitOverride()
       .configureHelp({ sortSubcommands: false })
       .addHelpText('after', '\nExample:\n  ./lab up && ./lab verify')

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { execa } from 'execa'
@@ -97,6 +97,14 @@ describe('wrong usage', () => {
     ])
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
   })
+})
+
+it('--version says which lab this is', async () => {
+  const { exitCode, stdout } = await execa(process.execPath, [join(projectDir, 'scripts', 'lab.ts'), '--version'])
+  expect(exitCode).toBe(0)
+  expect(stdout).toBe(
+    (JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as { version: string }).version,
+  )
 })
 
 describe('lab plan --set', () => {
