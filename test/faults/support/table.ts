@@ -1,3 +1,4 @@
+import { cpus, release, totalmem } from 'node:os'
 import Table from 'cli-table3'
 
 /** One fault, and what came of it. */
@@ -23,4 +24,26 @@ export function tableOf(rows: readonly Row[]): string {
   })
   for (const { fault, saw, next, lost } of rows) table.push([fault, saw, next, lost])
   return table.toString()
+}
+
+/** Where the copies of the checkout lie, which says nothing to a reader. */
+const ownFolder = /[^\s`]*\/lab ünder test \w+\/tetragon-lab/g
+
+/** The same as a page of the documentation. */
+export function pageOf(rows: readonly Row[]): string {
+  const cell = (text: string): string =>
+    text.replace(ownFolder, '~/tetragon-lab').replaceAll('|', '\\|').replaceAll('<', '&lt;')
+  return [
+    '# What breaks a lab, and what mends it',
+    '',
+    'Made by `LAB_TEST_TABLE=docs/faults.md ./lab test faults`, which breaks a lab in each of these ways and demands that one line says what is the matter, that the next command mends',
+    'it with no step by hand, and that every promise of `./lab verify` is kept afterwards. Do not edit.',
+    '',
+    `${cpus().length} processors, ${Math.round(totalmem() / 1024 ** 3)} GiB of memory, Linux ${release().split('-')[0]}; ${new Date().toISOString().slice(0, 10)}.`,
+    '',
+    '| fault | what the user sees | what the next command does | events lost |',
+    '| --- | --- | --- | --- |',
+    ...rows.map(({ fault, saw, next, lost }) => `| ${[fault, saw, next, lost].map(cell).join(' | ')} |`),
+    '',
+  ].join('\n')
 }
