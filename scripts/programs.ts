@@ -15,34 +15,48 @@ export const isPulumi = async (pid: number): Promise<boolean> =>
   /^(.*\/)?pulumi (up|destroy|refresh|preview)\b/.test((await argumentsOf(pid)) ?? '')
 
 /**
- * Ends a process and all that it has started: asks it first, and does not ask any more after a while. What it leaves behind in its haste,
- * such as a kind that would go on making a node, is ended too.
- * @param seconds how long it may take to end in order
+ * What a program finds in its environment that Pulumi has started, or one of those in turn. Whose parent is dead it still tells apart: a Pulumi that
+ * is killed leaves its plugins behind, and they finish what they were at.
  */
-export async function endTree(pid: number, seconds = 20): Promise<void> {
-  const started = await descendants(pid)
-  signal(pid, 'SIGINT')
-  for (const end = Date.now() + seconds * 1000; Date.now() < end && signal(pid, 0); await sleep(200))
-    for (const [child, args] of await descendants(pid)) started.set(child, args)
-  signal(pid, 'SIGKILL')
-  for (const [child, args] of started) if ((await argumentsOf(child)) === args) signal(child, 'SIGKILL')
+export const runVariable = 'LAB_RUN'
+
+/** A Pulumi that the lab has started. */
+export interface PulumiRun {
+  /** Number of its process. */
+  pulumi: number
+  /** What it has in `LAB_RUN`, and no other. */
+  run: string
 }
 
-/** What a process has started, and what that has started in turn, each with its arguments. */
-async function descendants(pid: number): Promise<Map<number, string>> {
-  const { stdout } = await execa('ps', ['-eo', 'pid=,ppid=,args='], { reject: false })
-  const found = new Map<number, string>()
-  const all = [...stdout.matchAll(/^ *(\d+) +(\d+) (.*)$/gm)].map(([, own, parent, args]) => ({
-    own: Number(own),
-    parent: Number(parent),
-    args: args!.trim(),
-  }))
-  for (let generation = new Set([pid]); generation.size > 0; ) {
-    const children = all.filter(({ parent }) => generation.has(parent))
-    for (const { own, args } of children) found.set(own, args)
-    generation = new Set(children.map(({ own }) => own))
+/**
+ * Ends a Pulumi, and whatever it has started that is left: asks Pulumi first, and does not ask any more after a while.
+ * @param seconds how long it may take to end in order
+ */
+export async function endRun({ pulumi, run }: PulumiRun, seconds = 20): Promise<void> {
+  if (await isPulumi(pulumi)) {
+    signal(pulumi, 'SIGINT')
+    for (const end = Date.now() + seconds * 1000; Date.now() < end && signal(pulumi, 0); ) await sleep(200)
   }
-  return found
+  await endLeft(run)
+}
+
+/** Ends what is left of a run, at once. What is being started meanwhile is found the next time round. */
+export async function endLeft(run: string): Promise<void> {
+  for (let round = 0; round < 20; round++) {
+    const left = await processesOf(run)
+    if (left.length === 0) return
+    for (const pid of left) signal(pid, 'SIGKILL')
+    await sleep(100)
+  }
+}
+
+/** Numbers of the processes of a run. */
+export async function processesOf(run: string): Promise<number[]> {
+  // With their environment, which the two families of ps ask for in ways of their own.
+  const all = process.platform === 'darwin' ? ['-axwwE', '-o', 'pid=,command='] : ['axeww', '-o', 'pid=,args=']
+  const { stdout } = await execa('ps', all, { reject: false })
+  const lines = stdout.split('\n').filter(line => line.includes(` ${runVariable}=${run}`))
+  return lines.map(line => Number.parseInt(line, 10))
 }
 
 /** Sends a signal, or with 0 none. @returns whether there is such a process. */

@@ -5,7 +5,7 @@ import { LabError } from '../stacks/error.ts'
 import { labPath } from '../stacks/paths.ts'
 import { bootId } from './doctor/kernel.ts'
 import { keep, readKept } from './kept.ts'
-import { endTree, isPulumi } from './programs.ts'
+import { endRun, type PulumiRun } from './programs.ts'
 
 const runningSchema = z.object({
   // 0 and less would mean whole groups of processes.
@@ -14,8 +14,8 @@ const runningSchema = z.object({
   since: z.iso.datetime(),
   /** After a reboot another process has its number. Empty where the system does not say. */
   boot: z.string().default(''),
-  /** The Pulumi that it has started, in a group of its own. */
-  pulumi: z.int().min(1).optional(),
+  /** The Pulumi that it has started. */
+  started: z.object({ pulumi: z.int().min(1), run: z.uuid() }).optional(),
 })
 
 type Running = z.infer<typeof runningSchema>
@@ -72,13 +72,13 @@ export async function alone<T>(action: Running['action'], work: () => Promise<T>
   }
 }
 
-/** Notes the Pulumi that this process has started: should this process be killed, whoever is next ends it. */
-export function notePulumi(pid: number): void {
+/** Notes the Pulumi that this process has started: should this process be killed, whoever is next ends it, and what it has started. */
+export function notePulumi(started: PulumiRun): void {
   const running = readKept(file(), runningSchema)
-  if (running) keep(file(), { ...running, pulumi: pid })
+  if (running) keep(file(), { ...running, started })
 }
 
 async function endWhatItStarted(): Promise<void> {
-  const pulumi = readKept(file(), runningSchema)?.pulumi
-  if (pulumi && (await isPulumi(pulumi))) await endTree(pulumi)
+  const started = readKept(file(), runningSchema)?.started
+  if (started) await endRun(started)
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createWriteStream, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
@@ -5,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { LabError } from '../../stacks/error.ts'
 import { labPath, projectDir } from '../../stacks/paths.ts'
+import { endLeft, runVariable } from '../programs.ts'
 import { notePulumi } from '../running.ts'
 
 /** What one resource is about, in an engine event. */
@@ -62,6 +64,7 @@ export async function runPulumi(
   writeFileSync(events, '', { mode: 0o600 })
   const result: RunResult = { changes: {}, seconds: 0 }
   const errors: string[] = []
+  const run = randomUUID()
   const running = execa(
     'pulumi',
     [
@@ -72,7 +75,7 @@ export async function runPulumi(
     {
       cwd: projectDir,
       // Without it Pulumi does not know the flag (its own Automation API sets it too).
-      env: { ...env, PULUMI_DEBUG_COMMANDS: 'true' },
+      env: { ...env, PULUMI_DEBUG_COMMANDS: 'true', [runVariable]: run },
       reject: false,
       all: true,
       stdin: 'ignore',
@@ -81,7 +84,7 @@ export async function runPulumi(
       buffer: true,
     },
   )
-  if (running.pid) notePulumi(running.pid)
+  if (running.pid) notePulumi({ pulumi: running.pid, run })
   running.all?.pipe(createWriteStream(log, { mode: 0o600 }))
   const stop = () => void running.kill('SIGINT')
   signal?.addEventListener('abort', stop, { once: true })
@@ -112,6 +115,7 @@ export async function runPulumi(
   const finished = await running
   done = true
   await following
+  if (finished.signal) await endLeft(run)
   signal?.removeEventListener('abort', stop)
   process.off('exit', killAll)
   if (signal?.aborted) throw interruption(action)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -67,7 +68,7 @@ describe('running.json', () => {
   it('that was damaged meanwhile does not stop what is under way', async () => {
     await alone('up', async () => {
       put('running.json', '{')
-      notePulumi(1)
+      notePulumi({ pulumi: 1, run: randomUUID() })
     })
   })
 })

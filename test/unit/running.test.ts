@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { argumentsOf, endTree } from '../../scripts/programs.ts'
+import { endRun, processesOf, runVariable } from '../../scripts/programs.ts'
 import { partOf, UpProgress } from '../../scripts/progress.ts'
 import { requireNoOtherUpdate } from '../../scripts/pulumi/mend.ts'
 import { explainFailure } from '../../scripts/pulumi/run.ts'
@@ -62,35 +63,53 @@ describe('alone', () => {
     const folder = mkdtempSync(join(process.env.LAB_DIR!, 'fake-pulumi-'))
     symlinkSync(process.execPath, join(folder, 'pulumi'))
     writeFileSync(join(folder, action), source)
-    const fake = spawn(join(folder, 'pulumi'), [action], { cwd: folder, detached: true, stdio: 'ignore' })
-    return { pid: fake.pid!, ended: once(fake, 'exit').then(([, signal]) => signal), end: () => fake.kill() }
+    const run = randomUUID()
+    const env = { ...process.env, [runVariable]: run }
+    const fake = spawn(join(folder, 'pulumi'), [action], { cwd: folder, detached: true, stdio: 'ignore', env })
+    return {
+      started: { pulumi: fake.pid!, run },
+      pid: fake.pid!,
+      ended: once(fake, 'exit').then(([, signal]) => signal),
+      end: () => fake.kill(),
+    }
   }
 
   it('ends the Pulumi of one that was killed, and no other program that has its number by now', async () => {
     const killed = { pid: 2 ** 30, action: 'up', since: new Date().toISOString() }
     const [pulumi, other] = [fakePulumi('up'), fakePulumi('about')]
-    writeFileSync(labPath('running.json'), JSON.stringify({ ...killed, pulumi: other.pid }))
-    await alone('up', async () => notePulumi(pulumi.pid))
+    writeFileSync(
+      labPath('running.json'),
+      JSON.stringify({ ...killed, started: { pulumi: other.pid, run: randomUUID() } }),
+    )
+    await alone('up', async () => notePulumi(pulumi.started))
     process.kill(other.pid, 0)
-    writeFileSync(labPath('running.json'), JSON.stringify({ ...killed, pulumi: pulumi.pid }))
+    writeFileSync(labPath('running.json'), JSON.stringify({ ...killed, started: pulumi.started }))
     await alone('down', async () => {})
     expect(await pulumi.ended).toBe('SIGINT')
     other.end()
   })
 
-  it('ends what that Pulumi has started as well, also in a group of its own', async () => {
-    const child = labPath('child')
+  it.each([
+    { left: 'that it leaves behind', kill: undefined },
+    { left: 'that has outlived it', kill: 'SIGKILL' as const },
+  ])('ends what that Pulumi has started as well, also in a group of its own and $left', async ({ kill }) => {
+    const ready = labPath('ready')
     const source = `
       const { spawn } = require('node:child_process')
-      const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)'], { detached: true, stdio: 'ignore' })
-      require('node:fs').writeFileSync(${JSON.stringify(child)}, String(child.pid))
+      spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)'], { detached: true, stdio: 'ignore' })
+      require('node:fs').writeFileSync(${JSON.stringify(ready)}, '')
       setTimeout(() => {}, 60000)`
     const pulumi = fakePulumi('up', source)
-    await expect.poll(() => existsSync(child) && readFileSync(child, 'utf8')).toMatch(/\d+/)
-    await endTree(pulumi.pid)
-    expect(await pulumi.ended).toBe('SIGINT')
-    const left = async () => (await argumentsOf(Number(readFileSync(child, 'utf8')))) ?? ''
-    await expect.poll(left).not.toContain('setTimeout')
+    await expect.poll(() => existsSync(ready)).toBe(true)
+    expect(await processesOf(pulumi.started.run)).toHaveLength(2)
+    if (kill) {
+      process.kill(pulumi.pid, kill)
+      await pulumi.ended
+      expect(await processesOf(pulumi.started.run)).toHaveLength(1)
+    }
+    await endRun(pulumi.started)
+    expect(await pulumi.ended).toBe(kill ?? 'SIGINT')
+    expect(await processesOf(pulumi.started.run)).toEqual([])
   })
 
   it('refuses to work beside a Pulumi that was started by hand', async () => {

@@ -97,7 +97,9 @@ export async function downMends(): Promise<string> {
 /** Programs that this lab has started and that still run. */
 async function leftRunning(): Promise<string[]> {
   const { stdout } = await execa('ps', ['-eo', 'pid=,args='])
-  const programs = stdout.split('\n').filter(line => /pulumi (up|destroy)|scripts\/cluster\.ts|kind create/.test(line))
+  const programs = stdout
+    .split('\n')
+    .filter(line => /pulumi (up|destroy)|pulumi-(language|resource)-|scripts\/cluster\.ts|kind create/.test(line))
   return programs.filter(line => workedIn(Number.parseInt(line, 10)).startsWith(checkout().folder))
 }
 
