@@ -1,16 +1,27 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { create } from 'tar'
+import { afterAll } from 'vitest'
 import { type Lock, readLock } from '../../../stacks/lock.ts'
 
 export const sha256 = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex')
 
-/** A folder of its own for one test. */
-export const newFolder = (): string => mkdtempSync(join(tmpdir(), 'lab-test-'))
+const folders: string[] = []
+
+/** A folder of its own, which goes when the tests of its file are over. */
+export function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-test-'))
+  folders.push(folder)
+  return folder
+}
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
 
 /** A publisher on loopback: serves what `files` holds, and notes what was asked for. */
 export async function startPublisher() {
