@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { parseExercise } from '../../../scripts/exercise/exercises.ts'
 import { run } from '../../../scripts/lab.ts'
 import { report } from '../../../scripts/output.ts'
@@ -21,7 +22,7 @@ export interface Answer {
 
 /** Files of one answer stand here; in what is answered it is FOLDER. */
 const folder = mkdtempSync(join(tmpdir(), 'lab-answers-'))
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Gathers standard error while something is done. */
 async function heard(work: () => unknown): Promise<string[]> {
