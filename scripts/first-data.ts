@@ -69,7 +69,9 @@ async function noData(what: string): Promise<LabError> {
 
 async function answersWith(url: string, holds: (body: string) => boolean): Promise<boolean> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(3000) })
+    // Each time over a connection of its own: right after a start of the node, while kube-proxy still goes by pods that are gone, another pod may
+    // have the address by now, and a connection that is kept would stay with that one.
+    const answer = await fetch(url, { signal: AbortSignal.timeout(3000), headers: { connection: 'close' } })
     return answer.ok && holds(await answer.text())
   } catch {
     // Not there yet: asked again.
