@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs'
+import { LabError } from '../stacks/error.ts'
 import { addressesOf } from '../stacks/outputs.ts'
+import { labPath } from '../stacks/paths.ts'
 import type { Settings } from '../stacks/settings.ts'
 import { nodeState } from './cluster/kind.ts'
 import { loadContext } from './context.ts'
@@ -15,13 +18,20 @@ export interface Status {
   addresses: Record<string, string>
 }
 
-/** Looks at the lab as it is now. */
+/** Looks at the lab as it is now. @throws LabError when its cluster is there, and nothing that leads to it. */
 export async function readStatus(): Promise<Status> {
   const { settings } = await loadContext()
   const addresses = addressesOf(settings)
   if (settings.cluster.mode === 'create') {
-    const node = await nodeState(settings.cluster.name)
+    const { name } = settings.cluster
+    const node = await nodeState(name)
     if (node !== 'running') return { state: node ? 'stopped' : 'down', workloads: [], addresses }
+    if (!existsSync(labPath('kubeconfig')))
+      throw new LabError({
+        found: `the cluster ${name} runs, but .lab/kubeconfig, which leads to it, is not there`,
+        expected: 'an up that has come so far, and a .lab that nobody has deleted',
+        next: './lab up, which mends it, or ./lab down',
+      })
   }
   const [workloads, source] = await Promise.all([readWorkloads(), readSource(settings)])
   const ready = workloads.length > 0 && workloads.every(workload => workload.ready >= workload.wanted)

@@ -4,7 +4,19 @@ import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { expect } from 'vitest'
 import { Checkout } from './support/checkout.ts'
-import { checkout, docker, downMends, during, fault, lab, node, program, refusal, upMends } from './support/world.ts'
+import {
+  checkout,
+  docker,
+  downMends,
+  during,
+  fault,
+  lab,
+  node,
+  program,
+  refusal,
+  status,
+  upMends,
+} from './support/world.ts'
 
 // The machine itself: its disk, its engine, its other clusters, and checkouts that may not be written to.
 
@@ -74,7 +86,7 @@ export function machineFaults(): void {
     }
     await upMends()
     await execa('bash', ['-c', restart])
-    notes.saw = (await lab('status')).stdout.trim().split('\n')[0]!
+    notes.saw = await status()
     notes.next = await upMends()
   })
 }

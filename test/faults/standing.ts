@@ -16,17 +16,12 @@ import {
   program,
   refusal,
   standing,
+  status,
   until,
   upMends,
 } from './support/world.ts'
 
 // A lab that stands, and something under it goes: the node, the engine, the state, a part.
-
-/** What `lab status` says, in one line. */
-async function status(): Promise<string> {
-  const { stdout } = await lab('status')
-  return stdout.trim().split('\n')[0]!
-}
 
 const stateFile = (): string => checkout().path('.lab', 'state', '.pulumi', 'stacks', 'tetragon-lab', 'dev.json')
 

@@ -62,6 +62,12 @@ export function refusal({ exitCode, stderr }: Pick<Ran, 'exitCode' | 'stderr'>):
   return lines[0]!.replace(/^found +/, '')
 }
 
+/** What `lab status` says, in one line. */
+export async function status(): Promise<string> {
+  const ran = await lab('status')
+  return ran.stdout.trim().split('\n')[0] || refusal(ran)
+}
+
 /** How long a lab that was mended may take to keep its promises again, in seconds: pods start anew, and Prometheus has to read them. */
 const recovery = 150
 
