@@ -34,6 +34,13 @@ export async function kubectl(args: readonly string[], options: Options = {}): P
       next: 'eval "$(./lab env)"',
     })
   const says = String(result.stderr ?? '').trim()
+  // So it answers for some seconds after a start of the node, before it has read who may do what.
+  if (/User "kubernetes-admin" cannot /.test(says))
+    throw new LabError({
+      found: 'the cluster is starting: it does not know its own administrator yet',
+      expected: 'an answer from the cluster',
+      next: './lab status, again in some seconds',
+    })
   throw new LabError({
     found: `kubectl ${args.slice(0, 3).join(' ')}: ${says.split('\n').at(-1)}`,
     expected: 'an answer from the cluster',
