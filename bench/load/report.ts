@@ -40,12 +40,15 @@ export function writeFigures(figures: Figures): void {
   writeFileSync(join(folder, 'load.md'), page(figures))
 }
 
+/** What figures are worth nothing without: this machine. */
+export const thisMachine = (): string =>
+  `${cpus().length} processors, ${Math.round(totalmem() / 1024 ** 3)} GiB of memory, Linux ${release().split('-')[0]}`
+
+/** As in 2026-11-26. */
+export const today = (): string => new Date().toISOString().slice(0, 10)
+
 /** A result, with this machine and today. */
-export const measured = <T>(result: T): Measured<T> => ({
-  machine: `${cpus().length} processors, ${Math.round(totalmem() / 1024 ** 3)} GiB of memory, Linux ${release().split('-')[0]}`,
-  date: new Date().toISOString().slice(0, 10),
-  result,
-})
+export const measured = <T>(result: T): Measured<T> => ({ machine: thisMachine(), date: today(), result })
 
 function page({ load, knee, busy }: Figures): string {
   const parts = ['# Load', '', 'Made by `bench/load.ts`; how is said in [README.md](README.md). Do not edit.']

@@ -1,5 +1,5 @@
-import { cpus, release, totalmem } from 'node:os'
 import Table from 'cli-table3'
+import { thisMachine, today } from '../../../bench/load/report.ts'
 
 /** One fault, and what came of it. */
 export interface Row {
@@ -39,7 +39,7 @@ export function pageOf(rows: readonly Row[]): string {
     'Made by `LAB_TEST_TABLE=docs/faults.md ./lab test faults`, which breaks a lab in each of these ways and demands that one line says what is the matter, that the next command mends',
     'it with no step by hand, and that every promise of `./lab verify` is kept afterwards. Do not edit.',
     '',
-    `${cpus().length} processors, ${Math.round(totalmem() / 1024 ** 3)} GiB of memory, Linux ${release().split('-')[0]}; ${new Date().toISOString().slice(0, 10)}.`,
+    `${thisMachine()}; ${today()}.`,
     '',
     '| fault | what the user sees | what the next command does | events lost |',
     '| --- | --- | --- | --- |',
