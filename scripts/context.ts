@@ -19,7 +19,7 @@ export interface Context {
 export async function loadContext(): Promise<Context> {
   const settings = readSettings()
   const lock = readLock()
-  const env = await labEnvironment(lock)
+  const env = await labEnvironment(lock, settings.cluster.mode)
   process.env.PATH = env.PATH
   process.env.KUBECACHEDIR = env.KUBECACHEDIR
   process.env.KIND_EXPERIMENTAL_PROVIDER = env.KIND_EXPERIMENTAL_PROVIDER

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { type Lock, type ToolName, toolNames } from '../stacks/lock.ts'
 import { labDir, labPath } from '../stacks/paths.ts'
 import { rememberedSecret } from '../stacks/secrets.ts'
+import type { Settings } from '../stacks/settings.ts'
 import { ensureTools } from './tools/tools.ts'
 
 /** The stack that the lab stands up. */
@@ -16,13 +17,16 @@ const needed = toolNames.filter(name => name !== 'tetra' && name !== 'node')
 
 /**
  * What plain `pulumi`, `kubectl` and `kind` need to work on this lab: the pinned programs first on PATH, the state and its passphrase, and the lab's
- * own kubeconfig. The user's Pulumi login, Helm repositories and kubeconfig are neither read nor written.
+ * own kubeconfig. The user's Pulumi login, Helm repositories and kubeconfig are neither read nor written; with a cluster of the user's own, which is
+ * found by it, the kubeconfig is read.
  *
  * Programs that are missing are fetched.
+ * @param mode `cluster.mode` of the settings
  * @throws LabError when one cannot be had.
  */
 export async function labEnvironment(
   lock: Lock,
+  mode: Settings['cluster']['mode'],
   onBytes?: (name: ToolName, done: number, total?: number) => void,
 ): Promise<Record<string, string>> {
   const programs = await ensureTools(lock, needed, onBytes)
@@ -48,7 +52,7 @@ export async function labEnvironment(
     PULUMI_IGNORE_AMBIENT_PLUGINS: 'true',
     PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: 'true',
     NODE_COMPILE_CACHE: join(labDir(), 'cache', 'compile'),
-    KUBECONFIG: labPath('kubeconfig'),
+    ...(mode === 'create' ? { KUBECONFIG: labPath('kubeconfig') } : {}),
     // It would remember each lab's API in the user's own folder.
     KUBECACHEDIR: labPath('cache', 'kubectl'),
     // Whatever the user's own clusters run in: the lab looks for its node, its images and its volumes in Docker

@@ -50,3 +50,14 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
  * @throws LabError for a file that is not YAML, and for a wrong setting.
  */
 export const readSettings = (): Settings => parseSettings(readSections())
+
+/** `cluster.mode` as it is written, also where other settings are wrong. */
+export function readMode(file = settingsFile()): Settings['cluster']['mode'] {
+  try {
+    const { cluster } = readSections(file)
+    return isMap(cluster) && cluster.mode === 'existing' ? 'existing' : 'create'
+  } catch (error) {
+    if (error instanceof LabError) return 'create'
+    throw error
+  }
+}

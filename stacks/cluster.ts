@@ -7,7 +7,7 @@ import { imagesOf } from './images.ts'
 import type { Lab } from './lab.ts'
 import { imageRef, type LockedImage } from './lock.ts'
 import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from './names.ts'
-import { labDir, labId, labPath, projectDir } from './paths.ts'
+import { labDir, labId, projectDir } from './paths.ts'
 import type { Settings } from './settings.ts'
 
 /** What `scripts/cluster.ts` is told on its standard input; kept in the state, so that destroy knows it too. */
@@ -19,6 +19,13 @@ export interface ClusterSpec {
   /** Images to have on the Docker host and in the node, in the order in which they are needed. */
   images: LockedImage[]
 }
+
+/**
+ * The kubeconfig is the one that `KUBECONFIG` names (`lab env`): nothing of it is kept in the state. Nor may it be given as a path, which is what
+ * the provider takes by itself from `KUBECONFIG` where it is given none: of a path it makes a copy among the temporary files, keys and all, at each run,
+ * and leaves it there.
+ */
+const fromEnvironment = ''
 
 /**
  * The cluster that everything else lives in: a KinD node that sees the host's `/proc` at `/procHost`, or with `cluster.mode: existing`
@@ -35,7 +42,7 @@ export class Cluster extends pulumi.ComponentResource {
     if (settings.cluster.mode === 'existing') {
       this.provider = new k8s.Provider(
         `${name}-provider`,
-        { context: settings.cluster.context, upsertExistingObjects: true },
+        { kubeconfig: fromEnvironment, context: settings.cluster.context, upsertExistingObjects: true },
         { parent: this },
       )
     } else {
@@ -66,8 +73,9 @@ export class Cluster extends pulumi.ComponentResource {
       this.provider = new k8s.Provider(
         `${name}-provider`,
         {
-          // A path, so that no key is kept in the state; through the node's output, so that nothing asks a cluster that is not there yet.
-          kubeconfig: this.node.stdout.apply(() => labPath('kubeconfig')),
+          kubeconfig: fromEnvironment,
+          // By name, so that no other cluster can be meant; through the node's output, so that nothing asks one that is not there yet.
+          context: this.node.stdout.apply(() => `kind-${settings.cluster.name}`),
           clusterIdentifier: settings.cluster.name,
           // What an interrupted `up` made without writing it down is taken over by the next.
           upsertExistingObjects: true,

@@ -3,6 +3,7 @@ import { readLock } from '../../stacks/lock.ts'
 import { projectDir } from '../../stacks/paths.ts'
 import { labEnvironment } from '../environment.ts'
 import { ensureStack } from '../pulumi/stack.ts'
+import { readMode } from '../settings.ts'
 import { onTerminal, through } from '../through.ts'
 
 export const register = (program: Command): void =>
@@ -11,8 +12,8 @@ export const register = (program: Command): void =>
     description: "run Pulumi on the lab's stack",
     example: './lab pulumi config set --path tetragon-lab:traffic.rate 20',
     run: async args => {
-      // Settings are not looked at: it is by this command that a wrong one is mended.
-      const env = await labEnvironment(readLock())
+      // Settings are not checked: it is by this command that a wrong one is mended.
+      const env = await labEnvironment(readLock(), readMode())
       process.env.PATH = env.PATH
       await ensureStack(env)
       return onTerminal('pulumi', args, { env, cwd: projectDir })

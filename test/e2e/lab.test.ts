@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -13,6 +13,9 @@ import { projectDir } from '../../stacks/paths.ts'
 $.cwd = projectDir
 $.verbose = false
 $.nothrow = true
+/** Where every program of the lab puts what it needs for a moment. */
+const temporary = mkdtempSync(join(tmpdir(), 'lab-e2e-'))
+$.env = { ...process.env, TMPDIR: temporary }
 /** All that the commands of this test have printed. */
 const printed: { command: string; text: string }[] = []
 const lab = (...args: string[]) => {
@@ -48,7 +51,10 @@ beforeAll(async () => {
   settingsBefore = contentOf(join(projectDir, 'Pulumi.dev.yaml'))
 })
 // Whatever failed in between: nothing stays.
-afterAll(() => lab('down', '--yes'))
+afterAll(async () => {
+  await lab('down', '--yes')
+  rmSync(temporary, { recursive: true })
+})
 
 it('stands up, and meanwhile no program shows a secret in its arguments or its environment', async () => {
   const shown = new Set<string>()
@@ -153,6 +159,7 @@ it('goes without a trace', async () => {
   })
   expect(contentOf(userKubeconfig)).toBe(kubeconfigBefore)
   expect(kept()).toEqual(keptBefore)
+  expect(readdirSync(temporary, { recursive: true })).toEqual([])
   await lab('down', '--yes')
   expect(contentOf(join(projectDir, 'Pulumi.dev.yaml'))).toBe(settingsBefore)
 })

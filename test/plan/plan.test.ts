@@ -79,8 +79,8 @@ describe('the default lab, replayed', () => {
   it('keeps its secrets', () => {
     const admin = byName(lab, 'grafana-admin')
     expect(admin.inputs.stringData).toBe(hidden)
-    // Nothing of the kubeconfig passes through Pulumi: the provider is given a path, and the command logs progress alone.
-    expect(byName(lab, 'cluster-provider').inputs.kubeconfig).toBe(unknown)
+    // Nothing of the kubeconfig passes through Pulumi: the provider is told to look at `KUBECONFIG`, and the command logs progress alone.
+    expect(byName(lab, 'cluster-provider').inputs).toMatchObject({ kubeconfig: '', context: unknown })
     expect(byName(lab, 'cluster-node').inputs).toMatchObject({ logging: 'stderr', addPreviousOutputInEnv: false })
     expect(JSON.stringify(lab.outputs)).not.toMatch(/password/i)
   })
@@ -159,6 +159,7 @@ describe('other settings', () => {
     expect(lab.errors).toEqual([])
     expect(lab.resources.map(resource => resource.type)).not.toContain('command:local:Command')
     expect(lab.resources.filter(resource => resource.deletedWith !== '')).toEqual([])
+    expect(byName(lab, 'cluster-provider').inputs).toMatchObject({ kubeconfig: '', context: 'school' })
   })
 
   it('a wrong setting ends the program with its three lines and no stack', async () => {

@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { settingsFile, settingsPage } from '../../scripts/docs/settings.ts'
+import { readMode } from '../../scripts/settings.ts'
 import { LabError } from '../../stacks/error.ts'
 import { parseSettings, settingRows, settingsFromConfig } from '../../stacks/settings.ts'
 
@@ -130,5 +133,22 @@ describe('LabError', () => {
     })
     expect(LabError.parse(`Error: ${error.message}`)).toMatchObject({ found: 'a', expected: 'b', next: './lab up' })
     expect(LabError.parse('nothing of the kind')).toBeUndefined()
+  })
+})
+
+describe('whose cluster it is, also where other settings are wrong', () => {
+  it.each([
+    ['tetragon-lab:cluster: {mode: existing, context: school}', 'existing'],
+    ['cluster: {mode: existing}\n  tetragon-lab:traffic: {rat: 3}', 'existing'],
+    ['tetragon-lab:cluster: {mode: create}', 'create'],
+    ['tetragon-lab:cluster: existing', 'create'],
+    ['tetragon-lab:traffic: {rate: 3}', 'create'],
+    ['tetragon-lab:cluster: {mode: "exist', 'create'],
+  ])('%s', (line, mode) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lab-mode-'))
+    const file = join(folder, 'Pulumi.dev.yaml')
+    writeFileSync(file, `config:\n  ${line}\n`)
+    expect(readMode(file)).toBe(mode)
+    rmSync(folder, { recursive: true })
   })
 })
