@@ -205,7 +205,7 @@ function wrongDigest(what: string, url: URL, actual: string, digest: string, tru
     'first seen': ['', ''],
   }[trust]
   return new LabError({
-    found: `${what} from ${url.host || url.pathname} has sha256 ${actual}`,
+    found: `${what} from ${url.host || fileURLToPath(url)} has sha256 ${actual}`,
     expected: `${digest}, the digest ${where}`,
     next: next!,
   })

@@ -1,5 +1,16 @@
 import { expect } from 'vitest'
-import { downMends, during, fault, lab, refusal, type Stage, standing, upMends, workingLab } from './support/world.ts'
+import {
+  downMends,
+  during,
+  fault,
+  lab,
+  refusal,
+  type Stage,
+  standing,
+  upMends,
+  withoutHead,
+  workingLab,
+} from './support/world.ts'
 
 // Ctrl-C and kill -9 at every stage of `up` and `down`; every second time `up` mends it, every other time `down`.
 
@@ -33,7 +44,7 @@ export function cutOffFaults(): void {
     fault(`${signal === 'SIGINT' ? 'Ctrl-C' : 'kill -9'} while down removes the node`, async notes => {
       await standing()
       const { stderr } = await during('down', 'removes the node', () => void process.kill(workingLab(), signal))
-      notes.saw = stderr.trim().split('\n')[0] || 'Killed, by the shell'
+      notes.saw = withoutHead(stderr.trim().split('\n')[0]!) || 'Killed, by the shell'
       notes.next = signal === 'SIGINT' ? await downMends() : await upMends()
     })
 

@@ -19,6 +19,7 @@ import {
   status,
   until,
   upMends,
+  withoutHead,
 } from './support/world.ts'
 
 // A lab that stands, and something under it goes: the node, the engine, the state, a part.
@@ -130,7 +131,7 @@ export function standingFaults(): void {
     writeFileSync(file, JSON.stringify(policy))
     const applied = await lab('policy', 'apply', file)
     expect(applied.exitCode).not.toBe(0)
-    notes.saw = (applied.stderr || applied.stdout).trim().split('\n')[0]!.replace(checkout().folder, '.')
+    notes.saw = withoutHead((applied.stderr || applied.stdout).trim().split('\n')[0]!.replace(checkout().folder, '.'))
     // By the back door, and out again. That it really kills takes a kernel that can trace.
     await kubectl('apply', '-f', file)
     expect((await lab('policy', 'list')).stdout).toContain('kill-all')

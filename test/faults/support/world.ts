@@ -37,14 +37,14 @@ export interface Notes {
 export function fault(name: string, run: (notes: Notes) => Promise<void>): void {
   it(name, async () => {
     const notes: Notes = {}
+    const row = (next: string) => ({ fault: name, saw: notes.saw ?? '', next, lost: notes.lost ?? '' })
     try {
       await run(notes)
-      rows.push({ fault: name, saw: notes.saw ?? '', next: notes.next ?? '', lost: notes.lost ?? '' })
+      rows.push(row(notes.next ?? ''))
     } catch (error) {
       // Whatever it left is nothing that the next fault should meet.
       await lab('down', '--yes')
-      const why = (error instanceof Error ? error.message : String(error)).split('\n')[0]
-      rows.push({ fault: name, saw: notes.saw ?? '', next: `FAILED: ${why}`, lost: notes.lost ?? '' })
+      rows.push(row(`FAILED: ${(error instanceof Error ? error.message : String(error)).split('\n')[0]}`))
       throw error
     }
   })
@@ -59,8 +59,11 @@ export function refusal({ exitCode, stderr }: Pick<Ran, 'exitCode' | 'stderr'>):
     stderr,
   ).toEqual(['found', 'expected', 'next'])
   expect(lines.filter(line => line.length > 400)).toEqual([])
-  return lines[0]!.replace(/^found +/, '')
+  return withoutHead(lines[0]!)
 }
+
+/** The first line of a refusal, as a person would say it. */
+export const withoutHead = (line: string): string => line.replace(/^found +/, '')
 
 /** What `lab status` says, in one line. */
 export async function status(): Promise<string> {
