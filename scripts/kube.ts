@@ -16,10 +16,15 @@ export function kubeArgs(settings: Settings = readSettings()): string[] {
 
 /**
  * Output of `kubectl ARGS` on the lab's cluster, with nothing on its standard input.
+ * @param cluster the cluster, as kubectl is told it; by default the one of the settings
  * @throws LabError when no lab is running, or kubectl fails: with kubectl's own words.
  */
-export async function kubectl(args: readonly string[], options: Options = {}): Promise<string> {
-  const result = await execa('kubectl', [...kubeArgs(), ...args], {
+export async function kubectl(
+  args: readonly string[],
+  options: Options = {},
+  cluster: readonly string[] = kubeArgs(),
+): Promise<string> {
+  const result = await execa('kubectl', [...cluster, ...args], {
     stdin: options.input === undefined ? 'ignore' : 'pipe',
     ...options,
     // Also for a command that has not put the lab's own programs and folders first: nothing goes into the user's own.

@@ -51,13 +51,14 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
  */
 export const readSettings = (): Settings => parseSettings(readSections())
 
-/** `cluster.mode` as it is written, also where other settings are wrong. */
-export function readMode(file = settingsFile()): Settings['cluster']['mode'] {
+/** Which cluster is meant, as it is written: also where other settings are wrong. */
+export function readTarget(file = settingsFile()): Pick<Settings['cluster'], 'mode' | 'context'> {
   try {
     const { cluster } = readSections(file)
-    return isMap(cluster) && cluster.mode === 'existing' ? 'existing' : 'create'
+    if (isMap(cluster) && cluster.mode === 'existing' && typeof cluster.context === 'string')
+      return { mode: 'existing', context: cluster.context }
   } catch (error) {
-    if (error instanceof LabError) return 'create'
-    throw error
+    if (!(error instanceof LabError)) throw error
   }
+  return { mode: 'create', context: '' }
 }

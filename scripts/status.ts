@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { LabError } from '../stacks/error.ts'
-import { addressesOf } from '../stacks/outputs.ts'
+import { whereToLook } from '../stacks/outputs.ts'
 import { labPath } from '../stacks/paths.ts'
 import type { Settings } from '../stacks/settings.ts'
 import { nodeState } from './cluster/kind.ts'
@@ -21,7 +21,7 @@ export interface Status {
 /** Looks at the lab as it is now. @throws LabError when its cluster is there, and nothing that leads to it. */
 export async function readStatus(): Promise<Status> {
   const { settings } = await loadContext()
-  const addresses = addressesOf(settings)
+  const addresses = whereToLook(settings)
   if (settings.cluster.mode === 'create') {
     const { name } = settings.cluster
     const node = await nodeState(name)
@@ -33,13 +33,19 @@ export async function readStatus(): Promise<Status> {
         next: './lab up, which mends it, or ./lab down',
       })
   }
-  const [workloads, source] = await Promise.all([readWorkloads(), readSource(settings)])
+  const workloads = await readWorkloads()
+  // The node is no sign of a lab where it is not the lab's.
+  if (settings.cluster.mode === 'existing' && workloads.length === 0) return { state: 'down', workloads, addresses }
+  const source = await readSource(settings)
   const ready = workloads.length > 0 && workloads.every(workload => workload.ready >= workload.wanted)
   return { state: ready ? 'up' : 'starting', source, workloads, addresses }
 }
 
 async function readSource(settings: Settings): Promise<Status['source']> {
-  const [runs, decision] = await Promise.all([runningSource(), kernelDecision()])
+  const [runs, decision] = await Promise.all([
+    runningSource(),
+    kernelDecision({ cluster: settings.cluster, pull: false }),
+  ])
   const set = settings.tetragon.source
   return { runs, set, why: set === 'auto' ? decision.why : `tetragon.source is set to ${set}` }
 }

@@ -72,7 +72,7 @@ async function steps(began: number, silent: boolean, signal: AbortSignal): Promi
     const exists = settings.cluster.mode === 'existing' || (await nodeState(settings.cluster.name)) === 'running'
     const [charts, decision] = await Promise.all([
       ensureCharts(lock, chartsOf(settings)),
-      kernelDecision(),
+      kernelDecision({ cluster: settings.cluster }),
       // A lab that runs has passed them, and holds its own ports.
       exists ? undefined : requireHealthy(settings, lock),
     ])

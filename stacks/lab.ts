@@ -17,7 +17,7 @@ export interface Lab {
  */
 export async function readLab(): Promise<Lab> {
   const settings = settingsFromConfig(pulumi.runtime.allConfig())
-  return { settings, lock: readLock(), source: await decideSource(settings, kernelDecision) }
+  return { settings, lock: readLock(), source: await decideSource(settings, () => kernelDecision(settings)) }
 }
 
 /** The source of events: as set, or as the kernel allows when the setting is `auto`. */

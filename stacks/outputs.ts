@@ -25,3 +25,7 @@ export const portForwards = ({ ports }: Settings): Record<string, string> => ({
   loki: `./lab kubectl -n monitoring port-forward svc/loki ${ports.loki}:3100`,
   tetragon: `./lab kubectl -n monitoring port-forward svc/tetragon ${ports.tetragon}:2112`,
 })
+
+/** What a user is told of each part: where it answers, or how to bring it here. */
+export const whereToLook = (settings: Settings): Record<string, string> =>
+  settings.cluster.mode === 'existing' ? portForwards(settings) : addressesOf(settings)

@@ -13,7 +13,11 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  eval "$(./lab env)" && pulumi preview')
     .action(async ({ json = false }: { json?: boolean }) => {
       const { settings, lock, env } = await loadContext()
-      await Promise.all([ensureCharts(lock, chartsOf(settings)), kernelDecision(), ensureStack(env)])
+      await Promise.all([
+        ensureCharts(lock, chartsOf(settings)),
+        kernelDecision({ cluster: settings.cluster }),
+        ensureStack(env),
+      ])
       if (json) return printJson(env)
       for (const [name, value] of Object.entries(env)) print(`export ${name}=${quote(value)}`)
     })

@@ -3,7 +3,7 @@ import { readLock } from '../../stacks/lock.ts'
 import { projectDir } from '../../stacks/paths.ts'
 import { labEnvironment } from '../environment.ts'
 import { ensureStack } from '../pulumi/stack.ts'
-import { readMode } from '../settings.ts'
+import { readTarget } from '../settings.ts'
 import { onTerminal, through } from '../through.ts'
 
 export const register = (program: Command): void =>
@@ -13,7 +13,7 @@ export const register = (program: Command): void =>
     example: './lab pulumi config set --path tetragon-lab:traffic.rate 20',
     run: async args => {
       // Settings are not checked: it is by this command that a wrong one is mended.
-      const env = await labEnvironment(readLock(), readMode())
+      const env = await labEnvironment(readLock(), readTarget().mode)
       process.env.PATH = env.PATH
       await ensureStack(env)
       return onTerminal('pulumi', args, { env, cwd: projectDir })

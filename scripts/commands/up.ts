@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { addressesOf, portForwards } from '../../stacks/outputs.ts'
+import { whereToLook } from '../../stacks/outputs.ts'
 import { labPath } from '../../stacks/paths.ts'
 import { print, printJson } from '../output.ts'
 import { standUp, type UpResult } from '../up.ts'
@@ -29,8 +29,7 @@ function summary({ settings, source, why, seconds, changes, mended, remembered }
       colors.dim(done.length ? ` (${done.map(([op, count]) => `${count} ${op}`).join(', ')})` : ' (nothing to do)'),
   )
   print()
-  const where = settings.cluster.mode === 'existing' ? portForwards(settings) : addressesOf(settings)
-  for (const [name, address] of Object.entries(where)) print(`  ${name.padEnd(12)} ${address}`)
+  for (const [name, address] of Object.entries(whereToLook(settings))) print(`  ${name.padEnd(12)} ${address}`)
   print()
   print(
     `  sign in to Grafana as ${colors.bold(grafana.user)}, password: ${grafana.password ? 'the one you set' : `cat ${labPath('grafana-password')}`}`,

@@ -61,7 +61,7 @@ export async function gatherFacts(
   const fileHosts = files.then(supplies => askHosts(hostsOf([...supplies.tools, ...supplies.charts])))
   const [first, kernel, supplies, changedCharts] = await Promise.all([
     engineFacts(patience),
-    kernelDecision({ pull: false, patience }).catch(unasked),
+    kernelDecision({ cluster: settings.cluster, pull: false, patience }).catch(unasked),
     files,
     findChangedCharts(lock, charts),
   ])

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { LabError } from '../../stacks/error.ts'
 import { labPath } from '../../stacks/paths.ts'
+import type { Settings } from '../../stacks/settings.ts'
 import { keep, readKept } from '../kept.ts'
 import { dockerEndpoint, engineVersion } from '../tools/engine.ts'
 import { decideSource, type KernelFacts, noFeatures, parseProbe, type Verdict } from './decision.ts'
@@ -10,17 +12,17 @@ import { decideSource, type KernelFacts, noFeatures, parseProbe, type Verdict } 
 /** Where the lab's events can come from, and how that was found out. */
 export interface Decision extends Verdict {
   /**
-   * Whose kernel was asked: that of this machine, of the engine's own (virtual) machine, of this machine because no engine answers, or
-   * nobody's, in which case the verdict is the cautious one and is not kept.
+   * Whose kernel was asked: that of this machine, of the engine's own (virtual) machine, of this machine because no engine answers, of a node
+   * of the cluster that the settings name, or nobody's, in which case the verdict is the cautious one and is not kept.
    */
-  asked: 'this machine' | 'engine' | 'no engine' | 'nobody'
+  asked: 'this machine' | 'engine' | 'no engine' | 'node' | 'nobody'
   /** What else is known about that kernel. */
   kernel?: Pick<KernelFacts, 'release' | 'lockdown' | 'lsm' | 'tracefs'>
 }
 
 const cachedSchema = z.object({
   key: z.string(),
-  asked: z.enum(['this machine', 'engine', 'no engine']),
+  asked: z.enum(['this machine', 'engine', 'no engine', 'node']),
   rootless: z.boolean(),
   probe: z.string(),
 })
@@ -32,16 +34,26 @@ const script = join(import.meta.dirname, 'kernel-probe.sh')
 const probeVersion = 2
 const cacheFile = (): string => labPath('kernel.json')
 
+/** How a kernel is asked. */
+interface Asking {
+  /** A cluster of the user's own is asked in place of the engine. */
+  cluster?: Pick<Settings['cluster'], 'mode' | 'context'>
+  pull?: boolean
+  patience?: number
+}
+
 /**
- * Whether the kernel under the Docker engine can run Tetragon.
+ * Whether the kernel under the Docker engine can run Tetragon, or that under the cluster which the settings name.
  *
  * Asked once for each engine and kernel, then read from `.lab/kernel.json`. A local engine shares this machine's kernel, which is asked
- * directly; another one (Docker Desktop, a remote host) is asked from a short-lived privileged container of the kind node image.
- * @param options.pull fetch the node image where it is needed for asking and is not there; default true.
+ * directly; another one (Docker Desktop, a remote host) is asked from a short-lived privileged container of the kind node image, and a node from a
+ * short-lived privileged pod.
+ * @param options.pull fetch the node image where it is needed for asking and is not there, or make the pod; default true.
  * @param options.patience milliseconds that the container may take; by default as long as it takes. Where it takes longer, nobody was asked.
- * @throws LabError when that image cannot be had.
+ * @throws LabError when that image cannot be had, or the cluster cannot be asked.
  */
-export async function kernelDecision(options: { pull?: boolean; patience?: number } = {}): Promise<Decision> {
+export async function kernelDecision(options: Asking = {}): Promise<Decision> {
+  if (options.cluster?.mode === 'existing') return clusterDecision(options.cluster.context, options)
   const endpoint = dockerEndpoint()
   const engine = await engineVersion(endpoint, options.patience)
   const linux = process.platform === 'linux'
@@ -67,6 +79,36 @@ export async function kernelDecision(options: { pull?: boolean; patience?: numbe
   const found: Cached = { key, asked, rootless, probe }
   keep(cacheFile(), found)
   return decide(found)
+}
+
+async function clusterDecision(context: string, { pull = true, patience }: Asking): Promise<Decision> {
+  const { askNode, identityOf, nodeToAsk } = await import('./node-kernel.ts')
+  let node: Awaited<ReturnType<typeof nodeToAsk>>
+  try {
+    node = await nodeToAsk(context, patience)
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error
+    if (!pull) return unasked(`the cluster of context ${context} does not answer`)
+    throw new LabError({
+      found: `the cluster of context ${context} does not answer: ${error.found.replace(/^kubectl get nodes -o: /, '')}`,
+      expected: 'the cluster that cluster.context names, in your kubeconfig',
+      next: './lab pulumi config set --path tetragon-lab:cluster.context NAME   (NAME: kubectl config get-contexts)',
+    })
+  }
+  if (!node) return unasked(`the cluster of context ${context} has no node`)
+  const key = [`probe ${probeVersion}`, context, identityOf(node)].join(' ')
+  const kept = readKept(cacheFile(), cachedSchema)
+  if (kept?.key === key && kept.asked === 'node') return decide(kept)
+  if (!pull) return unasked(`\`lab up\` asks that of node ${node.metadata.name}`)
+  try {
+    const found: Cached = { key, asked: 'node', rootless: false, probe: await askNode(context, node, script) }
+    keep(cacheFile(), found)
+    return decide(found)
+  } catch (error) {
+    // A cluster may allow the lab and refuse such a pod: `tetragon.source` says then what is played.
+    if (error instanceof LabError) return unasked(error.found)
+    throw error
+  }
 }
 
 function decide({ probe, rootless, asked }: Cached): Decision {

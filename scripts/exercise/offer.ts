@@ -9,7 +9,7 @@ import type { Offer } from './available.ts'
 export async function currentOffer(): Promise<Offer & { running: boolean }> {
   const settings = readSettings()
   const [decision, source, cluster] = await Promise.all([
-    kernelDecision({ pull: false }),
+    kernelDecision({ cluster: settings.cluster, pull: false }),
     ifThere(runningSource),
     ifThere(() => kubectl(['get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}'])),
   ])

@@ -52,14 +52,15 @@ export function readSound(nameOrFile: string, warn?: (finding: Finding) => void)
 }
 
 /**
- * What is known about the kernel under the Docker engine: its features, and where it is this machine's own, its functions.
+ * What is known about the kernel that the lab is for: its features, and where it is this machine's own, its functions.
  * @throws LabError when no kernel could be asked.
  */
 export async function kernelHere(): Promise<Kernel> {
   const { kernelDecision } = await import('../doctor/kernel.ts')
-  const { asked, features, why } = await kernelDecision({ pull: false })
+  const { readTarget } = await import('../settings.ts')
+  const { asked, features, why } = await kernelDecision({ cluster: readTarget(), pull: false })
   if (asked === 'nobody') throw new LabError({ found: why, expected: 'a kernel to ask', next: './lab doctor' })
-  return { ...features, ...(asked !== 'engine' && { symbols: kernelSymbols() }) }
+  return { ...features, ...(asked !== 'engine' && asked !== 'node' && { symbols: kernelSymbols() }) }
 }
 
 /** Names of this machine's kernel functions; undefined where they may not be read. */

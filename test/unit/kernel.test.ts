@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { release } from 'node:os'
 import { join } from 'node:path'
@@ -343,6 +343,83 @@ describe('whose kernel is asked', () => {
   test.runIf(process.platform === 'linux')("this machine's, when no engine answers", async () => {
     expect(await kernelDecision()).toMatchObject({ asked: 'no engine' })
     expect(docker.calls()).toEqual([])
+  })
+})
+
+describe('whose kernel is asked with a cluster of one’s own', () => {
+  const cluster = { mode: 'existing', context: 'school' } as const
+  const { LAB_DIR, PATH } = process.env
+  let folder: string
+
+  /** A fake of kubectl: two nodes, of which the first takes no pods, and a pod that says what the probe would. */
+  function fakeKubectl({ boot = 'a', run = `cat >/dev/null; cat <<'PROBE'\n${debian}\nPROBE` } = {}): void {
+    const node = (name: string, spec: object) => ({
+      metadata: { name },
+      spec,
+      status: { nodeInfo: { kernelVersion: '6.1.0', architecture: 'amd64', bootID: boot } },
+    })
+    const nodes = { items: [node('leader', { taints: [{ effect: 'NoSchedule' }] }), node('worker', {})] }
+    const script = `#!/bin/sh
+echo "$*" >> '${folder}/calls'
+case "$3" in
+  get) echo '${JSON.stringify(nodes)}' ;;
+  run) ${run}
+  ;;
+esac
+`
+    writeFileSync(join(folder, 'kubectl'), script, { mode: 0o755 })
+  }
+  const calls = (verb: string): string[] =>
+    readFileSync(join(folder, 'calls'), 'utf8')
+      .split('\n')
+      .filter(call => call.startsWith(`--context school ${verb} `))
+
+  beforeEach(() => {
+    folder = newFolder()
+    process.env.LAB_DIR = folder
+    process.env.PATH = `${folder}:${PATH}`
+  })
+  afterEach(() => {
+    process.env.PATH = PATH
+    if (LAB_DIR === undefined) delete process.env.LAB_DIR
+    else process.env.LAB_DIR = LAB_DIR
+  })
+
+  test('that of a node which takes pods, once for each boot of it, from a pod that is removed', async () => {
+    fakeKubectl()
+    expect(await kernelDecision({ cluster })).toMatchObject({ source: 'live', asked: 'node' })
+    expect(await kernelDecision({ cluster, pull: false })).toMatchObject({ source: 'live', asked: 'node' })
+    expect(calls('run')).toHaveLength(1)
+    expect(calls('run')[0]).toMatch(/"nodeName":"worker","hostPID":true.* --privileged /)
+    expect(calls('delete')).toHaveLength(2)
+    fakeKubectl({ boot: 'b' })
+    await kernelDecision({ cluster })
+    expect(calls('run')).toHaveLength(2)
+  })
+
+  test('nobody’s, by a command that makes nothing; that is not kept', async () => {
+    fakeKubectl()
+    expect(await kernelDecision({ cluster, pull: false })).toMatchObject({ source: 'replay', asked: 'nobody' })
+    expect(calls('run')).toEqual([])
+    expect(await kernelDecision({ cluster })).toMatchObject({ asked: 'node' })
+  })
+
+  test('nobody’s, where the cluster will not have such a pod: it says why, and a recording is played', async () => {
+    fakeKubectl({ run: 'echo \'violates PodSecurity "baseline:latest"\' >&2; exit 1' })
+    const { source, asked, why } = await kernelDecision({ cluster })
+    expect({ source, asked }).toEqual({ source: 'replay', asked: 'nobody' })
+    expect(why).toMatch(/The kernel was not asked: kubectl run.*violates PodSecurity/)
+    expect(calls('delete')).toHaveLength(2)
+  })
+
+  test('nobody’s, where there is no such cluster: up says so, the doctor goes on', async () => {
+    writeFileSync(join(folder, 'kubectl'), '#!/bin/sh\necho \'error: context "school" does not exist\' >&2; exit 1\n', {
+      mode: 0o755,
+    })
+    await expect(kernelDecision({ cluster })).rejects.toMatchObject({
+      found: 'the cluster of context school does not answer: error: context "school" does not exist',
+    })
+    expect(await kernelDecision({ cluster, pull: false })).toMatchObject({ asked: 'nobody' })
   })
 })
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { settingsFile, settingsPage } from '../../scripts/docs/settings.ts'
-import { readMode } from '../../scripts/settings.ts'
+import { readTarget } from '../../scripts/settings.ts'
 import { LabError } from '../../stacks/error.ts'
 import { parseSettings, settingRows, settingsFromConfig } from '../../stacks/settings.ts'
 
@@ -139,7 +139,7 @@ describe('LabError', () => {
 describe('whose cluster it is, also where other settings are wrong', () => {
   it.each([
     ['tetragon-lab:cluster: {mode: existing, context: school}', 'existing'],
-    ['cluster: {mode: existing}\n  tetragon-lab:traffic: {rat: 3}', 'existing'],
+    ['cluster: {mode: existing, context: school}\n  tetragon-lab:traffic: {rat: 3}', 'existing'],
     ['tetragon-lab:cluster: {mode: create}', 'create'],
     ['tetragon-lab:cluster: existing', 'create'],
     ['tetragon-lab:traffic: {rate: 3}', 'create'],
@@ -148,7 +148,7 @@ describe('whose cluster it is, also where other settings are wrong', () => {
     const folder = mkdtempSync(join(tmpdir(), 'lab-mode-'))
     const file = join(folder, 'Pulumi.dev.yaml')
     writeFileSync(file, `config:\n  ${line}\n`)
-    expect(readMode(file)).toBe(mode)
+    expect(readTarget(file)).toEqual({ mode, context: mode === 'existing' ? 'school' : '' })
     rmSync(folder, { recursive: true })
   })
 })
