@@ -46,12 +46,11 @@ export async function kubectl(
       expected: 'an answer from the cluster',
       next: './lab status, again in some seconds',
     })
+  const [asked] = args.join(' ').split(' -')
   throw new LabError({
-    found: `kubectl ${args.slice(0, 3).join(' ')}: ${says.split('\n').at(-1)}`,
+    found: `kubectl ${asked}: ${says.split('\n').at(-1)}`,
     expected: 'an answer from the cluster',
-    next: /refused|no such host|timeout|unreachable/i.test(says)
-      ? './lab status'
-      : `./lab kubectl ${args.slice(0, 3).join(' ')}`,
+    next: /refused|no such host|timeout|unreachable/i.test(says) ? './lab status' : `./lab kubectl ${asked}`,
   })
 }
 

@@ -90,7 +90,7 @@ async function clusterDecision(context: string, { pull = true, patience }: Askin
     if (!(error instanceof LabError)) throw error
     if (!pull) return unasked(`the cluster of context ${context} does not answer`)
     throw new LabError({
-      found: `the cluster of context ${context} does not answer: ${error.found.replace(/^kubectl get nodes -o: /, '')}`,
+      found: `the cluster of context ${context} does not answer: ${error.found.replace(/^kubectl get nodes: /, '')}`,
       expected: 'the cluster that cluster.context names, in your kubeconfig',
       next: './lab pulumi config set --path tetragon-lab:cluster.context NAME   (NAME: kubectl config get-contexts)',
     })
