@@ -33,10 +33,9 @@ export async function readStatus(): Promise<Status> {
         next: './lab up, which mends it, or ./lab down',
       })
   }
-  const workloads = await readWorkloads()
+  const [workloads, source] = await Promise.all([readWorkloads(), readSource(settings)])
   // The node is no sign of a lab where it is not the lab's.
   if (settings.cluster.mode === 'existing' && workloads.length === 0) return { state: 'down', workloads, addresses }
-  const source = await readSource(settings)
   const ready = workloads.length > 0 && workloads.every(workload => workload.ready >= workload.wanted)
   return { state: ready ? 'up' : 'starting', source, workloads, addresses }
 }

@@ -17,7 +17,11 @@ export interface Lab {
  */
 export async function readLab(): Promise<Lab> {
   const settings = settingsFromConfig(pulumi.runtime.allConfig())
-  return { settings, lock: readLock(), source: await decideSource(settings, () => kernelDecision(settings)) }
+  return {
+    settings,
+    lock: readLock(),
+    source: await decideSource(settings, () => kernelDecision({ cluster: settings.cluster })),
+  }
 }
 
 /** The source of events: as set, or as the kernel allows when the setting is `auto`. */

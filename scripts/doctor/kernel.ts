@@ -53,61 +53,78 @@ interface Asking {
  * @throws LabError when that image cannot be had, or the cluster cannot be asked.
  */
 export async function kernelDecision(options: Asking = {}): Promise<Decision> {
-  if (options.cluster?.mode === 'existing') return clusterDecision(options.cluster.context, options)
-  const endpoint = dockerEndpoint()
-  const engine = await engineVersion(endpoint, options.patience)
-  const linux = process.platform === 'linux'
-  if (!engine && !linux) return unasked('no Docker engine answers')
-  const local = linux && (!engine || (endpoint.startsWith('unix://') && engine.KernelVersion === release()))
-  const key = [
-    `probe ${probeVersion}`,
-    endpoint,
-    engine?.KernelVersion ?? release(),
-    engine?.Arch ?? process.arch,
-    local ? bootId() : '',
-  ].join(' ')
-  const asked: Cached['asked'] = local ? (engine ? 'this machine' : 'no engine') : 'engine'
-
+  const { cluster } = options
+  const kernel = cluster?.mode === 'existing' ? await ofNode(cluster.context, options) : await ofEngine(options)
+  if ('why' in kernel) return unasked(kernel.why)
+  const { asked } = kernel
+  const key = [`probe ${probeVersion}`, ...kernel.key].join(' ')
   const kept = readKept(cacheFile(), cachedSchema)
   if (kept?.key === key && kept.asked === asked) return decide(kept)
-
-  const { pull = true, patience } = options
-  const rootless = engine ? await isRootless(patience) : false
-  const probe = local ? await askHere() : await askContainer(pull, patience)
-  if (probe === 'no image') return unasked('the node image, from which the kernel is asked, is not here yet')
-  if (probe === 'too slow') return unasked('the engine took too long')
-  const found: Cached = { key, asked, rootless, probe }
+  const answer = await kernel.ask()
+  if ('why' in answer) return unasked(answer.why)
+  const found: Cached = { key, asked, ...answer }
   keep(cacheFile(), found)
   return decide(found)
 }
 
-async function clusterDecision(context: string, { pull = true, patience }: Asking): Promise<Decision> {
+/** Why a kernel was not asked. */
+interface Unasked {
+  why: string
+}
+
+/** A kernel that can be asked. */
+interface Kernel {
+  asked: Cached['asked']
+  /** What tells it, and how it was booted, from another. */
+  key: string[]
+  ask: () => Promise<Pick<Cached, 'rootless' | 'probe'> | Unasked>
+}
+
+async function ofEngine({ pull = true, patience }: Asking): Promise<Kernel | Unasked> {
+  const endpoint = dockerEndpoint()
+  const engine = await engineVersion(endpoint, patience)
+  const linux = process.platform === 'linux'
+  if (!engine && !linux) return { why: 'no Docker engine answers' }
+  const local = linux && (!engine || (endpoint.startsWith('unix://') && engine.KernelVersion === release()))
+  return {
+    asked: local ? (engine ? 'this machine' : 'no engine') : 'engine',
+    key: [endpoint, engine?.KernelVersion ?? release(), engine?.Arch ?? process.arch, local ? bootId() : ''],
+    ask: async () => {
+      const rootless = engine ? await isRootless(patience) : false
+      const probe = local ? await askHere() : await askContainer(pull, patience)
+      if (probe === 'no image') return { why: 'the node image, from which the kernel is asked, is not here yet' }
+      if (probe === 'too slow') return { why: 'the engine took too long' }
+      return { rootless, probe }
+    },
+  }
+}
+
+async function ofNode(context: string, { pull = true, patience }: Asking): Promise<Kernel | Unasked> {
   const { askNode, identityOf, nodeToAsk } = await import('./node-kernel.ts')
-  let node: Awaited<ReturnType<typeof nodeToAsk>>
-  try {
-    node = await nodeToAsk(context, patience)
-  } catch (error) {
+  const node = await nodeToAsk(context, patience).catch((error: unknown) => {
     if (!(error instanceof LabError)) throw error
-    if (!pull) return unasked(`the cluster of context ${context} does not answer`)
+    if (!pull) return 'no answer' as const
     throw new LabError({
       found: `the cluster of context ${context} does not answer: ${error.found.replace(/^kubectl get nodes: /, '')}`,
       expected: 'the cluster that cluster.context names, in your kubeconfig',
       next: './lab pulumi config set --path tetragon-lab:cluster.context NAME   (NAME: kubectl config get-contexts)',
     })
-  }
-  if (!node) return unasked(`the cluster of context ${context} has no node`)
-  const key = [`probe ${probeVersion}`, context, identityOf(node)].join(' ')
-  const kept = readKept(cacheFile(), cachedSchema)
-  if (kept?.key === key && kept.asked === 'node') return decide(kept)
-  if (!pull) return unasked(`\`lab up\` asks that of node ${node.metadata.name}`)
-  try {
-    const found: Cached = { key, asked: 'node', rootless: false, probe: await askNode(context, node, script) }
-    keep(cacheFile(), found)
-    return decide(found)
-  } catch (error) {
-    // A cluster may allow the lab and refuse such a pod: `tetragon.source` says then what is played.
-    if (error instanceof LabError) return unasked(error.found)
-    throw error
+  })
+  if (node === 'no answer') return { why: `the cluster of context ${context} does not answer` }
+  if (!node) return { why: `the cluster of context ${context} has no node` }
+  return {
+    asked: 'node',
+    key: [context, identityOf(node)],
+    ask: async () => {
+      if (!pull) return { why: `\`lab up\` asks that of node ${node.metadata.name}` }
+      try {
+        return { rootless: false, probe: await askNode(context, node, script) }
+      } catch (error) {
+        // A cluster may allow the lab and refuse such a pod: `tetragon.source` says then what is played.
+        if (error instanceof LabError) return { why: error.found }
+        throw error
+      }
+    },
   }
 }
 

@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { settingsFile, settingsPage } from '../../scripts/docs/settings.ts'
 import { readTarget } from '../../scripts/settings.ts'
 import { LabError } from '../../stacks/error.ts'
 import { parseSettings, settingRows, settingsFromConfig } from '../../stacks/settings.ts'
+import { newFolder } from './support/publisher.ts'
 
 /** What a wrong setting says. */
 function refusal(given: unknown): LabError {
@@ -145,10 +145,8 @@ describe('whose cluster it is, also where other settings are wrong', () => {
     ['tetragon-lab:traffic: {rate: 3}', 'create'],
     ['tetragon-lab:cluster: {mode: "exist', 'create'],
   ])('%s', (line, mode) => {
-    const folder = mkdtempSync(join(tmpdir(), 'lab-mode-'))
-    const file = join(folder, 'Pulumi.dev.yaml')
+    const file = join(newFolder(), 'Pulumi.dev.yaml')
     writeFileSync(file, `config:\n  ${line}\n`)
     expect(readTarget(file)).toEqual({ mode, context: mode === 'existing' ? 'school' : '' })
-    rmSync(folder, { recursive: true })
   })
 })
