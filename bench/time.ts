@@ -1,5 +1,5 @@
 import { $ } from 'zx'
-import { projectDir } from '../stacks/paths.ts'
+import { projectDir } from '../shared/paths.ts'
 
 // What the README's figures are made of: a bare cluster and a whole lab in the same run, each as often as asked.
 //   node bench/time.ts [runs]

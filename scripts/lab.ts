@@ -2,9 +2,9 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
-import { LabError } from '../stacks/error.ts'
-import { report } from './output.ts'
-import { LabCommand } from './usage.ts'
+import { LabError } from '../shared/lab-error.ts'
+import { LabCommand } from './terminal/lab-command.ts'
+import { report } from './terminal/output.ts'
 
 // The `lab` command: finds its subcommands in scripts/commands, one file each, and turns what they throw into lines and an exit code.
 

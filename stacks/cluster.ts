@@ -3,14 +3,14 @@ import { local, types } from '@pulumi/command'
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import { stringify } from 'yaml'
-import { imagesOf } from './images.ts'
-import type { Lab } from './lab.ts'
-import { imageRef, type LockedImage } from './lock.ts'
-import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from './names.ts'
-import { labDir, labId, projectDir } from './paths.ts'
-import type { Settings } from './settings.ts'
+import type { Lab } from '../shared/lab.ts'
+import { imagesOf } from '../shared/lab-images.ts'
+import { imageRef, type LockedImage } from '../shared/lock.ts'
+import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from '../shared/names.ts'
+import { labDir, labId, projectDir } from '../shared/paths.ts'
+import type { Settings } from '../shared/settings/schema.ts'
 
-/** What `scripts/cluster.ts` is told on its standard input; kept in the state, so that destroy knows it too. */
+/** What `scripts/cluster/resource-command.ts` is told on its standard input; kept in the state, so that destroy knows it too. */
 export interface ClusterSpec {
   name: string
   /** The kind configuration, as YAML. */
@@ -56,9 +56,9 @@ export class Cluster extends pulumi.ComponentResource {
       this.node = new local.Command(
         `${name}-node`,
         {
-          create: 'node scripts/cluster.ts ensure',
-          update: 'node scripts/cluster.ts ensure',
-          delete: 'node scripts/cluster.ts delete',
+          create: 'node scripts/cluster/resource-command.ts ensure',
+          update: 'node scripts/cluster/resource-command.ts ensure',
+          delete: 'node scripts/cluster/resource-command.ts delete',
           dir: projectDir,
           stdin: JSON.stringify(spec),
           environment: { LAB_DIR: labDir() },

@@ -1,7 +1,7 @@
 import * as k8s from '@pulumi/kubernetes'
 import type * as pulumi from '@pulumi/pulumi'
-import { namespaces } from './names.ts'
-import { enforced } from './pod-security.ts'
+import { namespaces } from '../shared/names.ts'
+import { enforced } from '../shared/pod-security.ts'
 
 /** The two namespaces that everything is in. */
 export function makeNamespaces(options: pulumi.ComponentResourceOptions) {

@@ -1,8 +1,8 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
-import type { Lab } from './lab.ts'
-import { namespaces, podSubnet, releases } from './names.ts'
-import type { Settings } from './settings.ts'
+import type { Lab } from '../shared/lab.ts'
+import { namespaces, podSubnet, releases } from '../shared/names.ts'
+import type { Settings } from '../shared/settings/schema.ts'
 
 // Who may connect to whom. In both namespaces nobody may, but for the edges below; the network of a KinD cluster enforces it, another may not.
 // Kubernetes lets the kubelet in on its own: probes need no edge. A pod on the node's own network (Tetragon, the replay, node-exporter) is no

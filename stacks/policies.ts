@@ -1,7 +1,7 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
-import type { Lab } from './lab.ts'
-import { readPolicy } from './policy-file.ts'
+import type { Lab } from '../shared/lab.ts'
+import { readPolicy } from '../shared/policy-file.ts'
 
 /**
  * The TracingPolicies that are loaded with the lab, each from its file in `policies/`.

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import * as k8s from '@pulumi/kubernetes'
 import type * as pulumi from '@pulumi/pulumi'
-import { LabError } from './error.ts'
-import type { Lab } from './lab.ts'
-import { type ChartName, chartFile } from './lock.ts'
-import { namespaces } from './names.ts'
+import type { Lab } from '../shared/lab.ts'
+import { LabError } from '../shared/lab-error.ts'
+import { type ChartName, chartFile } from '../shared/lock.ts'
+import { namespaces } from '../shared/names.ts'
 
 /** Values for a chart; a chart's own schema is its author's, so what is checked here is checked by a test against the chart. */
 export type Values = Record<string, unknown>

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stages } from '../../dashboards/stages.ts'
-import { LabError } from '../../stacks/error.ts'
-import type { Settings } from '../../stacks/settings.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
 
 const everything = '{service_name="tetragon"}'
 /** The most that Loki gives at once. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { projectDir } from '../../shared/paths.ts'
 import { freshen, readRecording } from '../../stacks/monitoring/replay/replay.mjs'
-import { projectDir } from '../../stacks/paths.ts'
 
 const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook')
 

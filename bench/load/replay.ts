@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nodeOf } from '../../scripts/cluster/kind.ts'
-import { kubectl } from '../../scripts/kube.ts'
-import { docker } from '../../scripts/tools/docker.ts'
-import { exportFile, namespaces } from '../../stacks/names.ts'
+import { kubectl } from '../../scripts/cluster/kubectl.ts'
+import { docker } from '../../scripts/engine/docker.ts'
+import { exportFile, namespaces } from '../../shared/names.ts'
 import type { Stopped } from './played.ts'
 
 const name = 'tetragon-replay'

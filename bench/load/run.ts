@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { loadContext } from '../../scripts/context.ts'
+import { loadContext } from '../../scripts/context/context.ts'
 import { type Cost, type Counts, Observed } from './observed.ts'
 import { compare, Played } from './played.ts'
 import { ReplayControl } from './replay.ts'

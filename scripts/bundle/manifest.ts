@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { chartNames, toolNames } from '../../stacks/lock.ts'
+import { chartNames, toolNames } from '../../shared/lock.ts'
 
 // What a bundle is: one tar, uncompressed, of files that are compressed already, and first among them these two.
 //

@@ -1,4 +1,4 @@
-import { imageRef, type Lock, type LockedImage } from '../../stacks/lock.ts'
+import { imageRef, type Lock, type LockedImage } from '../../shared/lock.ts'
 
 /** What a lock pins, one text each by what it is for: `charts.loki` is `18.11.0 sha256:…`. Addresses are left out: where a thing comes from does not change it. */
 export type Pins = Record<string, string>

@@ -4,8 +4,8 @@ import { execa } from 'execa'
 import pLimit from 'p-limit'
 import lockfile from 'proper-lockfile'
 import { create } from 'tar'
-import { LabError } from '../../stacks/error.ts'
-import { imagesOf } from '../../stacks/images.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { imagesOf } from '../../shared/lab-images.ts'
 import {
   type ChartName,
   chartFile,
@@ -16,14 +16,13 @@ import {
   type LockedImage,
   type ToolName,
   toolNames,
-} from '../../stacks/lock.ts'
-import { projectDir } from '../../stacks/paths.ts'
-import type { Settings } from '../../stacks/settings.ts'
-import { type Platform, parsePlatform, platformName, thisPlatform } from '../tools/address.ts'
-import { chartAddress, chartInPlace, chartsOf, ensureCharts } from '../tools/charts.ts'
-import { freeBytes } from '../tools/disk.ts'
-import { docker } from '../tools/docker.ts'
-import { fileDigest, knownDigest, sizeAt } from '../tools/download.ts'
+} from '../../shared/lock.ts'
+import { projectDir } from '../../shared/paths.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import { freeBytes } from '../engine/disk.ts'
+import { docker } from '../engine/docker.ts'
+import { chartAddress, chartInPlace, chartsOf, ensureCharts } from '../supplies/charts.ts'
+import { fileDigest, knownDigest, sizeAt } from '../supplies/download.ts'
 import {
   enginePlatform,
   type HeldImage,
@@ -37,11 +36,12 @@ import {
   pullPublished,
   registryDigest,
   wantedDigest,
-} from '../tools/images.ts'
-import { fetchToolArchive, toolAddress } from '../tools/tools.ts'
-import { packImage } from './images.ts'
+} from '../supplies/images.ts'
+import { type Platform, parsePlatform, platformName, thisPlatform } from '../supplies/platform.ts'
+import { fetchToolArchive, toolAddress } from '../supplies/tools.ts'
+import { sizeText } from '../terminal/size-text.ts'
+import { packImage } from './image-archive.ts'
 import { type Manifest, packagesPath, pathsOf } from './manifest.ts'
-import { sizeText } from './size.ts'
 import { Stage } from './stage.ts'
 
 /** What a bundle is to be. */

@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { keep, readKept } from '../kept.ts'
-import { fileDigest } from '../tools/download.ts'
+import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
+import { fileDigest } from '../supplies/download.ts'
 import type { Member } from './manifest.ts'
 
 // The folder beside a bundle in which its files are collected. What is in there whole is written down, so that a bundle that was cut off goes
@@ -40,7 +40,7 @@ export class Stage {
   static async open(folder: string): Promise<Stage> {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     // What cannot be read is as good as nothing: all is collected anew
-    const journal = readKept(join(folder, journalName), journalSchema)
+    const journal = readStateFile(join(folder, journalName), journalSchema)
     const stage = new Stage(folder, journal ?? { members: {}, images: {}, unpacked: {} })
     const { members, images } = stage.#journal
     await Promise.all(
@@ -105,7 +105,7 @@ export class Stage {
   }
 
   #write(): void {
-    keep(join(this.folder, journalName), this.#journal)
+    writeStateFile(join(this.folder, journalName), this.#journal)
   }
 }
 

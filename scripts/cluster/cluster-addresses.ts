@@ -1,7 +1,7 @@
 import { execa } from 'execa'
 import pRetry from 'p-retry'
-import { LabError } from '../../stacks/error.ts'
-import { podSubnet, serviceSubnet } from '../../stacks/names.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { podSubnet, serviceSubnet } from '../../shared/names.ts'
 
 // The address of a Service belongs to no machine: kube-proxy replaces it on the way by that of a pod. Until it does, and while it still means a
 // pod that is gone, which for some seconds after a start of the node is so with all of them, the packet would leave the node, and a network of a

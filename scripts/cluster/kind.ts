@@ -2,14 +2,14 @@ import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { z } from 'zod'
+import { LabError } from '../../shared/lab-error.ts'
+import { imageRef } from '../../shared/lock.ts'
+import { labId, labPath } from '../../shared/paths.ts'
+import { setCommand } from '../../shared/settings/schema.ts'
+import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
+import { readSingle } from '../../shared/validation/yaml-source.ts'
 import type { ClusterSpec } from '../../stacks/cluster.ts'
-import { LabError } from '../../stacks/error.ts'
-import { imageRef } from '../../stacks/lock.ts'
-import { labId, labPath } from '../../stacks/paths.ts'
-import { setCommand } from '../../stacks/settings.ts'
-import { readSingle } from '../../stacks/source.ts'
-import { keep, readKept } from '../kept.ts'
-import { type ImageStep, loadImages, pullAll } from '../tools/images.ts'
+import { type ImageStep, loadImages, pullAll } from '../supplies/images.ts'
 import { keepClusterAddressesInside } from './cluster-addresses.ts'
 
 type Say = (line: string) => void
@@ -23,7 +23,7 @@ const kubeconfig = (): string => labPath('kubeconfig')
 
 /** A record that is damaged says nothing; then the node is asked. */
 export const isRecorded = (cluster: string): boolean =>
-  readKept(recordFile(), z.object({ name: z.string() }))?.name === cluster
+  readStateFile(recordFile(), z.object({ name: z.string() }))?.name === cluster
 
 /** Whether this lab made the cluster of that name: by what it remembers, or where that is lost, by what it wrote into the node. */
 export const isOurs = async (cluster: string): Promise<boolean> =>
@@ -40,7 +40,7 @@ export const isForgotten = async (cluster: string): Promise<boolean> =>
 export async function mendRecords(cluster: string): Promise<string[]> {
   const done: string[] = []
   if (await isForgotten(cluster)) {
-    keep(recordFile(), { name: cluster })
+    writeStateFile(recordFile(), { name: cluster })
     done.push('wrote .lab/cluster.json anew, which was damaged')
   }
   if (isRecorded(cluster) && contextOf(kubeconfig()) !== `kind-${cluster}` && (await exportKubeconfig(cluster)))
@@ -122,7 +122,7 @@ export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string
     return node
   }
   if (state) await deleteCluster(spec.name, say)
-  keep(recordFile(), { name: spec.name })
+  writeStateFile(recordFile(), { name: spec.name })
   await pullAll([spec.nodeImage], tell(say))
   await Promise.all([create(spec, say).then(() => ready(120, say)), load(), keepClusterAddressesInside(node)])
   return node

@@ -2,21 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { execa } from 'execa'
 import colors from 'picocolors'
-import { LabError } from '../../stacks/error.ts'
-import { namespaces, releases } from '../../stacks/names.ts'
-import { projectDir } from '../../stacks/paths.ts'
-import { configNamespace } from '../../stacks/settings.ts'
-import { loadContext } from '../context.ts'
-import { isKnown, studentName, tellTeacher } from '../exercise/class.ts'
-import { currentOffer } from '../exercise/offer.ts'
-import { plainTable } from '../exercise/table.ts'
-import { awayAfter, ownAddresses, readClass } from '../exercise/teacher.ts'
-import { realWorld } from '../exercise/world.ts'
-import { kubeArgs, kubectl } from '../kube.ts'
-import { note, print, printJson } from '../output.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { namespaces, releases } from '../../shared/names.ts'
+import { projectDir } from '../../shared/paths.ts'
+import { configNamespace } from '../../shared/settings/schema.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
+import { kubeArgs, kubectl } from '../cluster/kubectl.ts'
+import { loadContext } from '../context/context.ts'
+import { connectLabClient } from '../exercise/check/lab-client.ts'
+import { isKnown, studentName, tellTeacher } from '../exercise/class/progress-metrics.ts'
+import { awayAfter, ownAddresses, readClass } from '../exercise/class/students.ts'
+import { currentCapabilities } from '../exercise/session/capabilities.ts'
 import { ensureStack } from '../pulumi/stack.ts'
-import { readSettings } from '../settings.ts'
-import { wholeNumber } from '../usage.ts'
+import { wholeNumber } from '../terminal/lab-command.ts'
+import { note, print, printJson } from '../terminal/output.ts'
+import { plainTable } from '../terminal/table.ts'
 
 export function register(program: Command): void {
   const group = program
@@ -63,7 +63,7 @@ How, and what it opens: docs/teaching.md`,
           next: `./lab class join ${address} --as ${before.class.student || 'YOUR-NAME'}`,
         })
       await setSettings({ pushTo: address, ...(as && { student: as }) })
-      const offer = await currentOffer()
+      const offer = await currentCapabilities()
       const problem = await tellTeacher(offer)
       print(
         `The progress of your exercises goes to ${address}, under the name ${studentName(offer.settings)}. Nothing else does.`,
@@ -88,7 +88,7 @@ How, and what it opens: docs/teaching.md`,
     .option('--json', 'print it as JSON')
     .addHelpText('after', "\nExample:\n  ./lab class show --json | jq '.[] | select(.stuck)'")
     .action(async ({ json = false }: { json?: boolean }) => {
-      const students = await readClass(await realWorld())
+      const students = await readClass(await connectLabClient())
       if (json) return printJson(students)
       if (students.length === 0)
         return print('Nobody has sent progress in the last six hours. A class begins with ./lab class open')

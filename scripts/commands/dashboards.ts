@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import type { Command } from 'commander'
-import { exportDashboards, listDashboards } from '../dashboards/export.ts'
-import { note, print, printJson } from '../output.ts'
+import { exportDashboards, listDashboards } from '../telemetry/dashboard-export.ts'
+import { note, print, printJson } from '../terminal/output.ts'
 
 /** `lab dashboards`: the lab's dashboards without the lab. */
 export function register(program: Command): void {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { readLock } from '../../stacks/lock.ts'
-import type { Check } from '../doctor/check.ts'
+import { readLock } from '../../shared/lock.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
+import type { DoctorCheck } from '../doctor/doctor-check.ts'
 import { examine } from '../doctor/preflight.ts'
-import { print, printJson } from '../output.ts'
-import { readSettings } from '../settings.ts'
+import { print, printJson } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program
@@ -22,7 +22,7 @@ export function register(program: Command): void {
 
 const marks = { ok: colors.green('ok  '), warn: colors.yellow('warn'), fail: colors.red('fail') }
 
-function show(checks: readonly Check[]): void {
+function show(checks: readonly DoctorCheck[]): void {
   const width = Math.max(...checks.map(check => check.title.length))
   const indent = ' '.repeat(width + 8)
   for (const { level, title, found, expected, next } of checks) {
@@ -31,7 +31,7 @@ function show(checks: readonly Check[]): void {
     print(`${indent}${colors.dim('expected')} ${expected}`)
     print(`${indent}${colors.dim('next    ')} ${next}`)
   }
-  const count = (level: Check['level']): number => checks.filter(check => check.level === level).length
+  const count = (level: DoctorCheck['level']): number => checks.filter(check => check.level === level).length
   print()
   print(
     count('fail') > 0

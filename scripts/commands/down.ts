@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { LabError } from '../../stacks/error.ts'
-import { takeDown, whatIsThere } from '../down.ts'
-import { print, printJson } from '../output.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { downLab, whatIsThere } from '../lab/down.ts'
+import { print, printJson } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program
@@ -14,7 +14,7 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab down --yes')
     .action(async ({ yes = false, json = false }: { yes?: boolean; json?: boolean }) => {
       if (!yes && process.stdin.isTTY) await confirm()
-      const result = await takeDown()
+      const result = await downLab()
       if (json) printJson(result)
       else
         print(

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { loadContext } from '../context.ts'
-import { kernelDecision } from '../doctor/kernel.ts'
-import { print, printJson } from '../output.ts'
+import { loadContext } from '../context/context.ts'
+import { kernelDecision } from '../kernel/decision.ts'
 import { ensureStack } from '../pulumi/stack.ts'
-import { chartsOf, ensureCharts } from '../tools/charts.ts'
+import { chartsOf, ensureCharts } from '../supplies/charts.ts'
+import { print, printJson } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program

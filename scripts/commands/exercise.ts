@@ -1,14 +1,19 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { LabError } from '../../stacks/error.ts'
-import { doable, leftOut, type Offer, shortReason } from '../exercise/available.ts'
-import { tellTeacher } from '../exercise/class.ts'
-import { type Exercise, exerciseNames, findExercise, readExercises, workPath } from '../exercise/exercises.ts'
-import { tracks } from '../exercise/grammar.ts'
-import { currentOffer } from '../exercise/offer.ts'
-import { readProgress } from '../exercise/progress.ts'
-import { paragraph, render } from '../exercise/render.ts'
-import { trackTitles } from '../exercise/report.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { tellTeacher } from '../exercise/class/progress-metrics.ts'
+import {
+  type Exercise,
+  exerciseNames,
+  findExercise,
+  readExercises,
+  workPath,
+} from '../exercise/definition/exercises.ts'
+import { type Capabilities, doable, leftOut, shortReason } from '../exercise/definition/requirements.ts'
+import { tracks } from '../exercise/definition/schema.ts'
+import { newExercise } from '../exercise/definition/skeleton.ts'
+import { currentCapabilities } from '../exercise/session/capabilities.ts'
+import { readProgress } from '../exercise/session/progress.ts'
 import {
   check,
   currentExercise,
@@ -19,11 +24,12 @@ import {
   start,
   summary,
   taskOfExercise,
-} from '../exercise/session.ts'
-import { showChecked, showIntroduction, showResumed, showStep } from '../exercise/show.ts'
-import { newExercise } from '../exercise/skeleton.ts'
-import { type Step, walk, walkNew } from '../exercise/walk.ts'
-import { note, print, printJson } from '../output.ts'
+} from '../exercise/session/session.ts'
+import { paragraph, render } from '../exercise/view/render.ts'
+import { trackTitles } from '../exercise/view/report.ts'
+import { showChecked, showIntroduction, showResumed, showStep } from '../exercise/view/show.ts'
+import { type Step, walk, walkNew } from '../exercise/walk/walk.ts'
+import { note, print, printJson } from '../terminal/output.ts'
 
 interface Json {
   json?: boolean
@@ -53,7 +59,7 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise start 1')
     .action(async (name: string, { json = false }: Json) => {
       const found = findExercise(name)
-      const offer = await currentOffer()
+      const offer = await currentCapabilities()
       if (!offer.running)
         throw new LabError({ found: 'no lab is running', expected: 'one to do the exercise in', next: './lab up' })
       const started = await start(found, offer)
@@ -82,7 +88,7 @@ export function register(program: Command): void {
         const which = nameAndTask(name, task)
         const { exercise } = currentExercise(which.name)
         const { offer, checked } = await looking(json, async () => {
-          const offer = await currentOffer()
+          const offer = await currentCapabilities()
           return { offer, checked: await check(exercise, offer, { task: which.task, again }) }
         })
         await told(offer)
@@ -104,7 +110,7 @@ export function register(program: Command): void {
       const { exercise } = currentExercise()
       await giveAnswer(exercise, task, words.join(' '))
       const { offer, checked } = await looking(json, async () => {
-        const offer = await currentOffer()
+        const offer = await currentCapabilities()
         return { offer, checked: await check(exercise, offer, { task }) }
       })
       await told(offer)
@@ -121,7 +127,7 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise hint')
     .action(async (task: string | undefined, { json = false }: Json) => {
       const { exercise } = currentExercise()
-      const offer = await currentOffer()
+      const offer = await currentCapabilities()
       const hint = await nextHint(exercise, offer, task)
       await told(offer)
       if (json) return printJson(hint ?? null)
@@ -160,7 +166,7 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise reset')
     .action(async (name: string | undefined, { json = false }: Json) => {
       const { exercise } = currentExercise(name)
-      const offer = await currentOffer()
+      const offer = await currentCapabilities()
       const kept = await reset(exercise, offer)
       await told(offer)
       if (json) return printJson({ exercise: exercise.name, kept: kept ?? null })
@@ -177,7 +183,7 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise solve pod')
     .action(async (id: string | undefined, { json = false, all, show }: Json & { all?: boolean; show?: boolean }) => {
       const { exercise, progress } = currentExercise()
-      const offer = await currentOffer()
+      const offer = await currentCapabilities()
       const open = doable(exercise, offer).tasks.filter(task => !progress.tasks[task.id]?.passedAt)
       const tasks = id !== undefined ? [taskOfExercise(exercise, id)] : all ? open : open.slice(0, 1)
       if (tasks.length === 0) return json ? printJson([]) : print('Every task is done.')
@@ -207,7 +213,7 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise new watch-a-shell && ./lab exercise test watch-a-shell')
     .action((name: string) => {
       const made = newExercise(name)
-      print(`labs/${made}/ is there: lab.yaml and README.md. How they are written: docs/writing-exercises.md`)
+      print(`labs/${made}/ is there: exercise.yaml and README.md. How they are written: docs/writing-exercises.md`)
       print(`It runs: ./lab exercise test ${made}`)
     })
 
@@ -259,12 +265,12 @@ async function looking<T>(quiet: boolean, work: () => Promise<T>): Promise<T> {
 }
 
 /** The teacher is told; that this failed is a note and nothing more. */
-async function told(offer: Offer): Promise<void> {
+async function told(offer: Capabilities): Promise<void> {
   const problem = await tellTeacher(offer)
   if (problem) note(colors.dim(problem))
 }
 
-function described(exercise: Exercise, offer: Offer) {
+function described(exercise: Exercise, offer: Capabilities) {
   const { title, track, outcome, learned, minutes, needs, tasks, name } = exercise
   const { left } = doable(exercise, offer)
   return {
@@ -284,7 +290,7 @@ function described(exercise: Exercise, offer: Offer) {
 }
 
 async function list(json: boolean): Promise<void> {
-  const offer = await currentOffer()
+  const offer = await currentCapabilities()
   const progress = readProgress()
   const rows = readExercises().map(exercise => {
     const can = doable(exercise, offer)
@@ -336,7 +342,7 @@ async function list(json: boolean): Promise<void> {
 }
 
 async function test(names: string[], json: boolean): Promise<void> {
-  const offer = await currentOffer()
+  const offer = await currentCapabilities()
   if (!offer.running)
     throw new LabError({
       found: 'no lab is running',

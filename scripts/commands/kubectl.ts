@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { loadContext } from '../context.ts'
-import { kubeArgs } from '../kube.ts'
-import { onTerminal, through } from '../through.ts'
+import { kubeArgs } from '../cluster/kubectl.ts'
+import { loadContext } from '../context/context.ts'
+import { onTerminal, through } from '../terminal/pass-through.ts'
 
 export const register = (program: Command): void =>
   through(program, {

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { execa } from 'execa'
-import { nearest } from '../../stacks/complaint.ts'
-import { LabError } from '../../stacks/error.ts'
-import { namespaces, releases } from '../../stacks/names.ts'
-import { loadContext } from '../context.ts'
-import { kubeArgs } from '../kube.ts'
-import { runningSource } from '../tetra.ts'
-import { wholeNumber } from '../usage.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { namespaces, releases } from '../../shared/names.ts'
+import { nearest } from '../../shared/validation/schema-errors.ts'
+import { kubeArgs } from '../cluster/kubectl.ts'
+import { loadContext } from '../context/context.ts'
+import { wholeNumber } from '../terminal/lab-command.ts'
+import { runningSource } from '../tetragon/tetra.ts'
 
 const { application, monitoring } = namespaces
 

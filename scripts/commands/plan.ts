@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
 import { parse } from 'yaml'
-import { LabError } from '../../stacks/error.ts'
-import { print, printJson } from '../output.ts'
-import { type PlannedResource, plan } from '../plan/engine.ts'
-import { readSections } from '../settings.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { readSections } from '../../shared/settings/stack-file.ts'
+import { type PlannedResource, plan } from '../plan/fake-engine.ts'
+import { print, printJson } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { readLock } from '../../stacks/lock.ts'
-import { projectDir } from '../../stacks/paths.ts'
-import { labEnvironment } from '../environment.ts'
+import { readLock } from '../../shared/lock.ts'
+import { projectDir } from '../../shared/paths.ts'
+import { readTarget } from '../../shared/settings/stack-file.ts'
+import { labEnvironment } from '../context/environment.ts'
 import { ensureStack } from '../pulumi/stack.ts'
-import { readTarget } from '../settings.ts'
-import { onTerminal, through } from '../through.ts'
+import { onTerminal, through } from '../terminal/pass-through.ts'
 
 export const register = (program: Command): void =>
   through(program, {

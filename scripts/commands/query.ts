@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { nearest } from '../../stacks/complaint.ts'
-import { LabError } from '../../stacks/error.ts'
-import { milliseconds } from '../exercise/grammar.ts'
-import { plainTable } from '../exercise/table.ts'
-import { isLogQuery, realWorld, type Sample } from '../exercise/world.ts'
-import { readLines } from '../lines.ts'
-import { note, print, printJson } from '../output.ts'
-import { wholeNumber } from '../usage.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { nearest } from '../../shared/validation/schema-errors.ts'
+import { connectLabClient, isLogQuery, type Sample } from '../exercise/check/lab-client.ts'
+import { milliseconds } from '../exercise/definition/schema.ts'
+import { readLines } from '../telemetry/log-lines.ts'
+import { wholeNumber } from '../terminal/lab-command.ts'
+import { note, print, printJson } from '../terminal/output.ts'
+import { plainTable } from '../terminal/table.ts'
 
 interface Options {
   since: string
@@ -55,7 +55,7 @@ Examples:
       const from = new Date(Date.now() - milliseconds(options.since))
       if (language === 'logql' && isLogQuery(query) && !options.label && !options.value)
         return lines(query, from, options)
-      const world = await realWorld()
+      const world = await connectLabClient()
       const now = new Date()
       const found = language === 'promql' ? await world.promql(query, now) : await world.logql(query, from, now)
       if (options.json) return printJson(found)

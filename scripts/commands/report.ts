@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { currentOffer } from '../exercise/offer.ts'
-import { readProgress } from '../exercise/progress.ts'
-import { report } from '../exercise/report.ts'
-import { print } from '../output.ts'
+import { currentCapabilities } from '../exercise/session/capabilities.ts'
+import { readProgress } from '../exercise/session/progress.ts'
+import { report } from '../exercise/view/report.ts'
+import { print } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program
@@ -16,7 +16,7 @@ export function register(program: Command): void {
     .action(async ({ out, full, json = false }: { out?: string; full?: boolean; json?: boolean }) => {
       const progress = readProgress()
       if (json) return void process.stdout.write(`${JSON.stringify(progress, null, 2)}\n`)
-      const page = report(progress, await currentOffer(), { full })
+      const page = report(progress, await currentCapabilities(), { full })
       if (out === undefined) return void process.stdout.write(page)
       writeFileSync(out, page)
       print(`Written: ${out}`)

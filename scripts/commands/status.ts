@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { print, printJson } from '../output.ts'
-import { readStatus, type Status } from '../status.ts'
-import { sayTrouble } from '../workloads.ts'
+import { sayTrouble } from '../cluster/workloads.ts'
+import { readStatus, type Status } from '../lab/status.ts'
+import { print, printJson } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program

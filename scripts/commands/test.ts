@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { execa } from 'execa'
-import { nearest } from '../../stacks/complaint.ts'
-import { LabError } from '../../stacks/error.ts'
-import { projectDir } from '../../stacks/paths.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { projectDir } from '../../shared/paths.ts'
+import { nearest } from '../../shared/validation/schema-errors.ts'
 
 const suites: Record<string, { config: string; what: string }> = {
   unit: { config: 'vitest.config.ts', what: 'what needs nothing but Node: units, and the program under a fake engine' },

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { tetra } from '../tetra.ts'
-import { through } from '../through.ts'
+import { through } from '../terminal/pass-through.ts'
+import { tetra } from '../tetragon/tetra.ts'
 
 export const register = (program: Command): void =>
   through(program, {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { whereToLook } from '../../stacks/outputs.ts'
-import { labPath } from '../../stacks/paths.ts'
-import { print, printJson } from '../output.ts'
-import { standUp, type UpResult } from '../up.ts'
+import { whereToLook } from '../../shared/addresses.ts'
+import { labPath } from '../../shared/paths.ts'
+import { type UpResult, upLab } from '../lab/up.ts'
+import { print, printJson } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program
@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .option('--json', 'print the result as JSON and no progress')
     .addHelpText('after', '\nExample:\n  ./lab up && open http://localhost:3000')
     .action(async ({ json = false }: { json?: boolean }) => {
-      const result = await standUp({ silent: json })
+      const result = await upLab({ silent: json })
       if (json) printJson(result)
       else summary(result)
     })

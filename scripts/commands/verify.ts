@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import colors from 'picocolors'
-import { print, printJson } from '../output.ts'
-import type { Check } from '../verify/check.ts'
+import { print, printJson } from '../terminal/output.ts'
 import { verify } from '../verify/verify.ts'
+import type { VerifyCheck } from '../verify/verify-check.ts'
 
 export function register(program: Command): void {
   program
@@ -21,13 +21,13 @@ export function register(program: Command): void {
     })
 }
 
-const marks: Record<Check['result'], string> = {
+const marks: Record<VerifyCheck['result'], string> = {
   ok: colors.green('✔'),
   fail: colors.red('✖'),
   skip: colors.yellow('–'),
 }
 
-function show(checks: Check[], verbose: boolean): void {
+function show(checks: VerifyCheck[], verbose: boolean): void {
   for (const [area, list] of Map.groupBy(checks, check => check.area)) {
     const good = list.filter(check => check.result === 'ok').length
     print(

@@ -1,10 +1,10 @@
 import { hostname } from 'node:os'
-import type { Settings } from '../../stacks/settings.ts'
-import type { Product } from '../tools/product.ts'
-import type { Check } from './check.ts'
-import type { Features } from './decision.ts'
-import type { Facts } from './facts.ts'
-import { type Lessons, type Possible, possible } from './lessons.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import type { Product } from '../engine/products.ts'
+import type { Features } from '../kernel/features.ts'
+import type { DoctorCheck } from './doctor-check.ts'
+import { type Possible, possible, type TeachingMaterial } from './exercise-impact.ts'
+import type { Facts } from './facts/facts.ts'
 
 /**
  * What `lab doctor --json` prints: one machine of a school's inventory. Keys stay as they are; what is not known is null.
@@ -14,7 +14,7 @@ export interface Inventory {
   ready: boolean
   machine: Machine
   exercises: Possible[]
-  checks: Check[]
+  checks: DoctorCheck[]
 }
 
 export interface Machine {
@@ -55,7 +55,12 @@ export interface Machine {
 }
 
 /** The inventory of this machine. */
-export function inventory(settings: Settings, facts: Facts, checks: Check[], lessons: Lessons): Inventory {
+export function inventory(
+  settings: Settings,
+  facts: Facts,
+  checks: DoctorCheck[],
+  lessons: TeachingMaterial,
+): Inventory {
   const { kernel, engine } = facts
   const answers = 'problem' in engine ? undefined : engine
   const set = settings.tetragon.source

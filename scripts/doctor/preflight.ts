@@ -1,10 +1,10 @@
-import { LabError } from '../../stacks/error.ts'
-import { type Lock, type ToolName, toolNames } from '../../stacks/lock.ts'
-import type { Settings } from '../../stacks/settings.ts'
-import { chartsOf } from '../tools/charts.ts'
-import type { Check } from './check.ts'
-import { judge } from './checks.ts'
-import { type Facts, gatherFacts } from './facts.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { type Lock, type ToolName, toolNames } from '../../shared/lock.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import { chartsOf } from '../supplies/charts.ts'
+import { judge } from './checks/all-checks.ts'
+import type { DoctorCheck } from './doctor-check.ts'
+import { type Facts, gatherFacts } from './facts/facts.ts'
 import { type Inventory, inventory } from './inventory.ts'
 
 /** Programs that a lab takes; `tetra` is fetched when it is asked for, and Node is there. */
@@ -23,7 +23,7 @@ const look = (settings: Settings, lock: Lock, patience: number): Promise<Facts> 
  * Whether a lab with these settings will stand up on this machine, found out without changing anything.
  * @throws LabError for a lock that cannot be read as it stands.
  */
-export async function preflight(settings: Settings, lock: Lock): Promise<Check[]> {
+export async function preflight(settings: Settings, lock: Lock): Promise<DoctorCheck[]> {
   return judge(settings, lock, await look(settings, lock, patience.up))
 }
 
@@ -32,7 +32,7 @@ export async function preflight(settings: Settings, lock: Lock): Promise<Check[]
  * @param enginePatience milliseconds that the engine may take for each answer.
  */
 export async function examine(settings: Settings, lock: Lock, enginePatience = patience.doctor): Promise<Inventory> {
-  const { readExercises } = await import('../exercise/exercises.ts')
+  const { readExercises } = await import('../exercise/definition/exercises.ts')
   const { readCatalog } = await import('../policy/catalog.ts')
   const looking = look(settings, lock, enginePatience)
   // Read while the engine and hosts are waited for

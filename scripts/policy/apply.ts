@@ -1,6 +1,5 @@
-import { LabError } from '../../stacks/error.ts'
-import { kubectl, kubectlJson } from '../kube.ts'
-import { runningSource } from '../tetra.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { kubectl, kubectlJson } from '../cluster/kubectl.ts'
 import {
   type AgentPolicy,
   askAgents,
@@ -10,10 +9,11 @@ import {
   type Waiting,
   waitLoaded,
   waitUnloaded,
-} from './agent.ts'
+} from '../tetragon/agent-policies.ts'
+import { runningSource } from '../tetragon/tetra.ts'
 import { readCatalog } from './catalog.ts'
-import { readSound } from './files.ts'
-import type { Finding } from './lint.ts'
+import type { Finding } from './lint/lint.ts'
+import { readSound } from './lint-files.ts'
 
 /** What became of a policy that was handed to the cluster. */
 export interface Applied extends PolicyKey {

@@ -1,13 +1,21 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
-import { nearest } from '../../stacks/complaint.ts'
-import { LabError } from '../../stacks/error.ts'
-import { projectDir } from '../../stacks/paths.ts'
-import { parsePolicy } from '../../stacks/policy-file.ts'
-import type { Feature } from '../doctor/decision.ts'
-import { enforces, enforcingActions, isMonitor, monitorSuffix, needsOf, readPolicyModel, sections } from './model.ts'
-import { severityTags } from './rules/words.ts'
-import type { PolicyKind } from './schema.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { projectDir } from '../../shared/paths.ts'
+import { parsePolicy } from '../../shared/policy-file.ts'
+import { nearest } from '../../shared/validation/schema-errors.ts'
+import type { Feature } from '../kernel/features.ts'
+import { severityTags } from './lint/words.ts'
+import type { PolicyKind } from './model/crd-schema.ts'
+import {
+  enforces,
+  enforcingActions,
+  isMonitor,
+  monitorSuffix,
+  needsOf,
+  readPolicyModel,
+  sections,
+} from './model/policy-model.ts'
 
 /** Where the lab's policies are. */
 export const policyFolder = join(projectDir, 'policies')

@@ -1,5 +1,13 @@
-import { runningSource } from '../tetra.ts'
-import { type AgentPolicy, askAgents, type Counts, judgeLoading, ofPolicy, type PolicyKey, sumCounts } from './agent.ts'
+import {
+  type AgentPolicy,
+  askAgents,
+  type Counts,
+  judgeLoading,
+  ofPolicy,
+  type PolicyKey,
+  sumCounts,
+} from '../tetragon/agent-policies.ts'
+import { runningSource } from '../tetragon/tetra.ts'
 import { clusterPolicies, sameKey } from './apply.ts'
 
 /** How a policy is, in the cluster and with the agents. */

@@ -4,10 +4,10 @@ import { open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { LabError } from '../../stacks/error.ts'
-import { labPath, projectDir } from '../../stacks/paths.ts'
-import { endLeft, runVariable } from '../programs.ts'
-import { notePulumi } from '../running.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { labPath, projectDir } from '../../shared/paths.ts'
+import { notePulumi } from '../lab/run-lock.ts'
+import { endLeft, runVariable } from './processes.ts'
 
 /** What one resource is about, in an engine event. */
 interface Metadata {

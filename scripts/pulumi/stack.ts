@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { execa } from 'execa'
-import { LabError } from '../../stacks/error.ts'
-import { projectDir } from '../../stacks/paths.ts'
-import { stackName } from '../environment.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { stackName } from '../../shared/names.ts'
+import { projectDir } from '../../shared/paths.ts'
 import { forgetSalt, stackExists } from './state.ts'
 
 /** Makes the stack where there is none, so that `lab up` and plain `pulumi up` find the same. @throws LabError when Pulumi cannot. */

@@ -3,10 +3,11 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path'
 import { isMap, parseDocument } from 'yaml'
 import { z } from 'zod'
-import { labPath, projectDir } from '../../stacks/paths.ts'
-import { configNamespace } from '../../stacks/settings.ts'
-import { stackName, stateDir } from '../environment.ts'
-import { keep, readKept } from '../kept.ts'
+import { stackName } from '../../shared/names.ts'
+import { labPath, projectDir } from '../../shared/paths.ts'
+import { configNamespace } from '../../shared/settings/schema.ts'
+import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
+import { stateDir } from '../context/environment.ts'
 
 // The stack's state as Pulumi's file backend keeps it. Reading it directly saves a second a question.
 
@@ -43,7 +44,7 @@ const lockDir = (): string => join(storeDir(), 'locks')
 /** Whether the stack was ever made. */
 export const stackExists = (): boolean => existsSync(stackFile())
 
-const read = () => readKept(stackFile(), checkpointSchema)
+const read = () => readStateFile(stackFile(), checkpointSchema)
 
 const latest = () => read()?.checkpoint.latest
 
@@ -95,7 +96,7 @@ export function mendStore(): boolean {
   if (existsSync(meta) && !/^version: \d+$/m.test(readFileSync(meta, 'utf8'))) damaged.push(meta)
   // Attributes of the file, for stores that have none of their own.
   const attributes = `${stackFile()}.attrs`
-  if (existsSync(attributes) && !readKept(attributes, z.looseObject({}))) damaged.push(attributes)
+  if (existsSync(attributes) && !readStateFile(attributes, z.looseObject({}))) damaged.push(attributes)
   // Without either, Pulumi does as well.
   for (const file of damaged) rmSync(file)
   return damaged.length > 0
@@ -141,7 +142,7 @@ export function forgetState(): void {
   if (!whole?.checkpoint.latest) return
   whole.checkpoint.latest.resources = []
   whole.checkpoint.latest.pending_operations = []
-  keep(stackFile(), whole)
+  writeStateFile(stackFile(), whole)
 }
 
 /** Removes the state altogether, and what belongs to its passphrase from the stack's settings file. */

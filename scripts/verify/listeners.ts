@@ -3,13 +3,13 @@ import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { execa } from 'execa'
 import semver from 'semver'
-import { podSubnet, serviceSubnet } from '../../stacks/names.ts'
-import type { Settings } from '../../stacks/settings.ts'
+import { podSubnet, serviceSubnet } from '../../shared/names.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
 import { nodeOf } from '../cluster/kind.ts'
-import { isTaken } from '../connection.ts'
-import { type EngineFacts, engineFacts, inMachine } from '../doctor/engine.ts'
-import { docker } from '../tools/docker.ts'
-import { type Check, fail, ok, proven, skip } from './check.ts'
+import { docker } from '../engine/docker.ts'
+import { type EngineFacts, engineFacts, inMachine } from '../engine/engine-facts.ts'
+import { isTaken } from '../engine/tcp-port.ts'
+import { fail, ok, proven, skip, type VerifyCheck } from './verify-check.ts'
 
 // Nothing listens beyond loopback: as Docker says, as the kernel of this machine says, as somebody finds who tries it at the machine's other
 // addresses, and what is left for a neighbour who tries harder. And what listens inside the node, which is a machine of its own to Docker.
@@ -54,7 +54,7 @@ loopbacks.addAddress('::1', 'ipv6')
 export const isLoopback = (address: string): boolean => loopbacks.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 
 /** Everything that listens for the lab, and who reaches it. */
-export async function verifyListeners(settings: Settings): Promise<Check[]> {
+export async function verifyListeners(settings: Settings): Promise<VerifyCheck[]> {
   if (settings.cluster.mode === 'existing')
     return [skip(area, 'loopback only', 'cluster.mode is existing: the lab maps no ports')]
   const node = nodeOf(settings.cluster.name)
@@ -82,7 +82,7 @@ const show = (listeners: Listener[]): string =>
   listeners.map(({ address, port }) => (isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`)).join(', ')
 
 /** What Docker was told. */
-function judgeBindings(bound: Listener[], node: string): Check {
+function judgeBindings(bound: Listener[], node: string): VerifyCheck {
   const open = bound.filter(({ address }) => !isLoopback(address))
   return proven(
     `docker port ${node}`,
@@ -93,7 +93,7 @@ function judgeBindings(bound: Listener[], node: string): Check {
 }
 
 /** What the kernel of this machine has open for it. */
-function judgeHost(bound: Listener[], engine: EngineFacts): Check {
+function judgeHost(bound: Listener[], engine: EngineFacts): VerifyCheck {
   const title = 'sockets of this machine'
   if (!engine.local)
     return skip(
@@ -109,7 +109,7 @@ function judgeHost(bound: Listener[], engine: EngineFacts): Check {
 }
 
 /** @param listening what listens on one of these ports */
-export function judgeSockets(bound: Listener[], listening: Listener[]): Check {
+export function judgeSockets(bound: Listener[], listening: Listener[]): VerifyCheck {
   const title = 'sockets of this machine'
   const proof = 'ss -ltn'
   const open = listening.filter(({ address }) => !isLoopback(address))
@@ -125,7 +125,7 @@ export function judgeSockets(bound: Listener[], listening: Listener[]): Check {
 }
 
 /** What answers to somebody who comes by another of this machine's addresses, as everybody in the room does. */
-async function tryOtherAddresses(bound: Listener[], { system }: EngineFacts): Promise<Check> {
+async function tryOtherAddresses(bound: Listener[], { system }: EngineFacts): Promise<VerifyCheck> {
   const title = "this machine's other addresses"
   const addresses = Object.values(networkInterfaces())
     .flatMap(list => list ?? [])
@@ -156,7 +156,7 @@ const known: Record<number, string> = {
  * What listens in the node, on all of its addresses. The node has a network of its own, so that this is not this machine's: only the mapped ports
  * lead there. Were it on the machine's network, all of it would be open.
  */
-export function judgeNode(listening: Listener[], network: string, node: string): Check {
+export function judgeNode(listening: Listener[], network: string, node: string): VerifyCheck {
   const title = 'sockets of the node'
   const open = [...new Set(listening.filter(({ address }) => !isLoopback(address)).map(({ port }) => port))]
   const names = open.sort((a, b) => a - b).map(port => (known[port] ? `${port} ${known[port]}` : String(port)))
@@ -181,7 +181,7 @@ const closed = '28.0.0'
  * A neighbour in the same network segment can send packets for the node's own address to this machine, which forwards them: older Dockers let those
  * through to ports that are mapped, also where they are mapped to 127.0.0.1.
  */
-export function judgeNeighbours(engine: EngineFacts, network: string): Check {
+export function judgeNeighbours(engine: EngineFacts, network: string): VerifyCheck {
   const title = 'neighbours who route through this machine'
   if (inMachine(engine)) return ok(area, title, `cannot reach the virtual machine of ${engine.system}`)
   if (engine.rootless) return ok(area, title, 'cannot reach the network of a rootless Docker')
@@ -199,7 +199,7 @@ export function judgeNeighbours(engine: EngineFacts, network: string): Check {
 const vacant = [serviceSubnet, podSubnet].map(subnet => subnet.replace('0.0/16', '255.254'))
 
 /** Who answers in the name of a Service or a pod that is not there, or not there yet. */
-async function tryVacantAddresses(node: string): Promise<Check> {
+async function tryVacantAddresses(node: string): Promise<VerifyCheck> {
   const codes = await Promise.all(
     vacant.map(async address => {
       const args = ['exec', node, 'curl', '--silent', '--output', '/dev/null', '--max-time', '2', `http://${address}`]
@@ -210,7 +210,7 @@ async function tryVacantAddresses(node: string): Promise<Check> {
 }
 
 /** @param codes curl's exit code for each address: 7 when the connection was refused, 28 when nobody answered in time, 0 when somebody did. */
-export function judgeVacantAddresses(codes: Map<string, number | undefined>): Check {
+export function judgeVacantAddresses(codes: Map<string, number | undefined>): VerifyCheck {
   const title = 'addresses of the cluster'
   const [open] = [...codes].filter(([, code]) => code !== 7)
   if (!open) return ok(area, title, 'stay in the node: where no Service and no pod is, the connection is refused')

@@ -1,17 +1,17 @@
 import pLimit from 'p-limit'
 import { allDashboards } from '../../dashboards/index.ts'
-import { type PanelQuery, panelQueries, quiet, runnable, withoutFallback } from '../../dashboards/queries.ts'
-import { LabError } from '../../stacks/error.ts'
-import type { Settings } from '../../stacks/settings.ts'
-import type { Grafana } from '../grafana.ts'
-import { runningSource } from '../tetra.ts'
-import { type Check, fail, ok, patiently, skip } from './check.ts'
+import { type PanelQuery, panelQueries, quiet, runnable, withoutFallback } from '../../dashboards/panel-queries.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import type { Grafana } from '../telemetry/grafana.ts'
+import { runningSource } from '../tetragon/tetra.ts'
+import { fail, ok, retryUntil, skip, type VerifyCheck } from './verify-check.ts'
 
 /**
  * Runs every query of every panel through Grafana, as the panel would; a panel holds data when each of its queries does. Where a recording is
  * played it is known what it fills, and a zero for want of anything does not count there.
  */
-export async function verifyPanels(settings: Settings, grafana: Grafana): Promise<Check[]> {
+export async function verifyPanels(settings: Settings, grafana: Grafana): Promise<VerifyCheck[]> {
   const atATime = pLimit(4)
   const source = await runningSource()
   const found = await grafana.get<{ uid: string }[]>('/api/search?type=dash-db&limit=500')
@@ -32,7 +32,7 @@ export async function verifyPanels(settings: Settings, grafana: Grafana): Promis
         .find(needs => needs && valueAt(settings, needs.setting) !== needs.value)
       if (unmet) return [skip('panels', panel, `needs ${unmet.setting} to be ${unmet.value}`)]
       const prepared = queries.map(query => ({ ...query, expr: runnable(asked(query, source), dashboard) }))
-      return patiently(() => atATime(async () => [await askPanel(grafana, panel, prepared)]))
+      return retryUntil(() => atATime(async () => [await askPanel(grafana, panel, prepared)]))
     })
   })
   return (await Promise.all(checks)).flat()
@@ -42,7 +42,7 @@ export async function verifyPanels(settings: Settings, grafana: Grafana): Promis
 export const asked = ({ expr, panel }: PanelQuery, source: 'live' | 'replay' | 'none'): string =>
   source === 'replay' && !(panel.title in quiet) ? withoutFallback(expr) : expr
 
-async function askPanel(grafana: Grafana, title: string, queries: PanelQuery[]): Promise<Check> {
+async function askPanel(grafana: Grafana, title: string, queries: PanelQuery[]): Promise<VerifyCheck> {
   let series = 0
   for (const { datasource, expr, instant, refId } of queries) {
     try {

@@ -1,22 +1,22 @@
 import { statSync } from 'node:fs'
 import { execa } from 'execa'
-import { exportFile, namespaces } from '../../stacks/names.ts'
-import { addressesOf } from '../../stacks/outputs.ts'
-import { labPath } from '../../stacks/paths.ts'
-import { readPolicy } from '../../stacks/policy-file.ts'
-import type { Settings } from '../../stacks/settings.ts'
+import { addressesOf } from '../../shared/addresses.ts'
+import { exportFile, namespaces } from '../../shared/names.ts'
+import { labPath } from '../../shared/paths.ts'
+import { readPolicy } from '../../shared/policy-file.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
 import { nodeOf } from '../cluster/kind.ts'
-import type { Grafana } from '../grafana.ts'
-import { kubectl } from '../kube.ts'
-import type { PolicyKey } from '../policy/agent.ts'
+import { kubectl } from '../cluster/kubectl.ts'
+import { readWorkloads, sayTrouble } from '../cluster/workloads.ts'
 import { sameKey } from '../policy/apply.ts'
 import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/state.ts'
-import { runningSource } from '../tetra.ts'
-import { readWorkloads, sayTrouble } from '../workloads.ts'
-import { type Check, fail, ok, proven, skip } from './check.ts'
+import type { Grafana } from '../telemetry/grafana.ts'
+import type { PolicyKey } from '../tetragon/agent-policies.ts'
+import { runningSource } from '../tetragon/tetra.ts'
+import { fail, ok, proven, skip, type VerifyCheck } from './verify-check.ts'
 
 /** All pods are ready. */
-export async function verifyPods(): Promise<Check[]> {
+export async function verifyPods(): Promise<VerifyCheck[]> {
   const workloads = await readWorkloads()
   if (workloads.length === 0) return [fail('pods', 'workloads', 'none', 'those of the lab', './lab up')]
   return workloads.map(({ namespace, name, ready, wanted, trouble }) =>
@@ -33,7 +33,7 @@ export async function verifyPods(): Promise<Check[]> {
 }
 
 /** Prometheus reaches everything that it should. */
-export async function verifyTargets(settings: Settings, grafana: Grafana): Promise<Check[]> {
+export async function verifyTargets(settings: Settings, grafana: Grafana): Promise<VerifyCheck[]> {
   const up = await grafana.prometheus('min by (job) (up)')
   const jobs = new Map(up.map(series => [series.labels.job ?? '', series.value]))
   const wanted = [
@@ -57,7 +57,7 @@ export async function verifyTargets(settings: Settings, grafana: Grafana): Promi
 }
 
 /** Events of each kind arrive in Loki with the labels that every query relies on, and can be told apart by pod. */
-export async function verifyLogs(grafana: Grafana): Promise<Check[]> {
+export async function verifyLogs(grafana: Grafana): Promise<VerifyCheck[]> {
   const counts = await grafana.loki('sum by (tetragon_event_type) (count_over_time({service_name="tetragon"}[15m]))')
   const kinds = new Map(counts.map(series => [series.labels.tetragon_event_type ?? '', series.value]))
   const byKind = ['process_exec', 'process_exit', 'process_kprobe'].map(kind =>
@@ -97,7 +97,7 @@ export async function verifyLogs(grafana: Grafana): Promise<Check[]> {
 }
 
 /** Both data sources work, as Grafana sees them. */
-export async function verifyDataSources(grafana: Grafana): Promise<Check[]> {
+export async function verifyDataSources(grafana: Grafana): Promise<VerifyCheck[]> {
   return Promise.all(
     ['prometheus', 'loki'].map(async uid => {
       const { status, message } = await grafana.get<{ status: string; message: string }>(
@@ -111,7 +111,7 @@ export async function verifyDataSources(grafana: Grafana): Promise<Check[]> {
 }
 
 /** The policies that the settings name are in the cluster, and no agent refuses one that is there. */
-export async function verifyPolicies(settings: Settings): Promise<Check[]> {
+export async function verifyPolicies(settings: Settings): Promise<VerifyCheck[]> {
   return judgePolicies(
     settings.policies.apply.map(name => readPolicy(name).metadata),
     await readClusterState(),
@@ -119,7 +119,7 @@ export async function verifyPolicies(settings: Settings): Promise<Check[]> {
 }
 
 /** The same, of any cluster. @param wanted have to be there; others need not, but those that are have to be loaded too. */
-export function judgePolicies(wanted: PolicyKey[], cluster: ClusterState): Check[] {
+export function judgePolicies(wanted: PolicyKey[], cluster: ClusterState): VerifyCheck[] {
   const others = cluster.objects.filter(object => !wanted.some(key => sameKey(key, object)))
   return [...wanted, ...others].map(key => {
     const state = stateOf(key, cluster)
@@ -128,7 +128,7 @@ export function judgePolicies(wanted: PolicyKey[], cluster: ClusterState): Check
   })
 }
 
-function judgePolicy({ name, state, error, mode, counts }: PolicyState): Check {
+function judgePolicy({ name, state, error, mode, counts }: PolicyState): VerifyCheck {
   const failed = (found: string, expected: string, next: string) => fail('policies', name, found, expected, next)
   switch (state) {
     case 'loaded':
@@ -145,7 +145,7 @@ function judgePolicy({ name, state, error, mode, counts }: PolicyState): Check {
 }
 
 /** Every address answers. */
-export async function verifyAddresses(settings: Settings): Promise<Check[]> {
+export async function verifyAddresses(settings: Settings): Promise<VerifyCheck[]> {
   if (settings.cluster.mode === 'existing')
     return [skip('addresses', 'ports', 'cluster.mode is existing: the lab maps no ports')]
   const paths: Record<string, string> = {
@@ -169,10 +169,10 @@ export async function verifyAddresses(settings: Settings): Promise<Check[]> {
 }
 
 /** Tetragon, or what plays in its place, sees what it should. */
-export async function verifySource(settings: Settings): Promise<Check[]> {
+export async function verifySource(settings: Settings): Promise<VerifyCheck[]> {
   const source = await runningSource()
   const set = settings.tetragon.source
-  const checks: Check[] = [
+  const checks: VerifyCheck[] = [
     source === 'none' || (set !== 'auto' && set !== source)
       ? fail('source', 'source of events', source, set === 'auto' ? 'live or replay' : set, './lab up')
       : ok('source', 'source of events', source),
@@ -223,7 +223,7 @@ export async function verifySource(settings: Settings): Promise<Check[]> {
   return checks
 }
 
-async function verifyAgent(): Promise<Check> {
+async function verifyAgent(): Promise<VerifyCheck> {
   const title = 'the agent sees the machine'
   const log = await kubectl(['-n', namespaces.monitoring, 'logs', 'ds/tetragon', '-c', 'tetragon', '--tail', '2000'])
   return log.includes('procfs does not appear to be host procfs')
@@ -232,7 +232,7 @@ async function verifyAgent(): Promise<Check> {
 }
 
 /** Keys on this machine are for their owner alone. */
-export function verifyFiles(settings: Settings): Check[] {
+export function verifyFiles(settings: Settings): VerifyCheck[] {
   const files = [
     'passphrase',
     ...(settings.cluster.mode === 'create' ? ['kubeconfig'] : []),

@@ -1,4 +1,4 @@
-import type { Control } from '../../stacks/pod-security.ts'
+import type { Control } from '../../shared/pod-security.ts'
 
 // The restricted level of Kubernetes' Pod Security Standards, as rules: so that what the lab would make can be judged before there is an API
 // server that would. Where there is one, `lab verify` asks it as well.

@@ -1,12 +1,12 @@
 import { globSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { namespaces } from '../../stacks/names.ts'
-import { labDir } from '../../stacks/paths.ts'
-import { grafanaPassword } from '../../stacks/secrets.ts'
-import type { Settings } from '../../stacks/settings.ts'
-import { kubectl } from '../kube.ts'
-import { type Check, fail, ok, skip } from './check.ts'
+import { namespaces } from '../../shared/names.ts'
+import { labDir } from '../../shared/paths.ts'
+import { grafanaPassword } from '../../shared/secrets.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import { kubectl } from '../cluster/kubectl.ts'
+import { fail, ok, skip, type VerifyCheck } from './verify-check.ts'
 
 // What is secret is in its own file and nowhere else: not in a log, not in the state, not among the arguments or in the environment of a program on
 // this machine, and in the cluster in a Secret alone. Looked for by its very text.
@@ -96,7 +96,7 @@ export function programsThatShow(secrets: Secret[]): string[] {
 }
 
 /** Each secret, looked for where it must not be. */
-export async function verifySecrets(settings: Settings): Promise<Check[]> {
+export async function verifySecrets(settings: Settings): Promise<VerifyCheck[]> {
   const secrets = labSecrets(settings)
   // Everything but Secrets that Kubernetes shows of the lab: also what it wrote into events.
   const kinds = ['pods', 'events', 'configmaps', 'deployments', 'daemonsets', 'statefulsets']

@@ -1,11 +1,11 @@
 import { execa } from 'execa'
-import { namespaces } from '../../stacks/names.ts'
-import { type Exception, exceptionsWith } from '../../stacks/pod-security.ts'
-import type { Settings } from '../../stacks/settings.ts'
-import { kubeArgs, kubectlJson } from '../kube.ts'
-import { type Metadata, workloadOf } from '../workloads.ts'
-import { type Check, fail, ok, proven, skip } from './check.ts'
+import { namespaces } from '../../shared/names.ts'
+import { type Exception, exceptionsWith } from '../../shared/pod-security.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import { kubeArgs, kubectlJson } from '../cluster/kubectl.ts'
+import { type Metadata, workloadOf } from '../cluster/workloads.ts'
 import { type PodSpec, violations } from './restricted.ts'
+import { fail, ok, proven, skip, type VerifyCheck } from './verify-check.ts'
 
 // Pods may do no more than they need, and connect to no more.
 
@@ -19,7 +19,7 @@ export interface Pod {
 }
 
 /** Every pod, and who may connect to whom. */
-export async function verifySecurity(settings: Settings): Promise<Check[]> {
+export async function verifySecurity(settings: Settings): Promise<VerifyCheck[]> {
   const lists = await Promise.all(
     Object.values(namespaces).map(namespace => kubectlJson<{ items: Pod[] }>(['get', 'pods', '-n', namespace])),
   )
@@ -32,7 +32,7 @@ export async function verifySecurity(settings: Settings): Promise<Check[]> {
 }
 
 /** Each workload, held against the restricted level; what cannot be restricted is named, with the reason. */
-export function judgePods(pods: Pod[], exceptions: Exception[]): Check[] {
+export function judgePods(pods: Pod[], exceptions: Exception[]): VerifyCheck[] {
   const workloads = Map.groupBy(pods, pod => `${pod.metadata.namespace}/${workloadOf(pod)}`)
   return [...workloads].map(([title, [pod]]) => {
     const { metadata, spec } = pod!
@@ -59,7 +59,7 @@ export function judgePods(pods: Pod[], exceptions: Exception[]): Check[] {
 }
 
 /** The API server judges for itself: what would it say to the pods that are there, if only restricted ones were allowed? Nothing is changed by asking. */
-async function askAdmission(namespace: string, pods: Pod[]): Promise<Check> {
+async function askAdmission(namespace: string, pods: Pod[]): Promise<VerifyCheck> {
   const args = ['label', '--dry-run=server', '--overwrite', 'namespace', namespace]
   const label = 'pod-security.kubernetes.io/enforce=restricted'
   const { stderr, failed } = await execa('kubectl', [...kubeArgs(), ...args, label], { reject: false, stdin: 'ignore' })
@@ -69,7 +69,7 @@ async function askAdmission(namespace: string, pods: Pod[]): Promise<Check> {
 }
 
 /** @param warnings what kubectl prints of them: each reason once, with the first pod that it is said of and how many others there are */
-export function judgeAdmission(namespace: string, warnings: string, pods: Pod[]): Check {
+export function judgeAdmission(namespace: string, warnings: string, pods: Pod[]): VerifyCheck {
   const title = `${namespace}, as the API server judges`
   const counts = [...warnings.matchAll(/^Warning: ([a-z0-9.-]+)(?: \(and (\d+) other pods?\))?: /gm)]
   const refused = counts.reduce((sum, [, , others]) => sum + 1 + Number(others ?? 0), 0)
@@ -97,7 +97,7 @@ const one = at => new Promise(done => {
 Promise.all(process.argv.slice(1).map(one)).then(all => console.log(JSON.stringify(Object.fromEntries(all))))
 `
 
-async function verifyNetwork(settings: Settings): Promise<Check> {
+async function verifyNetwork(settings: Settings): Promise<VerifyCheck> {
   const title = 'network policies'
   if (!settings.cluster.networkPolicies)
     return skip(area, title, 'cluster.networkPolicies is off: any pod reaches any other, and the internet')
@@ -115,7 +115,7 @@ async function verifyNetwork(settings: Settings): Promise<Check> {
 }
 
 /** A network either enforces policies or does not: then all that is forbidden is open. */
-export function judgeNetwork(open: Record<string, boolean>): Check {
+export function judgeNetwork(open: Record<string, boolean>): VerifyCheck {
   const title = 'network policies'
   const next = './lab kubectl get networkpolicies -A'
   const shut = may.filter(at => !open[at])

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as k8s from '@pulumi/kubernetes'
 import type * as pulumi from '@pulumi/pulumi'
-import { namespaces } from '../names.ts'
+import { namespaces } from '../../shared/names.ts'
 import { startedWith } from '../pods.ts'
 
 const namespace = namespaces.application

@@ -1,8 +1,8 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
-import type { Lab } from '../lab.ts'
-import { imageRef } from '../lock.ts'
-import { namespaces, nodePorts } from '../names.ts'
+import type { Lab } from '../../shared/lab.ts'
+import { imageRef } from '../../shared/lock.ts'
+import { namespaces, nodePorts } from '../../shared/names.ts'
 import { restricted } from '../pods.ts'
 import { deployment, mounted } from './deployment.ts'
 

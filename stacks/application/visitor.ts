@@ -1,7 +1,7 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
-import type { Lab } from '../lab.ts'
-import { imageRef } from '../lock.ts'
+import type { Lab } from '../../shared/lab.ts'
+import { imageRef } from '../../shared/lock.ts'
 import { deployment, mounted } from './deployment.ts'
 
 /** The pod that does what it should not: it reads its service-account token and password files, for the policies to notice. */

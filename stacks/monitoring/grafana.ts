@@ -2,11 +2,11 @@ import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import { grafanaAlertGroups } from '../../dashboards/alerts.ts'
 import { allDashboards } from '../../dashboards/index.ts'
-import type { Lab } from '../lab.ts'
-import { imageParts } from '../lock.ts'
-import { dataSources, namespaces, nodePorts, releases, services } from '../names.ts'
+import type { Lab } from '../../shared/lab.ts'
+import { imageParts } from '../../shared/lock.ts'
+import { dataSources, namespaces, nodePorts, releases, services } from '../../shared/names.ts'
+import { grafanaPassword } from '../../shared/secrets.ts'
 import { release, type Values } from '../release.ts'
-import { grafanaPassword } from '../secrets.ts'
 
 /** Grafana, its data sources and its dashboards, all mounted from files: nothing is set by API, so a new pod is the same Grafana. */
 export class Grafana extends pulumi.ComponentResource {

@@ -1,6 +1,6 @@
-import type { Lab } from '../lab.ts'
-import { imageParts } from '../lock.ts'
-import { exportFile, services } from '../names.ts'
+import type { Lab } from '../../shared/lab.ts'
+import { imageParts } from '../../shared/lock.ts'
+import { exportFile, services } from '../../shared/names.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {

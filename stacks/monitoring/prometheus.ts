@@ -1,9 +1,9 @@
 import type * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import { alertGroups } from '../../dashboards/alerts.ts'
-import type { Lab } from '../lab.ts'
-import { imageParts } from '../lock.ts'
-import { namespaces, nodePorts, releases } from '../names.ts'
+import type { Lab } from '../../shared/lab.ts'
+import { imageParts } from '../../shared/lock.ts'
+import { namespaces, nodePorts, releases } from '../../shared/names.ts'
 import { restricted } from '../pods.ts'
 import { release, type Values } from '../release.ts'
 

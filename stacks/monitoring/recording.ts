@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { LabError } from '../error.ts'
+import { LabError } from '../../shared/lab-error.ts'
 import { RecordingError, readRecording } from './replay/replay.mjs'
 
 /** The recording that is replayed: events, and samples of the metrics. */

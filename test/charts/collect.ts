@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Parser } from 'tar'
 import { parse } from 'yaml'
-import { ensureCharts } from '../../scripts/tools/charts.ts'
-import { chartFile, chartNames, readLock } from '../../stacks/lock.ts'
+import { ensureCharts } from '../../scripts/supplies/charts.ts'
+import { chartFile, chartNames, readLock } from '../../shared/lock.ts'
 
 // Writes down which keys each pinned chart knows, so that the test needs no archive: `node test/charts/collect.ts` after a chart was raised.
 

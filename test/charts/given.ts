@@ -1,11 +1,11 @@
-import { type ChartName, readLock } from '../../stacks/lock.ts'
+import { type ChartName, readLock } from '../../shared/lock.ts'
+import { parseSettings } from '../../shared/settings/schema.ts'
 import { fluentBitValues } from '../../stacks/monitoring/fluent-bit.ts'
 import { dashboardFolders, grafanaValues } from '../../stacks/monitoring/grafana.ts'
 import { lokiValues } from '../../stacks/monitoring/loki.ts'
 import { otelValues } from '../../stacks/monitoring/otel.ts'
 import { prometheusValues } from '../../stacks/monitoring/prometheus.ts'
 import { tetragonValues } from '../../stacks/monitoring/tetragon.ts'
-import { parseSettings } from '../../stacks/settings.ts'
 
 /** The lab's own pins. */
 export const lock = readLock('')

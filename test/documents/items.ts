@@ -617,7 +617,7 @@ export const items: Record<string, Item> = {
   'case-errors': {
     headings: ['9. Wykorzystanie'],
     claims: ['interpretację komunikatów błędów'],
-    shows: /found +.*sorce[\s\S]*expected +.*source[\s\S]*next +/,
+    shows: /Error +.*sorce[\s\S]*Expected +.*source[\s\S]*Fix +/,
     exit: 1,
   },
   'case-missed': {

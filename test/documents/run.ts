@@ -1,6 +1,6 @@
 import { delimiter, dirname } from 'node:path'
 import { execa } from 'execa'
-import { projectDir } from '../../stacks/paths.ts'
+import { projectDir } from '../../shared/paths.ts'
 
 /** What a command printed, on both streams, and how it ended. */
 export interface Ran {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { marked, type Tokens } from 'marked'
-import { projectDir } from '../../stacks/paths.ts'
+import { projectDir } from '../../shared/paths.ts'
 
 // docs/documents.md as data: its tables are what the tests walk.
 

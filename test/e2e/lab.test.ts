@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { $, within } from 'zx'
-import { readSettings } from '../../scripts/settings.ts'
 import { filesThatHold, holds, labSecrets, programsThatShow } from '../../scripts/verify/secrets.ts'
-import { projectDir } from '../../stacks/paths.ts'
+import { projectDir } from '../../shared/paths.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
 
 // The whole life of a lab, with the real engine, providers and cluster. Each test goes on from where the one before it stopped.
 

@@ -1,4 +1,4 @@
-import type { Sample } from '../../scripts/exercise/world.ts'
+import type { Sample } from '../../scripts/exercise/check/lab-client.ts'
 import { argumentPaths, derived, eventTypes, fields, serviceName } from '../../stacks/monitoring/fields.ts'
 
 type Json = Record<string, unknown>

@@ -1,5 +1,5 @@
-import type { AgentPolicy, Ran, Sample, WorkFile, World } from '../../scripts/exercise/world.ts'
-import { LabError } from '../../stacks/error.ts'
+import type { AgentPolicy, LabClient, Ran, Sample, WorkFile } from '../../scripts/exercise/check/lab-client.ts'
+import { LabError } from '../../shared/lab-error.ts'
 
 /** What a fake lab answers. What is left out is empty: no series, no objects, no files. */
 export interface Answers {
@@ -12,7 +12,7 @@ export interface Answers {
 }
 
 /** A fake of the lab that checks look at: it answers what it was given, and otherwise as a cluster without anything in it. */
-export const fakeWorld = ({ promql, logql, kubectl, run, files = [], agent = [] }: Answers = {}): World => ({
+export const fakeWorld = ({ promql, logql, kubectl, run, files = [], agent = [] }: Answers = {}): LabClient => ({
   promql: async (query, at) => promql?.(query, at) ?? [],
   logql: async (query, from, to) => logql?.(query, from, to) ?? [],
   kubectl: async args => ({ exitCode: 0, stdout: '', stderr: '', ...(kubectl?.(args) ?? emptyKubectl(args)) }),
@@ -28,7 +28,7 @@ const emptyKubectl = (args: readonly string[]): Partial<Ran> =>
   args[1]?.includes('/') ? notFound : { stdout: args.includes('json') ? '{"items":[]}' : '' }
 
 /** A fake lab in which nothing answers. */
-export const deadWorld = (): World => {
+export const deadWorld = (): LabClient => {
   const refuse = async (): Promise<never> => {
     throw new LabError({ found: 'Grafana does not answer', expected: 'a lab that is up', next: './lab status' })
   }

@@ -18,10 +18,10 @@ import { $ } from 'zx'
 import type { LoadResult } from '../../scripts/bundle/load.ts'
 import type { Manifest } from '../../scripts/bundle/manifest.ts'
 import { nodeOf } from '../../scripts/cluster/kind.ts'
-import { kernelDecision } from '../../scripts/doctor/kernel.ts'
-import { findTool } from '../../scripts/tools/tools.ts'
-import { imageRef, readLock, toolNames } from '../../stacks/lock.ts'
-import { projectDir } from '../../stacks/paths.ts'
+import { kernelDecision } from '../../scripts/kernel/decision.ts'
+import { findTool } from '../../scripts/supplies/tools.ts'
+import { imageRef, readLock, toolNames } from '../../shared/lock.ts'
+import { projectDir } from '../../shared/paths.ts'
 import { Namespace } from './namespace.ts'
 
 // From a machine with a network to one without, in one: a bundle is made here, and loaded and stood up by a fresh clone of what is committed,
@@ -171,7 +171,7 @@ it('in the namespace there is no way out', async () => {
   // Without a bundle nothing goes
   const { exitCode, stderr } = await inside('status')
   expect(exitCode).toBe(1)
-  expect(stderr).toMatch(/^found {5}/m)
+  expect(stderr).toMatch(/^Error {5}/m)
   expect(existsSync(join(clone, 'node_modules'))).toBe(false)
 })
 
@@ -181,7 +181,7 @@ it('half a bundle is refused, with what to do', async () => {
   const { exitCode, stderr } = await inside('bundle', 'load', half)
   rmSync(half)
   expect(exitCode).toBe(1)
-  expect(stderr).toMatch(/^found {5}.*is cut off after \d+ bytes$/m)
+  expect(stderr).toMatch(/^Error {5}.*is cut off after \d+ bytes$/m)
 })
 
 it('it is loaded, also when that is killed in between', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest'
 import { allDashboards } from '../../dashboards/index.ts'
-import { panelQueries, quiet, runnable } from '../../dashboards/queries.ts'
+import { panelQueries, quiet, runnable } from '../../dashboards/panel-queries.ts'
 import { asked } from '../../scripts/verify/panels.ts'
 import { recordedLines } from './support/feed.ts'
 import { Pipeline } from './support/pipeline.ts'

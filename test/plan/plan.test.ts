@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hidden, type Plan, type PlannedResource, plan, unknown } from '../../scripts/plan/engine.ts'
-import { LabError } from '../../stacks/error.ts'
-import { releases } from '../../stacks/names.ts'
+import { hidden, type Plan, type PlannedResource, plan, unknown } from '../../scripts/plan/fake-engine.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { releases } from '../../shared/names.ts'
 
 // The real program under Pulumi's own runner, with a fake engine at the other end.
 

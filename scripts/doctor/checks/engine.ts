@@ -1,8 +1,8 @@
-import { restart } from '../../tools/product.ts'
-import { type Check, fail, ok, warn } from '../check.ts'
-import { type EngineFacts, inMachine, remote } from '../engine.ts'
-import type { Facts } from '../facts.ts'
-import { kernelOption } from '../mend-kernel.ts'
+import { type EngineFacts, inMachine, remote } from '../../engine/engine-facts.ts'
+import { restart } from '../../engine/products.ts'
+import { type DoctorCheck, fail, ok, warn } from '../doctor-check.ts'
+import type { Facts } from '../facts/facts.ts'
+import { kernelOption } from '../kernel-fixes.ts'
 
 /** Seconds that the engine's clock may be away: more, and new events lie outside of what Grafana shows. */
 const clockSlack = 5
@@ -10,10 +10,10 @@ const clockSlack = 5
 const worldSlack = 60
 
 /** The engine: its version, its rights, its place, its clock. */
-export function docker(engine: EngineFacts, facts: Facts): Check[] {
+export function docker(engine: EngineFacts, facts: Facts): DoctorCheck[] {
   const { version, platform, product, system, rootless, endpoint, cgroup, clockAhead } = engine
   const title = 'Docker'
-  const checks: Check[] = []
+  const checks: DoctorCheck[] = []
   if (older(version, [20, 10]))
     checks.push(
       fail('docker', title, {
@@ -96,7 +96,10 @@ export function docker(engine: EngineFacts, facts: Facts): Check[] {
 }
 
 /** Podman in Docker's place: why that is none for the lab. */
-export function podman({ version, endpoint }: EngineFacts, { os }: Facts): Pick<Check, 'found' | 'expected' | 'next'> {
+export function podman(
+  { version, endpoint }: EngineFacts,
+  { os }: Facts,
+): Pick<DoctorCheck, 'found' | 'expected' | 'next'> {
   return {
     found: `Podman ${version} answers in Docker's place`,
     expected:
@@ -111,7 +114,7 @@ export function podman({ version, endpoint }: EngineFacts, { os }: Facts): Pick<
 }
 
 /** This machine's clock against that of the hosts that were asked: far away from it no certificate is valid. */
-export function worldClock({ hosts, os, wsl }: Pick<Facts, 'hosts' | 'os' | 'wsl'>): Check[] {
+export function worldClock({ hosts, os, wsl }: Pick<Facts, 'hosts' | 'os' | 'wsl'>): DoctorCheck[] {
   const [far] = [...hosts].filter(([, { clockAhead = 0 }]) => Math.abs(clockAhead) > worldSlack)
   if (!far) return []
   const [host, { clockAhead = 0 }] = far

@@ -1,10 +1,10 @@
-import { type Settings, setCommand } from '../../../stacks/settings.ts'
-import { type Check, ok, warn } from '../check.ts'
-import type { Facts } from '../facts.ts'
-import { few, type Lessons, type Possible, possible } from '../lessons.ts'
+import { type Settings, setCommand } from '../../../shared/settings/schema.ts'
+import { type DoctorCheck, ok, warn } from '../doctor-check.ts'
+import { few, type Possible, possible, type TeachingMaterial } from '../exercise-impact.ts'
+import type { Facts } from '../facts/facts.ts'
 
 /** How many exercises can be done in a lab that stands up here, and why the others cannot. */
-export function exercises(settings: Settings, { kernel }: Facts, lessons: Lessons): Check {
+export function exercises(settings: Settings, { kernel }: Facts, lessons: TeachingMaterial): DoctorCheck {
   const all = possible(lessons.exercises, settings, kernel)
   const count = (can: Possible['can']): number => all.filter(each => each.can === can).length
   const whole = `${count('all')} of ${all.length} can be done here in full`

@@ -1,23 +1,23 @@
-import { type Settings, setCommand } from '../../../stacks/settings.ts'
-import { featureWords } from '../../exercise/features.ts'
-import { type Check, fail, ok, warn } from '../check.ts'
-import type { Feature } from '../decision.ts'
-import type { Facts } from '../facts.ts'
-import { costOf, type Lessons } from '../lessons.ts'
-import { mendFeature, mendLack, mendLsm, type Place } from '../mend-kernel.ts'
+import { type Settings, setCommand } from '../../../shared/settings/schema.ts'
+import { featureWords } from '../../kernel/feature-words.ts'
+import type { Feature } from '../../kernel/features.ts'
+import { type DoctorCheck, fail, ok, warn } from '../doctor-check.ts'
+import { costOf, type TeachingMaterial } from '../exercise-impact.ts'
+import type { Facts } from '../facts/facts.ts'
+import { mendFeature, mendLack, mendLsm, type Place } from '../kernel-fixes.ts'
 
 /** What a kernel may offer beyond running Tetragon at all, in the order of what it is worth. */
 const extras: readonly Feature[] = ['sigkill', 'overrideSecurity', 'override', 'lsm', 'kprobeMulti', 'uprobes']
 
 /** The kernel under the engine: whether Tetragon runs on it, and what each thing that it lacks costs. */
-export function kernel(settings: Settings, facts: Facts, lessons?: Lessons): Check[] {
+export function kernel(settings: Settings, facts: Facts, lessons?: TeachingMaterial): DoctorCheck[] {
   const { asked, source } = facts.kernel
   const first = verdict(settings, facts, lessons)
   if (asked === 'nobody' || settings.tetragon.source === 'replay') return [first]
   return [first, ...lockdown(facts), ...(source === 'live' ? lacking(facts, lessons) : [])]
 }
 
-function verdict({ tetragon }: Settings, facts: Facts, lessons?: Lessons): Check {
+function verdict({ tetragon }: Settings, facts: Facts, lessons?: TeachingMaterial): DoctorCheck {
   const { source, why, features, asked, lack, kernel } = facts.kernel
   const title = 'Kernel'
   if (source === 'replay' && tetragon.source === 'live' && asked !== 'nobody')
@@ -46,7 +46,7 @@ function verdict({ tetragon }: Settings, facts: Facts, lessons?: Lessons): Check
   return ok('kernel', title, `${why}${mount}`)
 }
 
-function lockdown({ kernel: { kernel, lack } }: Facts): Check[] {
+function lockdown({ kernel: { kernel, lack } }: Facts): DoctorCheck[] {
   const mode = kernel?.lockdown
   // Confidentiality is the verdict's own business
   if (mode === undefined || lack === 'lockdown') return []
@@ -54,7 +54,7 @@ function lockdown({ kernel: { kernel, lack } }: Facts): Check[] {
 }
 
 /** A row for each thing that is missing and missed, and one for all that is there. */
-function lacking(facts: Facts, lessons?: Lessons): Check[] {
+function lacking(facts: Facts, lessons?: TeachingMaterial): DoctorCheck[] {
   const { features, kernel } = facts.kernel
   const there = extras.filter(feature => features[feature])
   const missing = extras.filter(feature => !features[feature])

@@ -1,11 +1,14 @@
-import { type Settings, setCommand } from '../../../stacks/settings.ts'
-import { type Check, fail, ok, warn } from '../check.ts'
-import type { Facts } from '../facts.ts'
+import { type Settings, setCommand } from '../../../shared/settings/schema.ts'
+import { type DoctorCheck, fail, ok, warn } from '../doctor-check.ts'
+import type { Facts } from '../facts/facts.ts'
 
 /** What else is there that the lab shares the engine and its kernel with. */
-export function neighbours(settings: Settings, { foreignNode, otherClusters, tetragons, running }: Facts): Check[] {
+export function neighbours(
+  settings: Settings,
+  { foreignNode, otherClusters, tetragons, running }: Facts,
+): DoctorCheck[] {
   const { name } = settings.cluster
-  const checks: Check[] = []
+  const checks: DoctorCheck[] = []
   if (foreignNode)
     checks.push(
       fail('cluster', 'Cluster', {

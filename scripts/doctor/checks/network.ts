@@ -1,11 +1,11 @@
-import { hostFromInside, proxyFor } from '../../tools/product.ts'
-import { type Check, ok, warn } from '../check.ts'
-import type { Facts } from '../facts.ts'
-import { isLoopback, withoutPassword } from '../proxies.ts'
+import { hostFromInside, proxyFor } from '../../engine/products.ts'
+import { type DoctorCheck, ok, warn } from '../doctor-check.ts'
+import type { Facts } from '../facts/facts.ts'
+import { isLoopback, withoutPassword } from '../facts/proxies.ts'
 
 /** The proxies of this shell and of the engine: two, which know nothing of one another. */
-export function proxies({ proxies: { address, onLoopback, coversLab }, engine, images }: Facts): Check[] {
-  const checks: Check[] = []
+export function proxies({ proxies: { address, onLoopback, coversLab }, engine, images }: Facts): DoctorCheck[] {
+  const checks: DoctorCheck[] = []
   if (address && coversLab)
     checks.push(
       warn('no-proxy', 'NO_PROXY', {

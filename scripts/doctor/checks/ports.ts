@@ -1,9 +1,9 @@
-import { setCommand } from '../../../stacks/settings.ts'
-import { type Check, fail, ok } from '../check.ts'
-import type { Facts } from '../facts.ts'
+import { setCommand } from '../../../shared/settings/schema.ts'
+import { type DoctorCheck, fail, ok } from '../doctor-check.ts'
+import type { Facts } from '../facts/facts.ts'
 
 /** Whether the lab's ports are free, or its own. */
-export function ports(facts: Facts): Check[] {
+export function ports(facts: Facts): DoctorCheck[] {
   const checks = facts.ports
     .filter(port => port.state === 'taken' || port.state === 'not allowed')
     .map(({ name, number, state, holder }) =>

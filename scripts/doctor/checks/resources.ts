@@ -1,8 +1,8 @@
-import { imageRef, type Lock } from '../../../stacks/lock.ts'
-import { moreFor } from '../../tools/product.ts'
-import { type Check, fail, gibibytes, gigabytes, ok, warn } from '../check.ts'
-import type { EngineFacts } from '../engine.ts'
-import type { Facts } from '../facts.ts'
+import { imageRef, type Lock } from '../../../shared/lock.ts'
+import type { EngineFacts } from '../../engine/engine-facts.ts'
+import { moreFor } from '../../engine/products.ts'
+import { type DoctorCheck, fail, gibibytes, gigabytes, ok, warn } from '../doctor-check.ts'
+import type { Facts } from '../facts/facts.ts'
 
 const gibi = 1024 ** 3
 /** Least memory for Docker, and what is comfortable, in bytes. A virtual machine of 4 GiB shows a little less of it. */
@@ -11,11 +11,11 @@ const memory = { least: 3.7 * gibi, good: 5.6 * gibi }
 const disk = { data: 0.5e9, spare: 3e9 }
 
 /** Memory, processors, disk and what else of the engine's machine runs short. */
-export function resources(engine: EngineFacts, facts: Facts, lock: Lock): Check[] {
+export function resources(engine: EngineFacts, facts: Facts, lock: Lock): DoctorCheck[] {
   return [memoryOf(engine, facts), processors(engine), room(engine, facts), ...inotify(engine, facts, lock)]
 }
 
-function memoryOf(engine: EngineFacts, { availableBytes, running }: Facts): Check {
+function memoryOf(engine: EngineFacts, { availableBytes, running }: Facts): DoctorCheck {
   const has = `${gibibytes(engine.memoryBytes)} for Docker`
   const next = moreFor(engine).memory
   if (engine.memoryBytes < memory.least)
@@ -31,7 +31,7 @@ function memoryOf(engine: EngineFacts, { availableBytes, running }: Facts): Chec
   return ok('memory', 'Memory', has)
 }
 
-function processors(engine: EngineFacts): Check {
+function processors(engine: EngineFacts): DoctorCheck {
   const found = `${engine.cpus} for Docker`
   if (engine.cpus >= 2) return ok('cpus', 'Processors', found)
   return fail('cpus', 'Processors', { found, expected: 'at least 2', next: moreFor(engine).cpus })
@@ -44,7 +44,7 @@ export function roomNeeded({ images, running }: Pick<Facts, 'images' | 'running'
   return sum(images.filter(image => !image.here)) + copies + (running ? 0 : disk.data)
 }
 
-function room(engine: EngineFacts, facts: Facts): Check {
+function room(engine: EngineFacts, facts: Facts): DoctorCheck {
   const { diskBytes, running, images } = facts
   const needed = roomNeeded(facts)
   const wants = needed === 0 ? 'nothing more is needed' : `about ${gigabytes(needed)} are needed`
@@ -65,7 +65,7 @@ function room(engine: EngineFacts, facts: Facts): Check {
   return ok('disk', 'Disk', `${found}; ${wants}`)
 }
 
-function inotify(engine: EngineFacts, { inotify: limits }: Facts, lock: Lock): Check[] {
+function inotify(engine: EngineFacts, { inotify: limits }: Facts, lock: Lock): DoctorCheck[] {
   if (!limits) return []
   const found = `${limits.instances} instances, ${limits.watches} watches`
   if (limits.instances >= 256 && limits.watches >= 65536) return [ok('inotify', 'inotify', found)]

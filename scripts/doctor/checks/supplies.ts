@@ -1,13 +1,13 @@
-import type { Lock } from '../../../stacks/lock.ts'
-import { type Settings, setCommand } from '../../../stacks/settings.ts'
-import { type Check, fail, gigabytes, ok, warn } from '../check.ts'
-import type { EngineFacts } from '../engine.ts'
-import type { Facts } from '../facts.ts'
-import type { Answer } from '../hosts.ts'
-import type { Supply } from '../supplies.ts'
+import type { Lock } from '../../../shared/lock.ts'
+import { type Settings, setCommand } from '../../../shared/settings/schema.ts'
+import type { EngineFacts } from '../../engine/engine-facts.ts'
+import { type DoctorCheck, fail, gigabytes, ok, warn } from '../doctor-check.ts'
+import type { Facts } from '../facts/facts.ts'
+import type { Answer } from '../facts/hosts.ts'
+import type { Supply } from '../facts/supplies.ts'
 
 /** The lock, and whether npm agrees with it. */
-export function pins(lock: Lock, { strangers: [stranger] }: Facts): Check[] {
+export function pins(lock: Lock, { strangers: [stranger] }: Facts): DoctorCheck[] {
   if (!stranger) return [ok('lock', 'Pins', lock.file)]
   return [
     warn('lock', 'Pins', {
@@ -19,10 +19,12 @@ export function pins(lock: Lock, { strangers: [stranger] }: Facts): Check[] {
 }
 
 /** Programs. */
-export const tools = ({ tools: supplies, hosts }: Facts): Check[] => [supply('tools', 'Programs', supplies, hosts)]
+export const tools = ({ tools: supplies, hosts }: Facts): DoctorCheck[] => [
+  supply('tools', 'Programs', supplies, hosts),
+]
 
 /** Charts. */
-export function charts({ charts: supplies, changedCharts, hosts }: Facts): Check[] {
+export function charts({ charts: supplies, changedCharts, hosts }: Facts): DoctorCheck[] {
   const [changed] = changedCharts
   if (changed)
     return [
@@ -36,7 +38,7 @@ export function charts({ charts: supplies, changedCharts, hosts }: Facts): Check
 }
 
 /** Images, and what is left to pull. */
-export function images(settings: Settings, lock: Lock, { platform }: EngineFacts, facts: Facts): Check[] {
+export function images(settings: Settings, lock: Lock, { platform }: EngineFacts, facts: Facts): DoctorCheck[] {
   const foreign = facts.images.find(image => !image.platforms.includes(platform))
   if (foreign)
     return [
@@ -60,7 +62,7 @@ function supply(
   supplies: readonly Supply[],
   hosts: ReadonlyMap<string, Answer>,
   amount = '',
-): Check {
+): DoctorCheck {
   const missing = supplies.filter(({ here }) => !here)
   if (missing.length === 0) return ok(id, title, 'all in place')
   for (const { name, host } of missing) {
@@ -83,7 +85,11 @@ function supply(
 }
 
 /** Why something cannot be fetched: four ways in which a network can be away. */
-function away(name: string, host: string, { state, proxy, code }: Answer): Pick<Check, 'found' | 'expected' | 'next'> {
+function away(
+  name: string,
+  host: string,
+  { state, proxy, code }: Answer,
+): Pick<DoctorCheck, 'found' | 'expected' | 'next'> {
   if (state === 'no such name')
     return {
       found: `${name} is not here, and the name ${host} does not resolve`,

@@ -1,8 +1,8 @@
-import { type Check, fail, ok } from '../check.ts'
-import type { Facts } from '../facts.ts'
+import { type DoctorCheck, fail, ok } from '../doctor-check.ts'
+import type { Facts } from '../facts/facts.ts'
 
 /** The operating system in front of the person. */
-export function system({ os, wsl }: Pick<Facts, 'os' | 'wsl'>): Check {
+export function system({ os, wsl }: Pick<Facts, 'os' | 'wsl'>): DoctorCheck {
   if (os === 'win32')
     return fail('system', 'System', {
       found: 'Windows without WSL',

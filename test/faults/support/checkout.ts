@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { execa, execaSync } from 'execa'
 import { stringify } from 'yaml'
-import { projectDir } from '../../../stacks/paths.ts'
+import { projectDir } from '../../../shared/paths.ts'
 
 /** Its cluster and ports are its own, so that a lab which is up on this machine is left alone. */
 export const own = {

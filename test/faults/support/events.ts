@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { exportFile } from '../../../stacks/names.ts'
+import { exportFile } from '../../../shared/names.ts'
 import { own } from './checkout.ts'
 import { node } from './world.ts'
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
+import { projectDir } from '../../../shared/paths.ts'
 import { type ExportFile, freshen, parseEvents } from '../../../stacks/monitoring/replay/replay.mjs'
-import { projectDir } from '../../../stacks/paths.ts'
 
 const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.gz')
 const events = parseEvents(gunzipSync(readFileSync(recording))).map(({ time, line }) => ({

@@ -2,15 +2,15 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { parseExercise } from '../../../scripts/exercise/exercises.ts'
+import { parseExercise } from '../../../scripts/exercise/definition/exercises.ts'
 import { run } from '../../../scripts/lab.ts'
-import { report } from '../../../scripts/output.ts'
-import { lintFiles } from '../../../scripts/policy/files.ts'
-import { readSections } from '../../../scripts/settings.ts'
-import { readLock } from '../../../stacks/lock.ts'
+import { lintFiles } from '../../../scripts/policy/lint-files.ts'
+import { report } from '../../../scripts/terminal/output.ts'
+import { readLock } from '../../../shared/lock.ts'
+import { readPolicy } from '../../../shared/policy-file.ts'
+import { parseSettings } from '../../../shared/settings/schema.ts'
+import { readSections } from '../../../shared/settings/stack-file.ts'
 import { checkRecording, recordingFolder } from '../../../stacks/monitoring/recording.ts'
-import { readPolicy } from '../../../stacks/policy-file.ts'
-import { parseSettings } from '../../../stacks/settings.ts'
 
 // What the lab answers to something wrong: by its own functions and its own command, in this process.
 
@@ -80,7 +80,7 @@ export const answers: Record<string, (given: never) => Promise<Answer>> = {
     return thrown(() => readLock(path))
   },
 
-  /** The text of a lab.yaml. */
+  /** The text of a exercise.yaml. */
   exercise: (text: string) => thrown(() => parseExercise(text, '17-mine')),
 
   /** The text of a policy, as `lab policy lint` reads it. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { create } from 'tar'
 import { afterAll } from 'vitest'
-import { type Lock, readLock } from '../../../stacks/lock.ts'
+import { type Lock, readLock } from '../../../shared/lock.ts'
 
 export const sha256 = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex')
 

@@ -1,0 +1,220 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { Command } from 'commander'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { allDashboards } from '../../../dashboards/index.ts'
+import { panelQueries } from '../../../dashboards/panel-queries.ts'
+import { policyFolder, readCatalog } from '../../../scripts/policy/catalog.ts'
+import { report } from '../../../scripts/terminal/output.ts'
+import { projectDir } from '../../../shared/paths.ts'
+import { settingRows } from '../../../shared/settings/schema.ts'
+import { counts, items } from '../../documents/items.ts'
+import { type Ran, runner } from '../../documents/run.ts'
+import { type Row, readRows } from '../../documents/table.ts'
+
+// docs/documents.md: whether what it names is there, whether it leaves nothing of the four documents out, and whether what needs
+// neither Docker nor a cluster does what it says. The rows that need a lab: `lab test documents`.
+
+const rows = readRows()
+const each = rows.map(row => [row.id, row] as const)
+const sections: Record<string, string> = {
+  k8s: 'Tetragon on Kubernetes',
+  falco: 'From Falco to Tetragon',
+  review: 'Tetragon, 2024 in review',
+  case: 'Tetragon-OTel',
+}
+const documentOf = (id: string): string => id.slice(0, id.indexOf('-'))
+
+describe('the table', () => {
+  test('has one row of its own for each item', () => {
+    expect(rows.map(row => row.id).toSorted()).toEqual(Object.keys(items).toSorted())
+  })
+
+  test('has each row in the section of its document', () => {
+    for (const { id, section } of rows) expect(section, id).toBe(sections[documentOf(id)])
+  })
+
+  test('leaves no heading and no code block out', () => {
+    const of = (document: string, kind: 'headings' | 'blocks') =>
+      Object.entries(items).flatMap(([id, item]) => (documentOf(id) === document ? (item[kind] ?? []) : []))
+    const found = Object.keys(counts).map(document => [
+      document,
+      { headings: of(document, 'headings').length, blocks: of(document, 'blocks').length },
+    ])
+    expect(Object.fromEntries(found)).toEqual(counts)
+  })
+
+  test('answers something in each row, and quotes no more than a few words', () => {
+    for (const [id, { headings = [], blocks = [], claims = [] }] of Object.entries(items)) {
+      const quotes = [...headings, ...blocks, ...claims]
+      expect(quotes.length, id).toBeGreaterThan(0)
+      for (const quote of quotes) expect(quote.length, `${id}: ${quote}`).toBeLessThan(120)
+    }
+  })
+})
+
+// The documents are not the project's to hand on. Where they are at hand, four text files that begin with 000 to 003, each quote is looked up.
+const documents = process.env.LAB_DOCUMENTS
+describe.skipIf(!documents)('the documents (needs LAB_DOCUMENTS, a folder with them)', () => {
+  const plain = (text: string): string =>
+    text
+      .toLowerCase()
+      .replaceAll('’', "'")
+      .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
+  test.each(Object.keys(sections).map((name, index) => [name, `00${index}`] as const))('%s', (name, number) => {
+    const file = readdirSync(documents!).find(each => each.startsWith(number))!
+    const text = plain(readFileSync(join(documents!, file), 'utf8'))
+    const missing = Object.entries(items)
+      .filter(([id]) => documentOf(id) === name)
+      .flatMap(([id, { headings = [], blocks = [], claims = [] }]) =>
+        [...headings, ...blocks, ...claims]
+          .filter(quote => !text.includes(plain(quote).trim()))
+          .map(quote => `${id}: ${quote}`),
+      )
+    expect(missing).toEqual([])
+  })
+})
+
+describe('what a row names is there', () => {
+  const program = new Command('lab')
+  beforeAll(async () => {
+    const folder = join(projectDir, 'scripts', 'commands')
+    for (const file of readdirSync(folder).filter(name => name.endsWith('.ts'))) {
+      const { register } = (await import(join(folder, file))) as { register: (program: Command) => void }
+      register(program)
+    }
+  })
+  const policies = readCatalog().map(entry => entry.name)
+
+  /** What of a command line goes to `lab`, piece by piece: `["policy", "show", "deny-wget"]`. */
+  const labCalls = (command: string): string[][] =>
+    command
+      .split(/ (?:&&|\|) |; /)
+      .filter(part => part.startsWith('./lab '))
+      .map(part => part.split(' ').slice(1))
+
+  test('each command is one that a shell can read', () => {
+    expect(() => execFileSync('sh', ['-n', '-c', rows.map(row => row.command).join('\n')])).not.toThrow()
+  })
+
+  test.each(each)('%s: the command', (_id, { command }) => {
+    expect(command).toMatch(/^(\.\/lab|kubectl|curl) /)
+    for (const words of labCalls(command)) {
+      if (words[0] === '--help') continue
+      const outer = program.commands.find(one => one.name() === words[0])
+      expect(outer, words.join(' ')).toBeDefined()
+      const inner = outer!.commands.find(one => one.name() === words[1])
+      if (outer!.commands.length > 0) expect(inner, words.join(' ')).toBeDefined()
+      // What is handed through to another program is that program's to know.
+      const handedOn = ['kubectl', 'tetra', 'pulumi'].includes(words[0]!)
+      const known = new Set((inner ?? outer!).options.flatMap(({ long, short }) => [long, short]))
+      if (!handedOn) for (const word of words) if (/^--?[a-z]/.test(word)) expect(known, command).toContain(word)
+      if (words[0] !== 'policy') continue
+      if (['show', 'apply', 'remove', 'check'].includes(words[1]!)) expect(policies, command).toContain(words[2])
+      if (words[1] === 'lint') expect(existsSync(join(projectDir, words[2]!)), words[2]).toBe(true)
+    }
+  })
+
+  const headings = (file: string): string[] =>
+    [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+      title!
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9 -]/g, '')
+        .replaceAll(' ', '-'),
+    )
+
+  const pages = ['README.md', 'bench/README.md', ...globSync('docs/*.md', { cwd: projectDir })]
+  test.each(pages)('%s: its links', page => {
+    const file = join(projectDir, page)
+    for (const [, text, target] of readFileSync(file, 'utf8').matchAll(/\[([^\]]+)\]\((?!https?:)([^)\s]+)\)/g)) {
+      const [path, anchor] = target!.split('#') as [string, string | undefined]
+      const to = path ? resolve(dirname(file), path) : file
+      expect(existsSync(to), target).toBe(true)
+      if (anchor) expect(headings(to), target).toContain(anchor)
+      // A policy is called by its name.
+      if (dirname(to) === policyFolder && !text!.endsWith('.yaml')) expect(`${text}.yaml`).toBe(path.split('/').at(-1))
+    }
+  })
+
+  const titles = allDashboards().flatMap(({ dashboard }) => [
+    dashboard.title!,
+    ...panelQueries(dashboard).map(query => query.panel.title!),
+  ])
+  const settings = settingRows().map(row => row.path)
+  const roots = [...new Set(settings.map(path => path.split('.')[0]))]
+
+  test.each(each)('%s: panels and settings', (_id, { here }) => {
+    const prose = here.replaceAll(/`[^`]*`/g, '')
+    for (const [, title] of prose.matchAll(/(?<![\w*])\*([^*]+)\*(?![\w*])/g)) {
+      if (title === 'reaches') continue
+      expect(titles).toContain(title)
+    }
+    for (const [, code] of here.matchAll(/`([^`]+)`/g)) {
+      const setting = /^([a-z]+)(\.[A-Za-z]+)+/.exec(code!)
+      if (setting && roots.includes(setting[1]!)) expect(settings, code).toContain(setting[0])
+    }
+  })
+})
+
+/**
+ * Runs `lab WORDS` in this process, as the program does once it has started: most of what a small command costs is to start Node.
+ * Its output goes to whoever reads this process's, so only one at a time.
+ */
+async function here(words: string[]): Promise<Ran> {
+  const written: string[] = []
+  const write = (text: string | Uint8Array) => written.push(String(text)) > 0
+  const spies = [process.stdout, process.stderr].map(stream => vi.spyOn(stream, 'write').mockImplementation(write))
+  let exitCode: number | string | null | undefined
+  try {
+    const program = new Command('lab').exitOverride()
+    const { register } = (await import(
+      `../../scripts/commands/${words[0]}.ts`
+    )) as typeof import('../../../scripts/commands/policy.ts')
+    register(program)
+    await program.parseAsync(words, { from: 'user' })
+    exitCode = process.exitCode ?? 0
+  } catch (error) {
+    exitCode = report(error)
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+    process.exitCode = undefined
+  }
+  return { output: written.join(''), exitCode: Number(exitCode) }
+}
+
+describe('rows that need nothing', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-documents-'))
+  const env = {
+    LAB_DIR: folder,
+    TMPDIR: folder,
+    LAB_LOCK: '',
+    KUBECONFIG: '',
+    // They must not ask an engine, not even one that is there.
+    DOCKER_HOST: `unix://${folder}/no-docker.sock`,
+  }
+  const shell = runner(env)
+  // What a shell would have nothing to do for.
+  const simple = /^\.\/lab (policy|dashboards|exercise)( [\w./-]+)+$/
+  const plan = rows.filter(row => row.runs === 'plan')
+  beforeAll(() => {
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+    // Side by side with what runs in here.
+    for (const { command } of plan) if (!simple.test(command)) void shell(command)
+  })
+  afterAll(() => {
+    vi.unstubAllEnvs()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const run = ({ command }: Row): Promise<Ran> =>
+    simple.test(command) ? here(command.split(' ').slice(1)) : shell(command)
+
+  test.each(plan.map(row => [row.id, row] as const))('%s', { timeout: 60_000 }, async (id, row) => {
+    const { shows, hides, exit = 0 } = items[id]!
+    const { output, exitCode } = await run(row)
+    expect(output).toMatch(shows)
+    if (hides) expect(output).not.toMatch(hides)
+    expect(exitCode).toBe(exit)
+  })
+})

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { marked, type Tokens } from 'marked'
+import { describe, expect, it } from 'vitest'
+import { projectDir } from '../../../shared/paths.ts'
+import { exceptions } from '../../../shared/pod-security.ts'
+import { settingRows } from '../../../shared/settings/schema.ts'
+
+// SECURITY.md says what the program does: its table of exceptions is that of the program, and what it names is there.
+
+const page = readFileSync(join(projectDir, 'SECURITY.md'), 'utf8')
+const tables = marked.lexer(page).filter((token): token is Tokens.Table => token.type === 'table')
+
+describe('SECURITY.md', () => {
+  it('names every exception to the restricted level, with the reason', () => {
+    const table = tables.find(({ header }) => header[0]!.text === 'workload')!
+    expect(table.rows.map(cells => cells.map(({ text }) => text))).toEqual(
+      exceptions.map(({ namespace, workload, breaks, why, only }) => [
+        `${namespace}/${workload}`,
+        breaks.join(', '),
+        why,
+        only?.setting ?? '',
+      ]),
+    )
+  })
+
+  it('names settings that there are', () => {
+    const paths = settingRows().map(({ path }) => path)
+    const sections = new Set(paths.map(path => path.split('.')[0]))
+    const named = [...page.matchAll(/`([a-z]+(?:\.[A-Za-z]+)+)(?:: [\w-]+)?`/g)]
+      .map(([, path]) => path!)
+      .filter(path => sections.has(path.split('.')[0]!) && !path.endsWith('.yaml'))
+    expect(named.length).toBeGreaterThan(6)
+    for (const path of named)
+      expect(
+        paths.some(known => known === path || known.startsWith(`${path}.`)),
+        path,
+      ).toBe(true)
+  })
+
+  it('is linked from the README and from the page on architecture', () => {
+    expect(readFileSync(join(projectDir, 'README.md'), 'utf8')).toContain('(SECURITY.md)')
+    expect(readFileSync(join(projectDir, 'docs', 'architecture.md'), 'utf8')).toContain('(../SECURITY.md)')
+  })
+})

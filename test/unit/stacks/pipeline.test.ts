@@ -1,0 +1,266 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { stringify } from 'yaml'
+import { readLock } from '../../../shared/lock.ts'
+import { exportFile } from '../../../shared/names.ts'
+import { parseSettings } from '../../../shared/settings/schema.ts'
+import { derived, eventTypes, fields, streamLabels } from '../../../stacks/monitoring/fields.ts'
+import { fluentBitValues, luaScript } from '../../../stacks/monitoring/fluent-bit.ts'
+import { lokiValues } from '../../../stacks/monitoring/loki.ts'
+import { collectorConfig, otelValues } from '../../../stacks/monitoring/otel.ts'
+import { awkwardLines } from '../../pipeline/support/awkward.ts'
+import { recordedLines } from '../../pipeline/support/feed.ts'
+import { lifted } from '../../pipeline/support/reference.ts'
+import { Lua, literal } from '../support/lua.ts'
+
+// What both shippers are told, without running them. That the real ones do what is meant is shown by `lab test pipeline`.
+
+const lab = (pipeline: object = {}) => ({
+  settings: parseSettings({ pipeline }),
+  lock: readLock(''),
+  source: 'live' as const,
+})
+const siem = (protocol: 'otlp' | 'syslog', endpoint: string) => ({
+  shipper: 'fluent-bit',
+  siem: { protocol, endpoint },
+})
+const golden = (file: string): string => join(import.meta.dirname, '..', '..', 'golden', file)
+
+const fluentBit = (pipeline?: object): Record<string, string> =>
+  fluentBitValues(lab(pipeline)).config as Record<string, string>
+const collector = collectorConfig(lab())
+const collectorText = JSON.stringify(collector)
+const underscored = (name: string): string => name.replaceAll('.', '_')
+
+describe('the table', () => {
+  const lua = luaScript()
+
+  it.each([...fields.map(({ name }) => name), ...Object.values(derived)])('%s is lifted by both shippers', name => {
+    expect(collectorText).toContain(`log.attributes[\\\\\\"${name}\\\\\\"]`.replaceAll('\\\\\\', '\\'))
+    expect(lua).toContain(`"${name}"`)
+  })
+
+  it.each(eventTypes)('%s is known to both shippers', type => {
+    expect(JSON.stringify(collector.receivers)).toContain(`\\"${type}\\"`)
+    expect(lua).toContain(`"${type}"`)
+  })
+
+  it('loses nothing of what it names when the collector cuts an event down to it', () => {
+    const { operators } = collector.receivers['file_log/loki']!
+    const kept = (operators.at(-1) as { fields: string[] }).fields.map(field => field.split('.'))
+    const lifted = collectorText.matchAll(/log\.attributes\[\\"(event)\\"\]((?:\[(?:\d+|\\"\w+\\")\])+)/g)
+    const paths = [...lifted].map(([, event, keys]) => [event!, ...keys!.match(/\w+/g)!])
+    expect(paths.length).toBeGreaterThan(fields.length)
+    for (const path of paths)
+      expect(
+        kept.some(([, ...keys]) => keys.every((key, index) => key === path[index])),
+        path.join('.'),
+      ).toBe(true)
+  })
+
+  it('names the labels, everywhere the same', () => {
+    const { limits_config } = lokiValues(lab()).loki as {
+      limits_config: { otlp_config: { resource_attributes: { attributes_config: { attributes: string[] }[] } } }
+    }
+    expect(limits_config.otlp_config.resource_attributes.attributes_config).toEqual([
+      { action: 'index_label', attributes: streamLabels },
+    ])
+    const { keys } = collector.processors['groupbyattrs/tetragon']
+    expect(['service.name', ...keys].sort()).toEqual([...streamLabels].sort())
+    const labels = /^ {4}Labels (.*)$/m.exec(fluentBit().outputs!)![1]!
+    expect(labels.split(', ').map(label => label.split('=')[0])).toEqual(streamLabels.map(underscored))
+  })
+
+  it('keeps the labels few: a stream is made for each set of them', () => {
+    expect(streamLabels.map(underscored)).toEqual([
+      'service_name',
+      'tetragon_event_type',
+      'k8s_namespace_name',
+      'tetragon_policy_name',
+    ])
+  })
+})
+
+describe('the script of Fluent Bit', () => {
+  interface Result {
+    code: number
+    time: { sec: number; nsec: number }
+    metadata: { otlp?: { attributes: Record<string, string | number>; severity_number: number; severity_text: string } }
+    untouched: boolean
+    record: { labels: object; metadata: object; severity?: string; host?: string }
+  }
+  /** What `lift` gives for a record, as Fluent Bit calls it. */
+  const lift = (lua: Lua, record: object): Result =>
+    lua.evaluate(`(function()
+      local record = ${literal(record)}
+      local code, time, metadata, out = lift("tetragon", { sec = 1, nsec = 2 }, {}, {}, record)
+      -- Not given back whole, which would take most of the time.
+      local untouched = out.line == record.line
+      out.line = nil
+      return { code = code, time = time, metadata = metadata, untouched = untouched, record = out }
+    end)()`)
+  const parsed = (line: string): object => ({ line, ...(JSON.parse(line) as object) })
+
+  /** Of the recorded events one of each kind: all of them, in this Lua, would take ten seconds. `lab test pipeline` takes all. */
+  const kinds = (): string[] => {
+    const byKind = Map.groupBy(recordedLines(), line => {
+      const { labels, metadata } = lifted(line)
+      const { process_executable_path, tetragon_action, tetragon_signal, tetragon_tags, k8s_workload_name } = metadata
+      return [
+        ...Object.values(labels),
+        process_executable_path,
+        tetragon_action,
+        tetragon_signal,
+        tetragon_tags,
+        k8s_workload_name,
+      ].join()
+    })
+    return [...byKind.values()].map(([first]) => first!)
+  }
+
+  it('makes of every kind of recorded event, and of every awkward one, what the plain reference makes', () => {
+    const lua = new Lua(luaScript())
+    const lines = [...awkwardLines(), ...kinds()]
+    expect(lines.length).toBeGreaterThan(50)
+    for (const line of lines) {
+      const { code, time, untouched, record } = lift(lua, parsed(line))
+      const should = lifted(line)
+      expect({ code, untouched }).toEqual({ code: 1, untouched: true })
+      expect(BigInt(time.sec) * 1_000_000_000n + BigInt(time.nsec)).toBe(should.time)
+      expect(record).toEqual({ labels: should.labels, metadata: should.metadata })
+    }
+  })
+
+  it.each([
+    ['nothing', {}],
+    ['text for an event', { process_exec: 'text' }],
+    ['text for a process', { process_exec: { process: 'text' } }],
+    ['tags that are no text', { process_kprobe: { tags: [{}, 1], args: 5 } }],
+    ['a time that is none', { process_exec: { process: { pid: 1 } }, time: 'yesterday' }],
+    ['a name that is a number', { process_kprobe: { policy_name: 7, function_name: {} } }],
+  ])('takes %s as it comes', (_, record) => {
+    const lua = new Lua(luaScript())
+    const { code, time, untouched, record: out } = lift(lua, { line: 'as it was', ...record })
+    expect({ code, untouched }).toEqual({ code: 1, untouched: true })
+    expect(time).toEqual({ sec: 1, nsec: 2 })
+    expect(out.metadata).toMatchObject({ severity_text: 'info', severity_number: '9' })
+  })
+
+  it('gives what an OTLP address needs', () => {
+    const lua = new Lua(luaScript('otlp'))
+    const line = recordedLines(1)[0]!
+    const { metadata, record } = lift(lua, parsed(line))
+    const { labels, metadata: known } = lifted(line)
+    const { severity_text, severity_number, ...others } = known
+    expect(metadata.otlp).toMatchObject({ severity_text, severity_number: Number(severity_number) })
+    const attributes = Object.entries(metadata.otlp!.attributes).map(([name, value]) => [underscored(name), `${value}`])
+    expect(Object.fromEntries(attributes)).toEqual({ ...labels, ...others })
+    expect(typeof metadata.otlp!.attributes['process.pid']).toBe('number')
+    expect(record.labels).toEqual(labels)
+  })
+
+  it('gives what a syslog address needs', () => {
+    const lua = new Lua(luaScript('syslog'))
+    const overridden = awkwardLines().find(line => line.includes('severity.high'))!
+    expect(lift(lua, parsed(overridden)).record).toMatchObject({ severity: '3', host: 'lab-control-plane' })
+  })
+})
+
+describe('nothing is lost between the file and Loki', () => {
+  it('by the collector', () => {
+    const { extraArgs } = (otelValues(lab()) as { command: { extraArgs: string[] } }).command
+    // Without it, up to a hundred lines are in memory whose place in the file is noted already.
+    expect(extraArgs).toContain('--feature-gates=stanza.synchronousLogEmitter')
+    expect(Object.keys(collector.processors)).not.toContain('batch')
+    for (const exporter of Object.values(collector.exporters)) {
+      expect(exporter.sending_queue).toMatchObject({ storage: 'file_storage', block_on_overflow: true })
+      expect(exporter.retry_on_failure.max_elapsed_time).toBe('0s')
+    }
+    for (const receiver of Object.values(collector.receivers)) {
+      expect(receiver).toMatchObject({ storage: 'file_storage', start_at: 'beginning' })
+      expect(receiver.retry_on_failure.max_elapsed_time).toBe('0s')
+    }
+  })
+
+  it('by Fluent Bit', () => {
+    const { inputs, outputs } = fluentBit()
+    expect(inputs).toMatch(/storage\.type filesystem/)
+    expect(inputs).toMatch(/ DB \/var\/lib\/fluent-bit\//)
+    expect(outputs).toMatch(/Retry_Limit no_limits/)
+  })
+
+  it('and both read what was rotated away', () => {
+    const pattern = new RegExp(`^${exportFile.pattern.replaceAll('.', '\\.').replace('*', '.*')}$`)
+    expect(exportFile.name).toMatch(pattern)
+    expect('tetragon-2026-11-21T09-27-49.127.log').toMatch(pattern)
+    expect('replay.json').not.toMatch(pattern)
+    const path = `${exportFile.directory}/${exportFile.pattern}`
+    expect(collector.receivers['file_log/loki']!.include).toEqual([path])
+    expect(fluentBit().inputs).toContain(` Path ${path}\n`)
+  })
+
+  it('and what either sends as one line, Loki takes', () => {
+    const { limits_config } = lokiValues(lab()).loki as { limits_config: { max_line_size: string } }
+    const bytes = (size: unknown): number => {
+      const [, count, unit] = /^(\d+)(Mi?B?)$/.exec(String(size)) ?? []
+      return Number(count) * (unit === 'MiB' ? 1024 ** 2 : 1000 ** 2)
+    }
+    const buffer = / Buffer_Max_Size (\S+)/.exec(fluentBit().inputs!)?.[1]
+    const longest = [collector.receivers['file_log/loki']!.max_log_size, buffer].map(bytes)
+    for (const size of longest) expect(size).toBeLessThanOrEqual(bytes(limits_config.max_line_size))
+  })
+
+  it('nor do the first bytes of a file pass for those of another', () => {
+    // An event of a process is the same as the one before it up to its end, where the time is.
+    const longest = Math.max(...recordedLines().map(line => Buffer.byteLength(line)))
+    expect(collector.receivers['file_log/loki']!.fingerprint_size).toBe('16KiB')
+    expect(longest).toBeLessThan(16 * 1024)
+  })
+})
+
+describe('a second destination', () => {
+  it('reads for itself, so that one that is away holds up nobody', () => {
+    const { service, exporters } = collectorConfig(lab({ siem: { protocol: 'otlp', endpoint: 'http://siem:4318' } }))
+    expect(exporters['otlp_http/siem']).toMatchObject({ endpoint: 'http://siem:4318' })
+    expect(service.pipelines).toMatchObject({
+      'logs/loki': { receivers: ['file_log/loki'], exporters: ['otlp_http/loki'] },
+      'logs/siem': { receivers: ['file_log/siem'], exporters: ['otlp_http/siem'] },
+    })
+  })
+
+  it.each([
+    [
+      'otlp',
+      'https://siem.example.org:4318/base',
+      ['Host siem.example.org', 'Port 4318', 'Tls On', 'Logs_uri /base/v1/logs'],
+    ],
+    ['otlp', 'https://siem.example.org', ['Host siem.example.org', 'Port 443', 'Tls On', 'Logs_uri /v1/logs']],
+    ['otlp', 'http://10.0.0.1:4318', ['Host 10.0.0.1', 'Port 4318', 'Tls Off', 'Logs_uri /v1/logs']],
+    ['syslog', 'siem.example.org:514', ['Host siem.example.org', 'Port 514', 'Mode tcp', 'Syslog_Format rfc5424']],
+  ] as const)('of Fluent Bit: %s %s', (protocol, endpoint, lines) => {
+    const { inputs, outputs } = fluentBit(siem(protocol, endpoint))
+    const [, second] = outputs!.split('[OUTPUT]').slice(1)
+    // A reader of its own, with a place of its own, whose events go nowhere else.
+    const of = (text: string, key: string) =>
+      [...text.matchAll(new RegExp(`^ +${key} (.*)$`, 'gm'))].map(([, value]) => value)
+    expect(of(outputs!, 'Match')).toEqual(of(inputs!, 'Tag'))
+    expect(new Set([...of(inputs!, 'Tag'), ...of(inputs!, 'DB')]).size).toBe(4)
+    for (const line of lines) expect(second).toContain(`    ${line}\n`)
+  })
+})
+
+describe('the configurations', () => {
+  const conf = (pipeline?: object): string => {
+    const { service, inputs, filters, outputs, customParsers } = fluentBit(pipeline)
+    return `${[service, inputs, filters, outputs, customParsers].join('\n')}\n`
+  }
+
+  it('of the collector are those that were looked at', async () => {
+    await expect(stringify(collector, { lineWidth: 0 })).toMatchFileSnapshot(golden('collector.yaml'))
+  })
+  it('of Fluent Bit are those that were looked at', async () => {
+    await expect(conf()).toMatchFileSnapshot(golden('fluent-bit.conf'))
+    await expect(conf(siem('syslog', 'host:514'))).toMatchFileSnapshot(golden('fluent-bit-syslog.conf'))
+    await expect(luaScript()).toMatchFileSnapshot(golden('lift.lua'))
+  })
+})

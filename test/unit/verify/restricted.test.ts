@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs'
+import { execa } from 'execa'
+import { describe, expect, it, test } from 'vitest'
+import { type Container, type PodSpec, violations } from '../../../scripts/verify/restricted.ts'
+import { chartFile, chartNames } from '../../../shared/lock.ts'
+import { type Control, exceptions } from '../../../shared/pod-security.ts'
+import { lock } from '../../charts/given.ts'
+import { readWorkloads, renderCharts } from '../../charts/render.ts'
+
+const container: Container = {
+  name: 'main',
+  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+}
+const restricted: PodSpec = {
+  securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+  volumes: [
+    { name: 'a', configMap: {} },
+    { name: 'b', emptyDir: {} },
+    { name: 'c', projected: {} },
+  ],
+  containers: [container],
+}
+const controls = (spec: PodSpec, annotations = {}): Control[] => [
+  ...new Set(violations(spec, annotations).map(({ control }) => control)),
+]
+const withContainer = (more: Partial<Container>, context: Container['securityContext'] = {}): PodSpec => ({
+  ...restricted,
+  containers: [{ ...container, ...more, securityContext: { ...container.securityContext, ...context } }],
+})
+const withPod = (more: Partial<PodSpec>, context: PodSpec['securityContext'] = {}): PodSpec => ({
+  ...restricted,
+  ...more,
+  securityContext: { ...restricted.securityContext, ...context },
+})
+
+describe('the restricted level', () => {
+  it('is kept by a pod that keeps it', () => {
+    expect(violations(restricted)).toEqual([])
+    expect(violations(withContainer({}, { capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } }))).toEqual([])
+    expect(violations(withPod({}, { sysctls: [{ name: 'net.ipv4.tcp_rmem' }], runAsUser: 1000 }))).toEqual([])
+  })
+
+  test.each<[Control, PodSpec]>([
+    ['hostNamespaces', withPod({ hostPID: true })],
+    ['hostNamespaces', withPod({ hostNetwork: true })],
+    ['volumes', withPod({ volumes: [{ name: 'node', hostPath: { path: '/' } }] })],
+    ['volumes', withPod({ volumes: [{ name: 'share', nfs: {} }] })],
+    ['sysctls', withPod({}, { sysctls: [{ name: 'kernel.msgmax' }] })],
+    ['runAsUser', withPod({}, { runAsUser: 0 })],
+    ['runAsUser', withContainer({}, { runAsUser: 0 })],
+    ['runAsNonRoot', withPod({}, { runAsNonRoot: undefined })],
+    ['runAsNonRoot', withContainer({}, { runAsNonRoot: false })],
+    ['seccompProfile', withPod({}, { seccompProfile: undefined })],
+    ['seccompProfile', withContainer({}, { seccompProfile: { type: 'Unconfined' } })],
+    ['seLinuxOptions', withPod({}, { seLinuxOptions: { type: 'spc_t' } })],
+    ['seLinuxOptions', withContainer({}, { seLinuxOptions: { user: 'root' } })],
+    ['appArmorProfile', withContainer({}, { appArmorProfile: { type: 'Unconfined' } })],
+    ['windowsHostProcess', withPod({}, { windowsOptions: { hostProcess: true } })],
+    ['privileged', withContainer({}, { privileged: true })],
+    ['allowPrivilegeEscalation', withContainer({}, { allowPrivilegeEscalation: undefined })],
+    ['capabilities', withContainer({}, { capabilities: { drop: ['NET_RAW'] } })],
+    ['capabilities', withContainer({}, { capabilities: { drop: ['ALL'], add: ['SYS_ADMIN'] } })],
+    ['procMount', withContainer({}, { procMount: 'Unmasked' })],
+    ['hostPorts', withContainer({ ports: [{ containerPort: 80, hostPort: 80 }] })],
+    ['hostProbes', withContainer({ readinessProbe: { httpGet: { host: '169.254.169.254' } } })],
+    ['hostProbes', withContainer({ lifecycle: { preStop: { tcpSocket: { host: '10.0.0.1' } } } })],
+    [
+      'allowPrivilegeEscalation',
+      { ...restricted, initContainers: [{ name: 'first', securityContext: { capabilities: { drop: ['ALL'] } } }] },
+    ],
+    [
+      'runAsUser',
+      {
+        ...restricted,
+        ephemeralContainers: [{ ...container, securityContext: { ...container.securityContext, runAsUser: 0 } }],
+      },
+    ],
+  ])('%s: is broken by what breaks it, and nothing else is', (control, spec) => {
+    expect(controls(spec)).toEqual([control])
+  })
+
+  it('appArmorProfile: also as it was written before', () => {
+    const key = 'container.apparmor.security.beta.kubernetes.io/main'
+    expect(controls(restricted, { [key]: 'unconfined' })).toEqual(['appArmorProfile'])
+    expect(controls(restricted, { [key]: 'runtime/default' })).toEqual([])
+  })
+
+  it('hostPorts: every port of a pod that is on the network of the node', () => {
+    const spec = { ...withContainer({ ports: [{ containerPort: 9100 }] }), hostNetwork: true }
+    expect(controls(spec)).toEqual(['hostNamespaces', 'hostPorts'])
+  })
+})
+
+describe('what the charts make', () => {
+  const workloads = readWorkloads()
+
+  it('was looked at in the versions that the lock pins', async ({ skip }) => {
+    const helm = await execa('helm', ['version', '--short'], { reject: false })
+    if (helm.failed) return skip('no helm on PATH')
+    const missing = chartNames.find(name => !existsSync(chartFile(lock, name)))
+    if (missing) return skip(`chart ${missing} is not in .lab/charts`)
+    const made = workloads.filter(({ chart }) => chart !== 'prometheus-operator')
+    expect(await renderCharts(), 'run: node test/charts/render.ts').toEqual(made)
+  })
+
+  it('is of every chart, and Prometheus itself', () => {
+    expect(new Set(workloads.map(({ chart }) => chart))).toEqual(new Set([...chartNames, 'prometheus-operator']))
+  })
+
+  test.each(workloads.map(each => [each.name, each] as const))('%s is restricted, or an exception', (name, each) => {
+    const exception = exceptions.find(({ namespace, workload }) => namespace === each.namespace && workload === name)
+    // No less than it is allowed, either: what it does not need is taken off the table.
+    expect(new Set(controls(each.spec))).toEqual(new Set(exception?.breaks))
+  })
+
+  it('asks the API server only where it has to', () => {
+    const token = workloads.filter(({ spec }) => spec.automountServiceAccountToken !== false).map(({ name }) => name)
+    expect(token.sort()).toEqual([
+      'kube-prometheus-stack-kube-state-metrics',
+      'kube-prometheus-stack-operator',
+      'prometheus-kube-prometheus-stack-prometheus',
+      'tetragon',
+      'tetragon-operator',
+      'tetragon-rthooks',
+    ])
+  })
+
+  it('has the password of Grafana from a Secret', () => {
+    const [container] = workloads.find(({ name }) => name === 'grafana')!.spec.containers
+    const password = container!.env?.find(({ name }) => name === 'GF_SECURITY_ADMIN_PASSWORD')
+    expect(password).toEqual({
+      name: 'GF_SECURITY_ADMIN_PASSWORD',
+      valueFrom: { secretKeyRef: { name: 'grafana-admin', key: 'admin-password' } },
+    })
+    for (const { name, spec } of workloads)
+      for (const { env = [] } of spec.containers)
+        expect(
+          env.filter(({ value }) => value !== undefined && value !== ''),
+          name,
+        ).toEqual([])
+  })
+})
