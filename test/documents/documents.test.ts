@@ -7,7 +7,7 @@ import { items } from './items.ts'
 import { runner } from './run.ts'
 import { type Row, readRows } from './table.ts'
 
-// The rows of docs/documents.md that need a lab, as a reader runs them. Those that enforce something come first: later ones look for what
+// The rows of docs/reference/documents.md that need a lab, as a reader runs them. Those that enforce something come first: later ones look for what
 // they left in the logs.
 
 const { stdout } = await execa('./lab', ['status', '--json'], { cwd: projectDir, reject: false })

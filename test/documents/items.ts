@@ -1,4 +1,4 @@
-// What the rows of docs/documents.md answer: the headings, the code blocks and the claims of the four documents, by a few words of each,
+// What the rows of docs/reference/documents.md answer: the headings, the code blocks and the claims of the four documents, by a few words of each,
 // in the document's own language; and what the row's command must print.
 
 /** One row's share of its document. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { marked, type Tokens } from 'marked'
 import { projectDir } from '../../shared/paths.ts'
 
-// docs/documents.md as data: its tables are what the tests walk.
+// docs/reference/documents.md as data: its tables are what the tests walk.
 
 /** One thing that a document says, and what it is in the lab. */
 export interface Row {
@@ -23,7 +23,7 @@ export interface Row {
 const columns = ['id', 'it says', 'here', 'command', 'runs']
 
 /** The rows of all tables that have the five columns, in their order. @throws for a row that is not of their form. */
-export function readRows(file = join(projectDir, 'docs', 'documents.md')): Row[] {
+export function readRows(file = join(projectDir, 'docs', 'reference', 'documents.md')): Row[] {
   let section = ''
   const rows: Row[] = []
   for (const token of marked.lexer(readFileSync(file, 'utf8'))) {

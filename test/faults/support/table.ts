@@ -36,7 +36,7 @@ export function pageOf(rows: readonly Row[]): string {
   return [
     '# What breaks a lab, and what mends it',
     '',
-    'Made by `LAB_TEST_TABLE=docs/faults.md ./lab test faults`, which breaks a lab in each of these ways and demands that one line says what is the matter, that the next command mends',
+    'Made by `LAB_TEST_TABLE=docs/reference/faults.md ./lab test faults`, which breaks a lab in each of these ways and demands that one line says what is the matter, that the next command mends',
     'it with no step by hand, and that every promise of `./lab verify` is kept afterwards. Do not edit.',
     '',
     `${thisMachine()}; ${today()}.`,

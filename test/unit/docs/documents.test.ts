@@ -14,7 +14,7 @@ import { counts, items } from '../../documents/items.ts'
 import { type Ran, runner } from '../../documents/run.ts'
 import { type Row, readRows } from '../../documents/table.ts'
 
-// docs/documents.md: whether what it names is there, whether it leaves nothing of the four documents out, and whether what needs
+// docs/reference/documents.md: whether what it names is there, whether it leaves nothing of the four documents out, and whether what needs
 // neither Docker nor a cluster does what it says. The rows that need a lab: `lab test documents`.
 
 const rows = readRows()
@@ -125,7 +125,7 @@ describe('what a row names is there', () => {
         .replaceAll(' ', '-'),
     )
 
-  const pages = ['README.md', 'bench/README.md', ...globSync('docs/*.md', { cwd: projectDir })]
+  const pages = ['README.md', 'bench/README.md', ...globSync('docs/**/*.md', { cwd: projectDir })]
   test.each(pages)('%s: its links', page => {
     const file = join(projectDir, page)
     for (const [, text, target] of readFileSync(file, 'utf8').matchAll(/\[([^\]]+)\]\((?!https?:)([^)\s]+)\)/g)) {
