@@ -1,63 +1,70 @@
 import type { EngineFacts } from '../engine/engine-facts.ts'
-import { machineName } from '../engine/products.ts'
+import { fixFor } from '../engine/products.ts'
 import type { Lack } from '../kernel/features.ts'
 
-// What can be done about a kernel, by who brings it: a distribution, Windows, or the maker of a desktop. Pure.
+// How to fix a kernel, depending on who provides it: the engine's product (engine/products.ts), else the Linux distribution.
 
-/** Where a kernel runs. */
-export type Place = Pick<EngineFacts, 'product' | 'endpoint' | 'wsl' | 'local' | 'system'>
+/** The engine or machine whose kernel is meant. */
+export type KernelHost = Pick<EngineFacts, 'product' | 'endpoint' | 'wsl' | 'local' | 'system'>
 
-/** An engine on macOS whose kernel is a whole Ubuntu's. */
-const another = 'colima start --cpu 4 --memory 8 && docker context use colima'
-
-/** Has the kernel start with one more option. */
-export function kernelOption(option: string, place: Place): string {
-  if (place.wsl)
-    return `in Windows: put kernelCommandLine=${option} below [wsl2] in %UserProfile%\\.wslconfig, then wsl --shutdown`
-  const script = `echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${option}"' | sudo tee -a /etc/default/grub && sudo update-grub`
-  if (place.product === 'Colima') return `colima ssh, and in there: ${script}; then colima restart`
-  if (place.product === 'Lima') {
-    const name = machineName(place)
-    return `limactl shell ${name}, and in there: ${script}; then limactl stop ${name} && limactl start ${name}`
-  }
-  if (place.product !== 'Docker Engine' && place.product !== 'Podman')
-    return `an engine whose kernel takes ${option}: ${another}`
-  if (/fedora|red hat|centos|rocky|alma/i.test(place.system))
-    return `sudo grubby --update-kernel=ALL --args='${option}', then reboot`
-  return `${script}, then reboot`
+interface DistributionFixes {
+  name: RegExp
+  /** Boots the kernel with `{option}`. */
+  kernelOption: string
+  newerKernel: string
 }
 
-/** A kernel that has what Tetragon needs, from whoever made this one. */
-function newerKernel({ product, wsl, local, system }: Place): string {
-  if (wsl) return 'in Windows: wsl --update, then wsl --shutdown'
-  if (!local && product !== 'Docker Engine') {
-    const update = product === 'Colima' ? 'colima delete, then the newest Colima' : `update ${product}`
-    return product === 'Colima' || product === 'Lima' ? update : `${update}; if it stays so: ${another}`
-  }
-  if (/ubuntu|mint|pop!/i.test(system)) return 'sudo apt install linux-image-generic, then reboot into it'
-  if (/debian/i.test(system)) return `sudo apt install linux-image-${debianArch()}, then reboot into it`
-  if (/fedora|red hat|centos|rocky|alma/i.test(system)) return 'sudo dnf install kernel, then reboot into it'
-  if (/arch|manjaro/i.test(system)) return 'sudo pacman -S linux, then reboot into it'
-  return "boot your distribution's own kernel (uname -r shows which one runs), or another machine: docs/troubleshooting.md"
-}
+const grubOption = `echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {option}"' | sudo tee -a /etc/default/grub && sudo update-grub, then reboot`
 
-const debianArch = (): string => (process.arch === 'arm64' ? 'arm64' : 'amd64')
+const distributions: DistributionFixes[] = [
+  {
+    name: /ubuntu|mint|pop!/i,
+    kernelOption: grubOption,
+    newerKernel: 'sudo apt install linux-image-generic, then reboot into it',
+  },
+  {
+    name: /debian/i,
+    kernelOption: grubOption,
+    newerKernel: `sudo apt install linux-image-${process.arch === 'arm64' ? 'arm64' : 'amd64'}, then reboot into it`,
+  },
+  {
+    name: /fedora|red hat|centos|rocky|alma/i,
+    kernelOption: "sudo grubby --update-kernel=ALL --args='{option}', then reboot",
+    newerKernel: 'sudo dnf install kernel, then reboot into it',
+  },
+  {
+    name: /arch|manjaro/i,
+    kernelOption: grubOption,
+    newerKernel: 'sudo pacman -S linux, then reboot into it',
+  },
+  {
+    name: /^/,
+    kernelOption: grubOption,
+    newerKernel:
+      "boot your distribution's own kernel (uname -r shows the running one), or use another machine: docs/troubleshooting.md",
+  },
+]
 
-/** The command that mends what keeps Tetragon from running. */
-export function mendLack(lack: Lack | undefined, place: Place): string {
-  if (lack === 'root')
-    return place.product === 'Lima'
-      ? 'limactl start template://docker-rootful, then the docker context commands that it prints'
-      : 'docker context use default; unset DOCKER_HOST'
-  if (lack === 'lockdown' && place.local)
+const distributionOf = ({ system }: KernelHost): DistributionFixes =>
+  distributions.find(({ name }) => name.test(system))!
+
+/** Returns the command that boots the kernel with one more option. */
+export const kernelOptionFix = (option: string, host: KernelHost): string =>
+  fixFor(host, 'kernelOption', { option }) || distributionOf(host).kernelOption.replace('{option}', () => option)
+
+/** Returns the command that brings a kernel with everything Tetragon needs. */
+export const newerKernelFix = (host: KernelHost): string =>
+  // A local engine runs on the distribution's kernel, whatever its product
+  (host.local && !host.wsl ? '' : fixFor(host, 'newerKernel')) || distributionOf(host).newerKernel
+
+/** Returns the command that fixes what prevents Tetragon from running. */
+export function kernelFix(lack: Lack | undefined, host: KernelHost): string {
+  if (lack === 'root') return fixFor(host, 'rootful')
+  if (lack === 'lockdown' && host.local)
     return "sudo sed -i 's/lockdown=confidentiality/lockdown=integrity/' /etc/default/grub && sudo update-grub, then reboot"
-  return newerKernel(place)
+  return newerKernelFix(host)
 }
 
-/** The command that puts BPF among the security modules. */
-export const mendLsm = (lsm: readonly string[], place: Place): string =>
-  // `capability` is always on and first
-  kernelOption(`lsm=${[...lsm.filter(name => name !== 'capability'), 'bpf'].join(',')}`, place)
-
-/** The command that brings a feature that a kernel has or has not from its making. */
-export const mendFeature = (place: Place): string => newerKernel(place)
+/** Returns the command that adds BPF to the kernel's security modules. `capability` is always on and must not be listed. */
+export const lsmFix = (lsm: readonly string[], host: KernelHost): string =>
+  kernelOptionFix(`lsm=${[...lsm.filter(name => name !== 'capability'), 'bpf'].join(',')}`, host)

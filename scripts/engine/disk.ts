@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
 
-/** Bytes that may still be written where a folder is; undefined where that cannot be seen from here. */
+/** Returns the free bytes on the disk that holds a folder, or undefined where this process cannot see it. */
 export async function freeBytes(folder: string): Promise<number | undefined> {
   try {
     const { bavail, bsize } = await statfs(folder)

@@ -2,15 +2,15 @@ import { release } from 'node:os'
 import { LabError } from '../../shared/lab-error.ts'
 import { docker } from './docker.ts'
 import { dockerEndpoint } from './endpoint.ts'
-import { type Engine, isWslKernel, productOf, type Signs } from './products.ts'
+import { type Engine, isWslKernel, type ProductInfo, productOf } from './products.ts'
 
-/** A Docker engine that answers, or Podman in its place. */
+/** A Docker engine that responds, or Podman answering the docker command. */
 export interface EngineFacts extends Engine {
-  /** As in 28.2.2. */
+  /** For example 28.2.2. */
   version: string
-  /** As in linux/amd64. */
+  /** For example linux/amd64. */
   platform: string
-  /** Name of its operating system, as in "Ubuntu 24.04.3 LTS". */
+  /** Name of its operating system, for example "Ubuntu 24.04.3 LTS". */
   system: string
   /** Release of its kernel. */
   kernel: string
@@ -20,22 +20,22 @@ export interface EngineFacts extends Engine {
   cgroup: 1 | 2
   /** Folder in which it keeps its data. */
   dataRoot: string
-  /** Its clock ahead of this machine's, in seconds. */
+  /** Seconds that its clock is ahead of this machine's. */
   clockAhead: number
-  /** The proxies through which it pulls images; empty where there is none. */
+  /** The proxies through which it pulls images, empty where it uses none. */
   proxy: { http: string; https: string; no: string }
 }
 
-/** An engine in a virtual machine on this one, which shares its ports. */
-export const inMachine = ({ product, local }: Engine): boolean =>
+/** Returns whether the engine runs in a VM on this machine, which forwards its ports. */
+export const runsInLocalVm = ({ product, local }: Engine): boolean =>
   !local && product !== 'Docker Engine' && product !== 'Podman'
 
-/** An engine on another machine. */
-export const remote = (engine: EngineFacts): boolean =>
-  !engine.local && !inMachine(engine) && /^(tcp|ssh|https?):/.test(engine.endpoint)
+/** Returns whether the engine runs on another machine. */
+export const isRemoteEngine = (engine: EngineFacts): boolean =>
+  !engine.local && !runsInLocalVm(engine) && /^(tcp|ssh|https?):/.test(engine.endpoint)
 
-/** What `docker info` says, of which the lab uses this. */
-export interface Info extends Signs {
+/** The fields of `docker info` that the lab reads. */
+export interface DockerInfo extends ProductInfo {
   ServerVersion?: string
   OSType?: string
   Architecture?: string
@@ -47,33 +47,33 @@ export interface Info extends Signs {
   HttpProxy?: string
   HttpsProxy?: string
   NoProxy?: string
-  /** Podman's own command, where `docker` is another name for it. */
+  /** Podman's own command prints its facts here. */
   host?: { arch?: string; kernel?: string; cpus?: number; memTotal?: number; security?: { rootless?: boolean } }
   version?: { Version?: string }
 }
 
-/** Where and when it was asked. */
-interface Asked {
+/** The machine on which `docker info` ran. */
+interface Client {
   endpoint: string
-  /** This machine's system and kernel. */
   os: string
+  /** Release of its kernel. */
   release: string
-  /** This machine's clock, in milliseconds. */
+  /** Its clock, in milliseconds. */
   now: number
 }
 
-/** Reads what `docker info` says. */
-export function readEngine(info: Info, { endpoint, os, release, now }: Asked): EngineFacts {
+/** Reads the output of `docker info`, which has one form for Docker and another for Podman's own command. */
+export function parseDockerInfo(info: DockerInfo, { endpoint, os, release, now }: Client): EngineFacts {
   const { host } = info
   const kernel = info.KernelVersion ?? host?.kernel ?? ''
   const product = productOf(info, endpoint)
   const arch = info.Architecture ?? host?.arch ?? ''
-  const ahead = (Date.parse(info.SystemTime ?? '') - now) / 1000
+  const clockAhead = (Date.parse(info.SystemTime ?? '') - now) / 1000
   return {
     endpoint,
     product,
     wsl: isWslKernel(kernel),
-    // In Windows those of the desktops share the kernel with this machine, and nothing else
+    // The desktop products on Windows share the WSL kernel with this machine, but neither its disk nor its processes
     local:
       os === 'linux' &&
       endpoint.startsWith('unix://') &&
@@ -88,30 +88,32 @@ export function readEngine(info: Info, { endpoint, os, release, now }: Asked): E
     memoryBytes: info.MemTotal ?? host?.memTotal ?? 0,
     cgroup: info.CgroupVersion === '1' ? 1 : 2,
     dataRoot: info.DockerRootDir ?? '',
-    clockAhead: Number.isNaN(ahead) ? 0 : ahead,
+    clockAhead: Number.isNaN(clockAhead) ? 0 : clockAhead,
     proxy: { http: info.HttpProxy ?? '', https: info.HttpsProxy ?? '', no: info.NoProxy ?? '' },
   }
 }
 
-/**
- * What `docker info` says, or what is wrong with Docker.
- * @param patience milliseconds that it may take.
- */
-export async function engineFacts(patience: number): Promise<EngineFacts | { problem: LabError }> {
+/** Returns what `docker info` reports, or the error that explains why Docker did not respond within the time. */
+export async function readEngineFacts(timeoutMs: number): Promise<EngineFacts | { problem: LabError }> {
   try {
-    const info = JSON.parse(await docker(['info', '--format', '{{json .}}'], { timeout: patience })) as Info
-    return readEngine(info, { endpoint: dockerEndpoint(), os: process.platform, release: release(), now: Date.now() })
+    const info = JSON.parse(await docker(['info', '--format', '{{json .}}'], { timeout: timeoutMs })) as DockerInfo
+    return parseDockerInfo(info, {
+      endpoint: dockerEndpoint(),
+      os: process.platform,
+      release: release(),
+      now: Date.now(),
+    })
   } catch (error) {
     if (error instanceof LabError) return { problem: error }
     throw error
   }
 }
 
-/** Nodes of KinD clusters that run. @throws LabError when Docker does not say within that many milliseconds. */
-export async function clusters(patience: number): Promise<{ cluster: string; node: string }[]> {
+/** Returns the running nodes of all kind clusters. @throws LabError when Docker does not respond within the time. */
+export async function runningKindNodes(timeoutMs: number): Promise<{ cluster: string; node: string }[]> {
   const label = 'io.x-k8s.kind.cluster'
   const args = ['ps', '--filter', `label=${label}`, '--format', `{{.Label "${label}"}} {{.Names}}`]
-  const lines = await docker(args, { timeout: patience })
+  const lines = await docker(args, { timeout: timeoutMs })
   return lines
     .split('\n')
     .filter(Boolean)

@@ -1,17 +1,17 @@
 import { connect } from 'node:net'
 
-/**
- * Whether somebody takes a connection there.
- * @param patience milliseconds that it may take.
- */
-export const isTaken = ({ address, port }: { address: string; port: number }, patience: number): Promise<boolean> =>
+/** Returns whether a TCP connection to this address succeeds within the time. */
+export const acceptsConnections = (
+  { address, port }: { address: string; port: number },
+  timeoutMs: number,
+): Promise<boolean> =>
   new Promise(resolve => {
-    const socket = connect({ host: address, port, timeout: patience })
-    const end = (open: boolean) => {
+    const socket = connect({ host: address, port, timeout: timeoutMs })
+    const finish = (connected: boolean) => {
       socket.destroy()
-      resolve(open)
+      resolve(connected)
     }
-    socket.once('connect', () => end(true))
-    socket.once('error', () => end(false))
-    socket.once('timeout', () => end(false))
+    socket.once('connect', () => finish(true))
+    socket.once('error', () => finish(false))
+    socket.once('timeout', () => finish(false))
   })

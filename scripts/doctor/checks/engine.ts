@@ -1,8 +1,8 @@
-import { type EngineFacts, inMachine, remote } from '../../engine/engine-facts.ts'
-import { restart } from '../../engine/products.ts'
+import { type EngineFacts, isRemoteEngine, runsInLocalVm } from '../../engine/engine-facts.ts'
+import { fixFor } from '../../engine/products.ts'
 import { type DoctorCheck, fail, ok, warn } from '../doctor-check.ts'
 import type { Facts } from '../facts/facts.ts'
-import { kernelOption } from '../kernel-fixes.ts'
+import { kernelOptionFix } from '../kernel-fixes.ts'
 
 /** Seconds that the engine's clock may be away: more, and new events lie outside of what Grafana shows. */
 const clockSlack = 5
@@ -30,7 +30,7 @@ export function docker(engine: EngineFacts, facts: Facts): DoctorCheck[] {
         next: 'switch Docker Desktop to Linux containers',
       }),
     )
-  else if (remote(engine))
+  else if (isRemoteEngine(engine))
     checks.push(
       fail('docker', title, {
         found: `the engine is on another machine (${endpoint})`,
@@ -44,10 +44,7 @@ export function docker(engine: EngineFacts, facts: Facts): DoctorCheck[] {
       warn('docker-rootless', 'Docker rootless', {
         found: 'the engine runs without root, so Tetragon may not load its programs: events are replayed',
         expected: 'an engine with root, for live events',
-        next:
-          product === 'Lima'
-            ? 'limactl start template://docker-rootful, then the docker context commands that it prints'
-            : 'docker context use default; unset DOCKER_HOST',
+        next: fixFor(engine, 'rootful'),
       }),
     )
   if (/^\/var\/snap\//.test(engine.dataRoot))
@@ -58,7 +55,7 @@ export function docker(engine: EngineFacts, facts: Facts): DoctorCheck[] {
         next: 'export TMPDIR=$HOME/tmp && mkdir -p $TMPDIR, or: https://docs.docker.com/engine/install',
       }),
     )
-  if (inMachine(engine))
+  if (runsInLocalVm(engine))
     checks.push(
       ok(
         'docker-machine',
@@ -79,7 +76,7 @@ export function docker(engine: EngineFacts, facts: Facts): DoctorCheck[] {
       warn('clock', 'Clock', {
         found: `the engine's clock is ${Math.abs(Math.round(clockAhead))} s ${clockAhead > 0 ? 'ahead' : 'behind'}`,
         expected: `clocks within ${clockSlack} s, so that events fall into the time that Grafana shows`,
-        next: engine.local ? 'sudo timedatectl set-ntp true' : restart(engine, facts.os),
+        next: engine.local ? 'sudo timedatectl set-ntp true' : fixFor(engine, 'restart', { platform: facts.os }),
       }),
     )
   else checks.push(ok('clock', 'Clock', "the engine's clock is this machine's"))
@@ -88,7 +85,7 @@ export function docker(engine: EngineFacts, facts: Facts): DoctorCheck[] {
       warn('cgroup', 'Control groups', {
         found: 'version 1, which Kubernetes is giving up',
         expected: 'version 2',
-        next: kernelOption(engine.wsl ? 'cgroup_no_v1=all' : 'systemd.unified_cgroup_hierarchy=1', engine),
+        next: kernelOptionFix(engine.wsl ? 'cgroup_no_v1=all' : 'systemd.unified_cgroup_hierarchy=1', engine),
       }),
     )
   else checks.push(ok('cgroup', 'Control groups', 'version 2'))

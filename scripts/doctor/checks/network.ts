@@ -1,4 +1,4 @@
-import { hostFromInside, proxyFor } from '../../engine/products.ts'
+import { fixFor, hostNameForContainers } from '../../engine/products.ts'
 import { type DoctorCheck, ok, warn } from '../doctor-check.ts'
 import type { Facts } from '../facts/facts.ts'
 import { isLoopback, withoutPassword } from '../facts/proxies.ts'
@@ -24,17 +24,21 @@ export function proxies({ proxies: { address, onLoopback, coversLab }, engine, i
       warn('proxy-engine', "Docker's proxy", {
         found: `${own}, which is the engine's own machine and not this one`,
         expected: 'an address by which the engine reaches the proxy',
-        next: proxyFor(engine, own.replace(/localhost|127\.[\d.]+|\[::1\]/, hostFromInside(engine))),
+        next: fixFor(engine, 'proxy', {
+          proxy: own.replace(/localhost|127\.[\d.]+|\[::1\]/, hostNameForContainers(engine)),
+        }),
       }),
     )
   else if (address && !own && toPull > 0) {
     const seen =
-      onLoopback && !engine.local ? address.replace(/localhost|127\.[\d.]+|\[::1\]/, hostFromInside(engine)) : address
+      onLoopback && !engine.local
+        ? address.replace(/localhost|127\.[\d.]+|\[::1\]/, hostNameForContainers(engine))
+        : address
     checks.push(
       warn('proxy-engine', "Docker's proxy", {
         found: `none, and this shell has ${address}: Docker pulls ${toPull} images by itself, past it`,
         expected: 'the same proxy for the engine, unless it reaches the registries without',
-        next: proxyFor(engine, seen),
+        next: fixFor(engine, 'proxy', { proxy: seen }),
       }),
     )
   }

@@ -1,6 +1,6 @@
 import { imageRef, type Lock } from '../../../shared/lock.ts'
 import type { EngineFacts } from '../../engine/engine-facts.ts'
-import { moreFor } from '../../engine/products.ts'
+import { fixFor } from '../../engine/products.ts'
 import { type DoctorCheck, fail, gibibytes, gigabytes, ok, warn } from '../doctor-check.ts'
 import type { Facts } from '../facts/facts.ts'
 
@@ -17,7 +17,7 @@ export function resources(engine: EngineFacts, facts: Facts, lock: Lock): Doctor
 
 function memoryOf(engine: EngineFacts, { availableBytes, running }: Facts): DoctorCheck {
   const has = `${gibibytes(engine.memoryBytes)} for Docker`
-  const next = moreFor(engine).memory
+  const next = fixFor(engine, 'memory')
   if (engine.memoryBytes < memory.least)
     return fail('memory', 'Memory', { found: has, expected: 'at least 4 GiB', next })
   if (engine.memoryBytes < memory.good)
@@ -34,7 +34,7 @@ function memoryOf(engine: EngineFacts, { availableBytes, running }: Facts): Doct
 function processors(engine: EngineFacts): DoctorCheck {
   const found = `${engine.cpus} for Docker`
   if (engine.cpus >= 2) return ok('cpus', 'Processors', found)
-  return fail('cpus', 'Processors', { found, expected: 'at least 2', next: moreFor(engine).cpus })
+  return fail('cpus', 'Processors', { found, expected: 'at least 2', next: fixFor(engine, 'cpus') })
 }
 
 /** What has yet to find room: images that are not here, the node's own copy of all of them, and data. In bytes. */
@@ -51,7 +51,7 @@ function room(engine: EngineFacts, facts: Facts): DoctorCheck {
   if (diskBytes === undefined)
     return ok('disk', 'Disk', `not known yet: Docker keeps its data in a machine of its own; ${wants}`)
   const found = `${gigabytes(diskBytes)} free ${engine.local ? `in ${engine.dataRoot}` : "in the engine's machine"}`
-  const next = moreFor(engine).disk
+  const next = fixFor(engine, 'disk')
   const missing = images.filter(image => !image.here).length
   const what = missing > 0 ? `${missing} images to fetch, and the node's copy of them` : "the node's copy of the images"
   if (diskBytes < needed)
