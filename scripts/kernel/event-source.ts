@@ -2,15 +2,21 @@ import type { EventSource } from '../../shared/lab.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { type Decision, kernelDecision } from './decision.ts'
 
+/** Returns the event source that `tetragon.source` names, or with `auto` the one that the kernel supports. */
+export const eventSource = (
+  { tetragon }: Pick<Settings, 'tetragon'>,
+  { source }: Pick<Decision, 'source'>,
+): EventSource => (tetragon.source === 'auto' ? source : tetragon.source)
+
+/** Returns why that is the event source, in one clause. */
+export const eventSourceReason = ({ tetragon }: Pick<Settings, 'tetragon'>, { why }: Pick<Decision, 'why'>): string =>
+  tetragon.source === 'auto' ? why : `tetragon.source is set to ${tetragon.source}`
+
 /**
- * Returns the event source of a lab with these settings: the one that `tetragon.source` names, or with `auto` the one that the kernel supports.
- * @param decision what is known about the kernel; without it, an `auto` probes the kernel.
+ * Returns the event source of a lab with these settings; probes the kernel only where they leave it open.
  * @throws LabError when the kernel cannot be probed.
  */
-export async function chooseEventSource(
-  { tetragon, cluster }: Settings,
-  decision?: Pick<Decision, 'source'>,
-): Promise<EventSource> {
-  if (tetragon.source !== 'auto') return tetragon.source
-  return (decision ?? (await kernelDecision({ cluster }))).source
+export async function chooseEventSource(settings: Settings): Promise<EventSource> {
+  const { tetragon, cluster } = settings
+  return tetragon.source === 'auto' ? (await kernelDecision({ cluster })).source : tetragon.source
 }

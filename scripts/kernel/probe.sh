@@ -1,10 +1,11 @@
 #!/bin/sh
-# What this kernel offers to Tetragon, as key=value lines. Reads only; changes nothing.
+# Prints what this kernel offers Tetragon, as key=value lines. Changes nothing on the machine.
 #
-#   sh probe.sh          on the machine itself, as any user: what may not be read is `unknown`
-#   sh probe.sh mount    in a privileged container, which has mounts of its own: kernel file systems that are missing are mounted
+#   sh probe.sh          on the machine itself, as any user: what the user cannot read is `unknown`
+#   sh probe.sh mount    in a privileged container: mounts the kernel file systems that the container lacks
 #
-# BTF and symbols can be there on a kernel that cannot attach a kprobe; /sys/bus/event_source/devices/kprobe cannot (CONFIG_KPROBE_EVENTS).
+# A kernel can have BTF and symbols and still be unable to attach a kprobe. /sys/bus/event_source/devices/kprobe shows whether it can
+# (CONFIG_KPROBE_EVENTS).
 set -u
 
 if [ "${1:-}" = mount ]; then
@@ -13,7 +14,7 @@ if [ "${1:-}" = mount ]; then
   mount -t securityfs securityfs /sys/kernel/security 2>/dev/null
 fi
 
-# yes or no where a folder may be looked into, else unknown
+# Prints yes or no where the parent folder is readable, else unknown.
 has() {
   if [ -e "$2" ]; then echo "$1=yes"
   elif [ -r "${2%/*}" ] && [ -n "$(ls -A "${2%/*}" 2>/dev/null)" ]; then echo "$1=no"
@@ -28,7 +29,7 @@ echo "btf_bytes=$(wc -c < /sys/kernel/btf/vmlinux 2>/dev/null | tr -d ' ' || tru
 has kprobe_pmu /sys/bus/event_source/devices/kprobe
 has uprobe_pmu /sys/bus/event_source/devices/uprobe
 has kprobe_events /sys/kernel/tracing/kprobe_events
-# Tetragon's agent mounts it where it is missing
+# The agent mounts it where it is not mounted.
 if grep -qs ' tracefs ' /proc/mounts; then echo tracefs=mounted
 elif grep -qsw tracefs /proc/filesystems; then echo tracefs=unmounted
 elif [ -r /proc/filesystems ]; then echo tracefs=none

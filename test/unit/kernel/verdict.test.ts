@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import { parseProbe } from '../../../scripts/kernel/kernel-facts.ts'
+import { judgeKernel } from '../../../scripts/kernel/verdict.ts'
+import { debian, dockerDesktop, microVm, ubuntu, withValue, wsl } from './probes.ts'
+
+const judge = (probe: string, rootless = false) => judgeKernel(parseProbe(probe, rootless))
+
+describe('runs Tetragon', () => {
+  test('on Debian 12, with the features that `tetra probe` reports there', () => {
+    expect(judge(debian)).toEqual({
+      source: 'live',
+      why: 'Linux 6.1.0-28-cloud-amd64 can run Tetragon',
+      features: {
+        btf: true,
+        kprobes: true,
+        kprobeMulti: false,
+        sigkill: true,
+        override: false,
+        overrideSecurity: true,
+        lsm: true,
+        uprobes: false,
+        hostPids: true,
+      },
+    })
+  })
+
+  test('on Ubuntu 24.04, probed without root', () => {
+    const { source, features } = judge(ubuntu)
+    expect(source).toBe('live')
+    expect(features).toMatchObject({ kprobeMulti: true, override: true, overrideSecurity: true, lsm: false })
+  })
+
+  test('on WSL 2, without override of system calls and without names for earlier processes', () => {
+    const { source, why, features } = judge(wsl)
+    expect(source).toBe('live')
+    expect(why).toContain('a PID namespace of its own')
+    expect(features).toMatchObject({
+      sigkill: true,
+      override: false,
+      overrideSecurity: true,
+      kprobeMulti: false,
+      lsm: false,
+      hostPids: false,
+    })
+  })
+
+  test('on Docker Desktop with Apple silicon', () => {
+    expect(judge(dockerDesktop)).toMatchObject({
+      source: 'live',
+      features: { override: true, overrideSecurity: true, lsm: false },
+    })
+  })
+
+  test('on a kernel that shows an ordinary user almost nothing', () => {
+    const hidden = ['symbols', 'lsm', 'lockdown', 'error_injection', 'kprobe_events'].reduce(
+      (probe, key) => withValue(probe, key, 'unknown'),
+      debian.replace(/^CONFIG_.*\n/gm, ''),
+    )
+    const { source, features } = judge(hidden)
+    expect(source).toBe('live')
+    expect(features).toMatchObject({ sigkill: true, override: false, overrideSecurity: false, lsm: false })
+  })
+})
+
+describe('replays the recording', () => {
+  test('on a micro-VM with BTF and without kprobes', () => {
+    expect(judge(microVm)).toEqual({
+      source: 'replay',
+      blocker: 'kprobes',
+      why: 'Linux 6.18.44 cannot run Tetragon: it cannot attach kprobes (CONFIG_KPROBE_EVENTS)',
+      features: {
+        btf: true,
+        kprobes: false,
+        kprobeMulti: false,
+        sigkill: false,
+        override: false,
+        overrideSecurity: false,
+        lsm: false,
+        uprobes: false,
+        hostPids: true,
+      },
+    })
+  })
+
+  test.each([
+    ['btf_bytes', '', /no BPF type information/],
+    ['lockdown', 'confidentiality', /lockdown mode is confidentiality/],
+    ['symbols', 'acct_process fd_install', /no security hooks/],
+    ['symbols', 'security_bprm_committing_creds fd_install', /when a process exits/],
+    ['CONFIG_SECURITY', 'n', /no security hooks/],
+    ['CONFIG_BPF_EVENTS', 'n', /BPF is disabled/],
+  ])('when the probe reports %s=%s', (key, value, why) => {
+    const verdict = judge(withValue(debian, key, value))
+    expect(verdict.source).toBe('replay')
+    expect(verdict.why).toMatch(why)
+    expect(verdict.features).toMatchObject({ kprobes: false, sigkill: false, overrideSecurity: false, lsm: false })
+  })
+
+  test('without a tracing file system', () => {
+    expect(judge(`${debian}tracefs=none\n`)).toMatchObject({ source: 'replay', blocker: 'tracefs' })
+  })
+
+  test('on any kernel when Docker runs rootless', () => {
+    expect(judge(debian, true)).toMatchObject({ source: 'replay', why: expect.stringMatching(/rootless/) })
+  })
+})
