@@ -1,10 +1,10 @@
 // The lab, in the order of the diagram in the README. Each component is a file in stacks/.
 import * as pulumi from '@pulumi/pulumi'
 import { chooseEventSource } from './scripts/kernel/event-source.ts'
-import { describeOutputs } from './shared/addresses.ts'
+import { stackOutputs } from './shared/addresses.ts'
 import type { Lab } from './shared/lab.ts'
 import { readLock } from './shared/lock.ts'
-import { settingsFromConfig } from './shared/settings/schema.ts'
+import { settingsFromConfig } from './shared/settings/parser.ts'
 import { Guestbook } from './stacks/application/guestbook.ts'
 import { Traffic } from './stacks/application/traffic.ts'
 import { Visitor } from './stacks/application/visitor.ts'
@@ -42,4 +42,4 @@ new Loki('loki', { lab, namespace: monitoring }, inside)
 new Shipper('shipper', { lab, namespace: monitoring }, inside)
 new Grafana('grafana', { lab, namespace: monitoring }, inside)
 
-export const { addresses, source, grafanaUser } = describeOutputs(lab)
+export const { addresses, source, grafanaUser } = stackOutputs(lab)

@@ -1,7 +1,7 @@
 import type { Lab } from './lab.ts'
 import type { Settings } from './settings/schema.ts'
 
-/** Where each part answers, on this machine only. */
+/** Returns the address of each service, on the loopback interface. */
 export const addressesOf = ({ ports }: Settings) => ({
   guestbook: `http://localhost:${ports.guestbook}`,
   grafana: `http://localhost:${ports.grafana}`,
@@ -10,15 +10,17 @@ export const addressesOf = ({ ports }: Settings) => ({
   tetragon: `http://localhost:${ports.tetragon}/metrics`,
 })
 
-/** What `pulumi stack output` shows. No password: that is in `.lab/grafana-password`. */
-export const describeOutputs = ({ settings, source }: Lab) => ({
+/** Returns what `pulumi stack output` shows. The password is not part of it: it is in `.lab/grafana-password`. */
+export const stackOutputs = ({ settings, source }: Lab) => ({
   addresses: addressesOf(settings),
   source,
   grafanaUser: settings.grafana.user,
 })
 
-/** The same with an existing cluster, of which no port is mapped: the commands that bring each part to this machine. */
-export const portForwards = ({ ports }: Settings): Record<string, string> => ({
+/**
+ * Returns the commands that forward each service to this machine, for an existing cluster, which has no mapped ports.
+ */
+export const portForwardCommands = ({ ports }: Settings): Record<string, string> => ({
   guestbook: `./lab kubectl -n application port-forward svc/frontend ${ports.guestbook}:80`,
   grafana: `./lab kubectl -n monitoring port-forward svc/grafana ${ports.grafana}:80`,
   prometheus: `./lab kubectl -n monitoring port-forward svc/kube-prometheus-stack-prometheus ${ports.prometheus}:9090`,
@@ -26,6 +28,6 @@ export const portForwards = ({ ports }: Settings): Record<string, string> => ({
   tetragon: `./lab kubectl -n monitoring port-forward svc/tetragon ${ports.tetragon}:2112`,
 })
 
-/** What a user is told of each part: where it answers, or how to bring it here. */
-export const whereToLook = (settings: Settings): Record<string, string> =>
-  settings.cluster.mode === 'existing' ? portForwards(settings) : addressesOf(settings)
+/** Returns how a user reaches each service: its address, or the command that forwards it. */
+export const accessByService = (settings: Settings): Record<string, string> =>
+  settings.cluster.mode === 'existing' ? portForwardCommands(settings) : addressesOf(settings)

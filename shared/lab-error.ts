@@ -1,4 +1,4 @@
-/** What a user reads of a mistake that is theirs to fix. */
+/** The lines of an error that the user can fix. */
 export interface LabErrorLines {
   /** A full clause, as in "Port 3000 is in use by node (pid 20193)". */
   found: string
@@ -17,7 +17,10 @@ export interface LabErrorLines {
  */
 export class LabError extends Error {
   override name = 'LabError'
-  /** Makes Pulumi print the message without a stack, like its own RunError. Loading Pulumi's SDK for that class takes 0.5 s. */
+  /**
+   * Makes Pulumi print the message without a stack, like its own RunError. Loading Pulumi's SDK for that class takes
+   * 0.5 s.
+   */
   readonly __pulumiRunError = true
   readonly found: string
   /** Empty where there is nothing to add. */
@@ -52,5 +55,5 @@ const printed = ({ found, expected, next }: Pick<LabErrorLines, 'found' | 'expec
   `Fix       ${next}`,
 ]
 
-/** Names and values from files may contain line breaks and terminal escape codes. */
+/** Removes line breaks and terminal escape codes, which names and values from files can contain. */
 const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim()

@@ -1,7 +1,7 @@
 import type { Lab } from './lab.ts'
 import type { ImageName } from './lock.ts'
 
-/** The images that a lab runs, first those that others wait for. What is not run is not pulled. */
+/** Returns the images that a lab runs and so has to pull, first those that others wait for. */
 export function imagesOf({ settings, source }: Pick<Lab, 'settings' | 'source'>): ImageName[] {
   const upstream = settings.guestbook.images === 'upstream'
   const names: (ImageName | false)[] = [

@@ -4,9 +4,9 @@ import { z } from 'zod'
 import { LabError } from './lab-error.ts'
 import { labPath, projectDir } from './paths.ts'
 import { at, explainSchemaError, type JsonSchema } from './validation/schema-errors.ts'
-import { readSingle, type SourceDocument } from './validation/yaml-source.ts'
+import { isMapping, readSingle, type SourceDocument } from './validation/yaml-source.ts'
 
-// What is pinned: every version, address and digest that the lab uses. Nothing floats.
+// lab.lock.yaml pins every version, address and digest that the lab uses.
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 digest of 64 hexadecimal digits')
 
@@ -18,20 +18,23 @@ const image = z.strictObject({
     .regex(/^[^/\s]+(\/[^/\s]+)+$/, 'a full name with its registry, as in docker.io/grafana/loki')
     .describe('Full name with its registry, as in docker.io/grafana/loki.'),
   tag: text,
-  /** Absent: taken from the registry at the first pull, then remembered in .lab and required. */
+  /** If absent, the digest of the first pull is stored in .lab and required from then on. */
   digest: z
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/, 'sha256: and 64 hexadecimal digits')
     .optional(),
-  /** Absent: published for linux/amd64 and linux/arm64. */
+  /** If absent, the image is published for linux/amd64 and linux/arm64. */
   platforms: z.array(z.enum(['linux/amd64', 'linux/arm64'])).optional(),
 })
 
 const chart = z.strictObject({
   version: text,
-  /** An http(s) or file address, or a path relative to the lock file. `${NAME}` is replaced by that environment variable. */
+  /**
+   * An http(s) or file address, or a path relative to the lock file. `${NAME}` is replaced by that environment
+   * variable.
+   */
   url: text,
-  /** Absent: the digest that the publisher's own index gives for this version, checked and remembered at the first fetch. */
+  /** If absent, the digest in the publisher's index is checked at the first download and stored in .lab. */
   sha256: sha256.optional(),
   /** The publisher's index.yaml. */
   index: z.string().optional(),
@@ -39,17 +42,19 @@ const chart = z.strictObject({
 
 const tool = z.strictObject({
   version: text,
-  /** Address with {version}, {os} (linux, darwin), {arch} (amd64, arm64) and, for publishers that say so, {cpu} (x64, arm64). */
+  /** Address with the placeholders {version}, {os} (linux, darwin), {arch} (amd64, arm64) and {cpu} (x64, arm64). */
   url: z.string().optional(),
-  /** The publisher's checksum file, with the same places. */
+  /** The publisher's checksum file, with the same placeholders. */
   checksums: z.string().optional(),
-  /** Digests known in advance, by `os-arch`. */
+  /** Known digests, by `os-arch`. */
   sha256: z.record(z.string(), sha256).default({}),
-  /** Path of the program inside the archive; absent where the download is the program itself. A folder, with a slash at the end, is taken whole. */
+  /**
+   * Path of the program in the archive, or of a whole folder (ends in a slash). Absent if the download is the program.
+   */
   member: z.string().optional(),
 })
 
-/** Names of the images that a lock must hold. */
+/** Names of the images that a lock file must have. */
 export const imageNames = [
   'tetragon',
   'tetragon-operator',
@@ -70,7 +75,7 @@ export const imageNames = [
   'guestbook-frontend',
   'guestbook-redis-follower',
 ] as const
-/** Names of the charts that a lock must hold. */
+/** Names of the charts that a lock file must have. */
 export const chartNames = [
   'tetragon',
   'kube-prometheus-stack',
@@ -79,7 +84,7 @@ export const chartNames = [
   'opentelemetry-collector',
   'fluent-bit',
 ] as const
-/** Names of the tools that a lock must hold. */
+/** Names of the tools that a lock file must have. */
 export const toolNames = [
   'node',
   'pulumi',
@@ -102,9 +107,9 @@ const lockSchema = z.strictObject({
   tools: z.record(z.enum(toolNames), tool),
 })
 
-/** A whole lock file. */
+/** The contents of a lock file. */
 export type Lock = z.infer<typeof lockSchema> & {
-  /** Where it was read from: relative chart paths start in its folder. */
+  /** The file it was read from: relative chart paths start in its folder. */
   file: string
 }
 export type LockedImage = z.infer<typeof image>
@@ -112,81 +117,80 @@ export type LockedChart = z.infer<typeof chart>
 export type LockedTool = z.infer<typeof tool>
 
 /**
- * Reads the pins.
+ * Reads the lock file.
  *
- * A file given by `LAB_LOCK` (or `--lock`) is laid over the lab's own: what it names replaces, the rest stays. An entry is replaced
+ * The entries of a file given by `LAB_LOCK` (or `--lock`) replace those of lab.lock.yaml. An entry is replaced as a
  * whole, so a digest never outlives the version it belongs to.
- * @param own the lab's own, for tests.
- * @throws LabError for a file that is missing, not YAML or not a lock: its line, what is wrong there, what would be right.
+ * @param override the file whose entries replace others; empty for none.
+ * @param base the lab's own lock file; tests pass another.
+ * @throws LabError for a file that is missing, not YAML or not a lock file.
  */
-export function readLock(override = process.env.LAB_LOCK, own = join(projectDir, 'lab.lock.yaml')): Lock {
-  const base = load(own, `git checkout ${own}`)
-  if (!override) return { ...check(base.value, own, base, `git checkout ${own}`), file: own }
+export function readLock(override = process.env.LAB_LOCK, base = join(projectDir, 'lab.lock.yaml')): Lock {
+  const restore = `git checkout ${base}`
+  const own = loadLock(base, restore, restore)
+  if (!override) return { ...checkLock(own.value, base, own, restore), file: base }
   const file = resolve(override)
-  const over = load(file, instead)
-  const merged: Record<string, unknown> = { ...base.value, ...over.value }
-  for (const section of ['charts', 'images', 'tools'])
-    merged[section] = { ...(base.value[section] as object), ...(over.value[section] as object | undefined) }
-  return { ...check(merged, file, over, instead), file }
+  const correct = 'correct that line, or run without LAB_LOCK and --lock'
+  const overlay = loadLock(file, correct, 'give an existing file with --lock FILE, or unset LAB_LOCK')
+  const merged: Record<string, unknown> = { ...own.value, ...overlay.value }
+  for (const section of sections)
+    merged[section] = { ...(own.value[section] as object), ...(overlay.value[section] as object | undefined) }
+  return { ...checkLock(merged, file, overlay, correct), file }
 }
 
-const instead = 'mend that line, or do without the file: unset LAB_LOCK, no --lock'
-const another = 'name another with --lock FILE, or do without: unset LAB_LOCK'
+const sections = ['charts', 'images', 'tools'] as const
+const lockShape = 'a file like lab.lock.yaml'
 
 interface LockSource extends SourceDocument {
   value: Record<string, unknown>
 }
 
-function load(file: string, next: string): LockSource {
-  const wrong = (found: string): LabError => new LabError({ found, expected: 'a file like lab.lock.yaml', next })
+/** Reads a lock file as YAML. `correct` is the fix for wrong contents, `replace` for a file that cannot be read. */
+function loadLock(file: string, correct: string, replace: string): LockSource {
+  const invalid = (found: string, expected?: string): LabError => new LabError({ found, expected, next: correct })
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    const found =
-      code === 'EISDIR'
-        ? `the lock ${file} is a folder`
-        : code === 'EACCES'
-          ? `the lock ${file} may not be read`
-          : `no lock file at ${file}`
-    throw new LabError({ found, expected: 'a file like lab.lock.yaml', next: next === instead ? another : next, cause })
+    const problems: Record<string, string> = {
+      EISDIR: `The lock file ${file} is a folder`,
+      EACCES: `The lock file ${file} cannot be read: permission denied`,
+    }
+    const found = problems[(cause as NodeJS.ErrnoException).code ?? ''] ?? `There is no lock file at ${file}`
+    throw new LabError({ found, next: replace, cause })
   }
   const document = readSingle(text)
-  const [broken] = document.errors
-  if (broken) throw wrong(`${file}, line ${broken.line}: ${broken.message}`)
+  const [problem] = document.errors
+  if (problem) throw invalid(`${file}, line ${problem.line}: ${problem.message}`)
   const value = document.value ?? {}
-  if (!isMap(value)) throw wrong(`${file} is ${Array.isArray(value) ? 'a list' : 'a text'} as YAML`)
-  for (const section of ['charts', 'images', 'tools'])
-    if (value[section] !== undefined && value[section] !== null && !isMap(value[section]))
-      throw wrong(`${file}, line ${document.line([section])}: ${section} has no names below it`)
+  if (!isMapping(value)) throw invalid(`${file} is ${Array.isArray(value) ? 'a list' : 'plain text'}`, lockShape)
+  for (const section of sections)
+    if (value[section] !== undefined && value[section] !== null && !isMapping(value[section]))
+      throw invalid(`${file}, line ${document.line([section])}: ${section} has no names below it`, lockShape)
   return { ...document, value }
 }
 
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-function check(value: unknown, file: string, source: LockSource, next: string): z.infer<typeof lockSchema> {
+function checkLock(value: unknown, file: string, source: LockSource, next: string): z.infer<typeof lockSchema> {
   const parsed = lockSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  known ??= z.toJSONSchema(lockSchema, { io: 'input' }) as JsonSchema
-  const { path, found, expected = 'a file like lab.lock.yaml' } = explainSchemaError(parsed.error, value, known)
-  // What comes from the file below has no line in this one.
-  const here = at(source.value, path.slice(0, 2)) !== undefined
-  throw new LabError({ found: `${file}${here ? `, line ${source.line(path)}` : ''}: ${found}`, expected, next })
+  jsonSchema ??= z.toJSONSchema(lockSchema, { io: 'input' }) as JsonSchema
+  const { path, found, expected } = explainSchemaError(parsed.error, value, jsonSchema)
+  // A value that comes from lab.lock.yaml has no line in the overlay.
+  const hasLine = at(source.value, path.slice(0, 2)) !== undefined
+  throw new LabError({ found: `${file}${hasLine ? `, line ${source.line(path)}` : ''}: ${found}`, expected, next })
 }
 
-let known: JsonSchema | undefined
+let jsonSchema: JsonSchema | undefined
 
-/** The name by which Docker and Kubernetes know an image: repository and tag. */
+/** Returns the name by which Docker and Kubernetes know an image: repository and tag. */
 export const imageRef = (image: LockedImage): string => `${image.repository}:${image.tag}`
 
-/** A chart's values want registry and repository apart. */
+/** Splits an image name as chart values need it. */
 export function imageParts(image: LockedImage): { registry: string; repository: string; tag: string } {
   const slash = image.repository.indexOf('/')
   return { registry: image.repository.slice(0, slash), repository: image.repository.slice(slash + 1), tag: image.tag }
 }
 
-/** Where a chart's archive is kept once it was fetched and checked. */
+/** Returns the path of a chart's archive after its download. */
 export const chartFile = (lock: Lock, name: ChartName): string =>
   labPath('charts', `${name}-${lock.charts[name].version}.tgz`)

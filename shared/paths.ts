@@ -3,19 +3,22 @@ import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The checkout that this program runs from. */
+/** The folder of the checkout. */
 export const projectDir = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
 /**
- * Where everything that a run leaves on the machine is kept: `.lab` in the checkout, or `LAB_DIR`.
- * Read at each call, so that a test can point it elsewhere.
+ * Returns the folder for everything that a run leaves on the machine: `LAB_DIR`, or `.lab` in the checkout.
+ * It reads the variable at each call, so that tests can change it.
  */
 export const labDir = (): string => resolve(process.env.LAB_DIR ?? join(projectDir, '.lab'))
 
-/** Tells this lab from others on the machine, also where its folder is lost: it stands in the node that the lab has made. */
+/**
+ * Returns an id for this lab among others on the machine. The cluster's node carries it too, so it survives the loss of
+ * the folder.
+ */
 export const labId = (): string => createHash('sha256').update(labDir()).digest('hex').slice(0, 16)
 
-/** A path inside the lab's folder, whose parent folder exists (mode 0700) when this returns. */
+/** Returns a path in the lab's folder and creates its parent folder (mode 0700). */
 export function labPath(...parts: string[]): string {
   const path = join(labDir(), ...parts)
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })

@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { LabError } from './lab-error.ts'
 import { projectDir } from './paths.ts'
-import { removeCommand, setCommand } from './settings/schema.ts'
+import { removeCommand, setCommand } from './settings/config-commands.ts'
 import { brief, nearest } from './validation/schema-errors.ts'
-import { readSingle } from './validation/yaml-source.ts'
+import { isMapping, readSingle } from './validation/yaml-source.ts'
 
-/** A TracingPolicy as it stands in its file. */
+/** A parsed TracingPolicy. */
 export interface PolicyDocument {
   apiVersion: string
   kind: 'TracingPolicy' | 'TracingPolicyNamespaced'
@@ -14,52 +14,56 @@ export interface PolicyDocument {
   spec: Record<string, unknown>
 }
 
-const folder = join(projectDir, 'policies')
+/** The folder of the lab's own policies. */
+export const policyFolder = join(projectDir, 'policies')
+
+/** Returns the names of the policies in a folder: the file names without `.yaml`. */
+export const policyNames = (folder = policyFolder): string[] =>
+  readdirSync(folder)
+    .filter(file => file.endsWith('.yaml'))
+    .map(file => basename(file, '.yaml'))
+    .sort()
 
 /**
- * Reads one file of `policies/`, as the setting `policies.apply` names it.
- * @param given all that the setting names, to say it without a wrong one.
- * @throws LabError when there is no such file, or it holds no policy.
+ * Reads one file of `policies/` by its name in the setting `policies.apply`.
+ * @param applied The whole setting, so that the fix can repeat it with the right name.
+ * @throws LabError when there is no such file, or it is not a policy.
  */
-export function readPolicy(name: string, given: string[] = [name]): PolicyDocument {
-  const names = readdirSync(folder)
-    .filter(entry => entry.endsWith('.yaml'))
-    .map(entry => basename(entry, '.yaml'))
+export function readLabPolicy(name: string, applied: string[] = [name]): PolicyDocument {
+  const names = policyNames()
   if (!names.includes(name)) {
     const near = nearest(name, names)
-    const right = given.flatMap(one => (one === name ? (near ?? []) : one))
+    const corrected = applied.flatMap(each => (each === name ? (near ?? []) : each))
     throw new LabError({
-      found: `policies.apply names ${name || '""'}, but there is no policies/${name}.yaml`,
-      expected: `names of ./lab policy list${near ? `; the nearest is ${near}` : ''}`,
-      next: right.length > 0 ? setCommand('policies.apply', right) : removeCommand(['policies', 'apply']),
+      found: `policies.apply names ${name || '""'}, but policies/${name}.yaml does not exist`,
+      expected: `names from ./lab policy list${near ? `; the nearest is ${near}` : ''}`,
+      next: corrected.length > 0 ? setCommand('policies.apply', corrected) : removeCommand(['policies', 'apply']),
     })
   }
-  return parsePolicy(readFileSync(join(folder, `${name}.yaml`), 'utf8'), `policies/${name}.yaml`)
+  return parsePolicy(readFileSync(join(policyFolder, `${name}.yaml`), 'utf8'), `policies/${name}.yaml`)
 }
 
 /**
- * Reads a text that must be one TracingPolicy. Whether the policy makes sense is for `lab policy lint` to say.
- * @param file its name, for the error.
- * @throws LabError for what is not YAML, or no policy.
+ * Parses a text that must be one TracingPolicy. It does not check that the policy makes sense; `lab policy lint` does.
+ * @param file The file's name, for the error.
+ * @throws LabError when the text is not YAML, or not a policy.
  */
 export function parsePolicy(text: string, file: string): PolicyDocument {
   const { value, errors, line } = readSingle(text)
-  const wrong = (found: string, at: number): LabError =>
+  const invalid = (found: string, at: number): LabError =>
     new LabError({
       found: `${file}, line ${at}: ${found}`,
       expected: 'one TracingPolicy or TracingPolicyNamespaced, with apiVersion, metadata.name and spec',
       next: `./lab policy lint ${file}`,
     })
-  if (errors[0]) throw wrong(errors[0].message, errors[0].line)
-  const document = (isMap(value) ? value : {}) as unknown as PolicyDocument
+  if (errors[0]) throw invalid(errors[0].message, errors[0].line)
+  const document = (isMapping(value) ? value : {}) as unknown as PolicyDocument
   const { apiVersion, kind, metadata, spec } = document
   if (kind !== 'TracingPolicy' && kind !== 'TracingPolicyNamespaced')
-    throw wrong(kind === undefined ? 'no kind' : `kind ${brief(kind)}`, line(['kind']))
-  if (typeof apiVersion !== 'string') throw wrong('no apiVersion', line(['apiVersion']))
-  if (!isMap(metadata) || typeof metadata.name !== 'string') throw wrong('no metadata.name', line(['metadata']))
-  if (!isMap(spec)) throw wrong('no spec', line(['spec']))
+    throw invalid(kind === undefined ? 'kind is missing' : `kind is ${brief(kind)}`, line(['kind']))
+  if (typeof apiVersion !== 'string') throw invalid('apiVersion is missing', line(['apiVersion']))
+  if (!isMapping(metadata) || typeof metadata.name !== 'string')
+    throw invalid('metadata.name is missing', line(['metadata']))
+  if (!isMapping(spec)) throw invalid('spec is missing', line(['spec']))
   return document
 }
-
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -4,33 +4,34 @@ import { labPath } from './paths.ts'
 import type { Settings } from './settings/schema.ts'
 
 /**
- * A random secret that is made once and kept in `.lab` with mode 0600, so that plain `pulumi up` and `lab up` agree on it.
+ * Returns a random secret that is created once and stored in `.lab` with mode 0600, so that `pulumi up` and `lab up`
+ * use the same.
  * @returns 24 characters of base64url: 144 bits.
  */
-export function rememberedSecret(name: string): string {
+export function storedSecret(name: string): string {
   const file = labPath(name)
-  const kept = read(file)
-  if (kept) return kept
-  // Whole or not at all, and of two at once the first counts.
+  const stored = readSecret(file)
+  if (stored) return stored
+  // Written atomically; if two processes write at once, both use the first.
   const part = `${file}.${process.pid}.part`
   writeFileSync(part, `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 })
   rmSync(file, { force: true })
   try {
     linkSync(part, file)
   } catch (error) {
-    // Some file systems know no links.
+    // Some file systems do not support hard links.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') renameSync(part, file)
   } finally {
     rmSync(part, { force: true })
   }
-  return read(file)
+  return readSecret(file)
 }
 
-/** What a file holds, without its end; empty where there is none, or a full disk left nothing in it. */
-function read(file: string): string {
+/** Returns the secret in a file; empty if there is no file, or a full disk left it empty. */
+function readSecret(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
 }
 
-/** The password that signs in to Grafana: the one set, or the lab's own. */
+/** Returns the password for Grafana: the one in the settings, or a stored random one. */
 export const grafanaPassword = (settings: Settings): string =>
-  settings.grafana.password || rememberedSecret('grafana-password')
+  settings.grafana.password || storedSecret('grafana-password')

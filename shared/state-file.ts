@@ -1,10 +1,10 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type { z } from 'zod'
 
-// What the lab writes down for its next run, as JSON in `.lab`. A disk that was full, a kill in the middle or an editor may have left anything
-// there, so it is read with a schema.
+// The lab stores state for its next run as JSON in `.lab`. A full disk, a killed process or an editor can damage such a
+// file, so it is read with a schema.
 
-/** What a file keeps; undefined where there is none, or it is cut off or of another form. */
+/** Returns what a state file holds; undefined if it is missing, truncated or does not match the schema. */
 export function readStateFile<T>(file: string, schema: z.ZodType<T>): T | undefined {
   let value: unknown
   try {
@@ -15,7 +15,7 @@ export function readStateFile<T>(file: string, schema: z.ZodType<T>): T | undefi
   return schema.safeParse(value).data
 }
 
-/** Writes a file (mode 0600) whole or not at all. */
+/** Writes a state file (mode 0600) atomically. */
 export function writeStateFile(file: string, value: unknown): void {
   const part = `${file}.${process.pid}.part`
   writeFileSync(part, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })

@@ -1,12 +1,12 @@
 import * as k8s from '@pulumi/kubernetes'
 import type * as pulumi from '@pulumi/pulumi'
 import { namespaces } from '../shared/names.ts'
-import { enforced } from '../shared/pod-security.ts'
+import { enforcedLevels } from '../shared/pod-security.ts'
 
 /** The two namespaces that everything is in. */
 export function makeNamespaces(options: pulumi.ComponentResourceOptions) {
-  const make = (name: keyof typeof enforced) =>
-    new k8s.core.v1.Namespace(name, { metadata: { name, labels: podSecurity(enforced[name]) } }, inherit(options))
+  const make = (name: keyof typeof enforcedLevels) =>
+    new k8s.core.v1.Namespace(name, { metadata: { name, labels: podSecurity(enforcedLevels[name]) } }, inherit(options))
   return { application: make(namespaces.application), monitoring: make(namespaces.monitoring) }
 }
 

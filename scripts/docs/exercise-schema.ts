@@ -4,10 +4,10 @@ import { z } from 'zod'
 import { projectDir } from '../../shared/paths.ts'
 import { exerciseSchema } from '../exercise/definition/schema.ts'
 
-/** The schema by which an editor completes and explains a exercise.yaml. */
+/** Path of the JSON Schema with which an editor completes and explains an exercise.yaml. */
 export const exerciseSchemaFile = join(projectDir, 'labs', 'exercise.schema.json')
 
-/** labs/exercise.schema.json, made from the schema that checks a exercise.yaml: so that it cannot say anything else. */
+/** Generates labs/exercise.schema.json from the zod schema that checks an exercise.yaml. */
 export const exerciseSchemaText = (): string =>
   `${JSON.stringify({ title: 'An exercise of Tetragon Lab', ...z.toJSONSchema(exerciseSchema, { io: 'input' }) }, null, 2)}\n`
 

@@ -1,31 +1,21 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectDir } from '../../shared/paths.ts'
-import { configNamespace, type SettingRow, setCommand, settingRows } from '../../shared/settings/schema.ts'
+import { configNamespace, setCommand } from '../../shared/settings/config-commands.ts'
+import { type SettingRow, settingRows } from '../../shared/settings/setting-rows.ts'
 
-/** docs/settings.md, made from the schema: so that it cannot say anything else. */
+/** Path of the settings page. */
+export const settingsPageFile = join(projectDir, 'docs', 'reference', 'settings.md')
+
+/** Generates the settings page from the schema. */
 export function settingsPage(): string {
-  const rows = settingRows()
-  const sections = Map.groupBy(rows, row => row.path.split('.')[0]!)
-  const cell = (value: unknown) => `\`${JSON.stringify(value)}\``.replaceAll('|', '\\|')
-  const tables = [...sections].map(([section, list]) =>
-    [
-      `## ${section}`,
-      '',
-      '| setting | default | allowed | what it does |',
-      '| --- | --- | --- | --- |',
-      ...list.map(
-        row =>
-          `| \`${row.path}\` | ${cell(row.default)} | ${row.allowed.replaceAll('|', '\\|')} | ${row.description.replaceAll('|', '\\|')} |`,
-      ),
-      ...examples(list),
-    ].join('\n'),
-  )
+  const rowsBySection = Map.groupBy(settingRows(), row => row.path.split('.')[0]!)
+  const sections = [...rowsBySection].map(([section, rows]) => settingsSection(section, rows))
   return `# Settings
 
-Made from the schema in \`shared/settings/schema.ts\` by \`npm run docs\`. Do not edit.
+Generated from \`shared/settings/schema.ts\` by \`npm run docs\`. Do not edit.
 
-Settings are the configuration of the Pulumi stack \`dev\`, in \`Pulumi.dev.yaml\`. Set one, and bring the lab in line:
+Settings are the configuration of the Pulumi stack \`dev\`, in \`Pulumi.dev.yaml\`. Change one, then apply it:
 
 \`\`\`bash
 ./lab pulumi config set --path ${configNamespace}:traffic.rate 20
@@ -40,19 +30,25 @@ config:
     rate: 20
 \`\`\`
 
-A wrong value or an unknown name is refused with what is allowed and the command that mends it.
+If a value is wrong or a name is unknown, the error shows what is allowed and the command that corrects it.
 
-${tables.join('\n\n')}
+${sections.join('\n\n')}
 `
 }
 
-/** The commands that set what is worth an example. */
-function examples(rows: SettingRow[]): string[] {
-  const worth = rows.filter(row => row.example !== undefined)
-  if (worth.length === 0) return []
-  return ['', 'For example:', '', '```bash', ...worth.map(({ path, example }) => setCommand(path, example)), '```']
+function settingsSection(section: string, rows: SettingRow[]): string {
+  const cell = (text: string): string => text.replaceAll('|', '\\|')
+  const lines = rows.map(
+    ({ path, default: standard, allowed, description }) =>
+      `| \`${path}\` | ${cell(`\`${JSON.stringify(standard)}\``)} | ${cell(allowed)} | ${cell(description)} |`,
+  )
+  const table = ['| setting | default | allowed | meaning |', '| --- | --- | --- | --- |', ...lines]
+  return [`## ${section}`, '', ...table, ...exampleCommands(rows)].join('\n')
 }
 
-export const settingsFile = join(projectDir, 'docs', 'settings.md')
+function exampleCommands(rows: SettingRow[]): string[] {
+  const commands = rows.flatMap(({ path, example }) => (example === undefined ? [] : setCommand(path, example)))
+  return commands.length > 0 ? ['', 'For example:', '', '```bash', ...commands, '```'] : []
+}
 
-if (import.meta.main) writeFileSync(settingsFile, settingsPage())
+if (import.meta.main) writeFileSync(settingsPageFile, settingsPage())

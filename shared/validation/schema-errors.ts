@@ -2,18 +2,18 @@ import leven from 'leven'
 import type { z } from 'zod'
 import type { Path } from './yaml-source.ts'
 
-// What a zod schema has against a value, in words for the person who wrote that value.
+// Explains zod issues to the person who wrote the value.
 
-/** What is wrong, and what would be right. Each is one line. */
+/** A wrong value and what is allowed, each in one line. */
 export interface SchemaError {
   path: Path
   /** As in `charts.loki.version is 1.1`. */
   found: string
-  /** As in `text, in quotes`; undefined where what was found says it all. */
+  /** As in `text, in quotes`; undefined where `found` says enough. */
   expected?: string
 }
 
-/** The parts of a JSON Schema that say which keys there are. */
+/** The part of JSON Schema that describes keys. */
 export interface JsonSchema {
   $ref?: string
   $defs?: Record<string, JsonSchema>
@@ -25,42 +25,42 @@ export interface JsonSchema {
 }
 
 /**
- * The first thing that a schema has against a value.
- * @param known the same schema as JSON Schema: which keys there are, to name the nearest.
+ * Explains the most helpful issue that zod reports.
+ * @param schema the same schema as JSON Schema, to suggest the nearest key.
  */
-export function explainSchemaError(error: z.ZodError, value: unknown, known: JsonSchema): SchemaError {
-  const issue = telling(error.issues.map(deepest))
+export function explainSchemaError(error: z.ZodError, value: unknown, schema: JsonSchema): SchemaError {
+  const issue = mostHelpful(error.issues.map(deepest))
   const path = issue.path as Path
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!
-    const keys = keysAt(known, path)
+    const keys = keysAt(schema, path)
     const near = nearest(key, keys)
     return {
       path: [...path, key],
-      found: `unknown key ${dotted([...path, key])}`,
-      expected: near ? `a known key; the nearest is ${near}` : `one of ${keys.join(', ')}`,
+      found: `${dotted([...path, key])} is not a known key`,
+      expected: near ? `${near} (the nearest name)` : `one of ${keys.join(', ')}`,
     }
   }
   const where = dotted(path)
   if (issue.code === 'custom') return { path, found: where ? `${where}: ${issue.message}` : issue.message }
   const given = at(value, path)
-  const is = given === undefined ? 'is missing' : `is ${brief(given)}`
+  const state = given === undefined ? 'is missing' : `is ${brief(given)}`
   const found = where
-    ? `${where} ${is}`
-    : `it is ${given === null ? 'empty' : Array.isArray(given) ? 'a list' : `a ${typeof given}`}`
+    ? `${where} ${state}`
+    : `the file is ${given === null ? 'empty' : Array.isArray(given) ? 'a list' : `a ${typeof given}`}`
   return { path, found, expected: expectation(issue, given) }
 }
 
-/** `tasks[0].check`, as a person would write it. */
+/** Returns a path as a person writes it, as in `tasks[0].check`. */
 export const dotted = (path: Path): string => path.join('.').replaceAll(/\.(\d+)(?=\.|$)/g, '[$1]')
 
-/** A value in a line: as JSON, cut where it is long. */
+/** Returns a value as JSON on one line, shortened if it is long. */
 export function brief(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
-/** Of known words the one that was probably meant. */
+/** Returns the known word that was probably meant. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const longer = word.length > 2 ? known.filter(candidate => candidate.startsWith(word)) : []
   if (longer.length === 1) return longer[0]
@@ -70,22 +70,22 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best && best.distance <= Math.max(2, word.length / 3) ? best.candidate : undefined
 }
 
-/** The value at a path, undefined where there is none. */
+/** Returns the value at a path, undefined where there is none. */
 export const at = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>((holder, key) => (holder as Record<string, unknown> | null | undefined)?.[key], value)
 
-/** Of all that is wrong, what says most: a misspelt key tells more than that the right one is missing. */
-const telling = (issues: z.core.$ZodIssue[]): z.core.$ZodIssue =>
+/** Prefers a misspelt key to the missing key that it causes. */
+const mostHelpful = (issues: z.core.$ZodIssue[]): z.core.$ZodIssue =>
   issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!
 
-/** Of a choice that nothing fits, what was wrong with the alternative that came nearest. */
+/** For a union, returns the issue of the alternative that fits best. */
 function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue
   const depth = ({ code, path }: z.core.$ZodIssue): number => path.length + (code === 'unrecognized_keys' ? 1 : 0)
   const all = issue.errors.flat().map(deepest)
   const most = Math.max(0, ...all.map(depth))
   if (most === 0) return issue
-  const inner = telling(all.filter(one => depth(one) === most))
+  const inner = mostHelpful(all.filter(one => depth(one) === most))
   return { ...inner, path: [...issue.path, ...inner.path] }
 }
 
@@ -102,9 +102,9 @@ const types: Record<string, string> = {
 function expectation(issue: z.core.$ZodIssue, given: unknown): string {
   switch (issue.code) {
     case 'invalid_type': {
-      const wanted = types[issue.expected] ?? issue.expected
-      // Unquoted, YAML takes a version such as 1.10 for a number.
-      return wanted === 'text' && (typeof given === 'number' || typeof given === 'boolean') ? 'text, in quotes' : wanted
+      const type = types[issue.expected] ?? issue.expected
+      // Without quotes, YAML reads a version such as 1.10 as a number.
+      return type === 'text' && (typeof given === 'number' || typeof given === 'boolean') ? 'text, in quotes' : type
     }
     case 'invalid_value':
       return issue.values.length === 1 ? String(issue.values[0]) : choice(issue.values.map(String), given)
@@ -122,13 +122,13 @@ function expectation(issue: z.core.$ZodIssue, given: unknown): string {
 
 function choice(words: string[], given: unknown): string {
   const near = typeof given === 'string' ? nearest(given, words) : undefined
-  return `one of ${words.join(', ')}${near ? `; the nearest is ${near}` : ''}`
+  return near ? `${near} (the nearest of ${words.join(', ')})` : `one of ${words.join(', ')}`
 }
 
 const unionWords = (issue: z.core.$ZodIssueInvalidUnion): string =>
   [...new Set(issue.errors.flat().map(inner => expectation(deepest(inner), undefined)))].join(', or ')
 
-/** Names of the keys that may stand at a path. */
+/** Returns the keys that the schema allows at a path. */
 function keysAt(schema: JsonSchema, path: Path): string[] {
   let here = resolve(schema, schema)
   for (const step of path) {

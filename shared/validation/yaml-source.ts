@@ -12,36 +12,40 @@ import {
 /** Steps from the top of a document to a value, as in ['spec', 'kprobes', 0, 'call']. */
 export type Path = readonly (string | number)[]
 
-/** One YAML document that still knows on which line everything stands. */
+/** A YAML document with the line of every value. */
 export interface SourceDocument {
-  /** Plain data; undefined where the text is not YAML. */
+  /** The parsed value; undefined if the text is not YAML. */
   value: unknown
-  /** What is wrong with it as YAML, if anything. */
+  /** YAML errors. */
   errors: { line: number; message: string }[]
-  /** Line, from 1, of the key or item at a path, or of the nearest thing above it that is there. */
+  /** Returns the line, from 1, of the key or item at a path, or of its nearest existing parent. */
   line(path: Path): number
 }
 
-/** Reads a file of one or more YAML documents; comments and empty documents are left out. Whatever the text is, it does not throw. */
+/** Tells whether a parsed value is a YAML mapping (a JSON object). */
+export const isMapping = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Parses one or more YAML documents, without empty ones. It never throws. */
 export function readSource(text: string): SourceDocument[] {
   const counter = new LineCounter()
-  // Tags beyond JSON's types would make a Set or a Buffer of what is looked at as plain data.
+  // Tags such as !!set would produce values other than plain data.
   const options = { lineCounter: counter, prettyErrors: false, logLevel: 'error', resolveKnownTags: false } as const
   let documents: Document[]
   try {
     documents = [...parseAllDocuments(text, options)]
   } catch (error) {
-    // Ten thousand brackets in a row are deeper than the stack.
+    // Thousands of nested brackets overflow the stack.
     return [{ value: undefined, errors: [{ line: 1, message: (error as Error).message }], line: () => 1 }]
   }
   return documents
-    .map(document => describe(document, counter, text))
+    .map(document => toSource(document, counter, text))
     .filter(document => document.errors.length > 0 || (document.value !== null && document.value !== undefined))
 }
 
 /**
- * Reads a file that must hold one document: null where it is empty.
- * Where it is not YAML, or holds more, `errors` says so.
+ * Parses a text that must have one document; the value is null if it is empty.
+ * A second document is an error.
  */
 export function readSingle(text: string): SourceDocument {
   const [first, second] = readSource(text)
@@ -49,33 +53,33 @@ export function readSingle(text: string): SourceDocument {
     return {
       ...first,
       value: undefined,
-      errors: [{ line: second.line([]), message: 'a second document begins after ---' }],
+      errors: [{ line: second.line([]), message: 'a second document starts after ---' }],
     }
   return first ?? { value: null, errors: [], line: () => 1 }
 }
 
-/** What the parser's words mean to somebody who has not read its specification. */
-const plainWords: Record<string, string> = {
-  TAB_AS_INDENT: 'a tab, where YAML wants spaces',
-  BLOCK_AS_IMPLICIT_KEY: 'a second colon: a text that holds ": " is put in quotes',
-  BAD_INDENT: 'it is not indented as the lines around it',
-  MULTILINE_IMPLICIT_KEY: 'a line without a colon, or a text that goes on where a key is due',
+/** Plain-English versions of the parser's messages. */
+const plainMessages: Record<string, string> = {
+  TAB_AS_INDENT: 'a tab is used for indentation, where YAML requires spaces',
+  BLOCK_AS_IMPLICIT_KEY: 'a second colon: put text that contains ": " in quotes',
+  BAD_INDENT: 'the indentation does not match the lines around it',
+  MULTILINE_IMPLICIT_KEY: 'a line without a colon, or text that continues where a key should start',
 }
 
-function describe(document: Document, counter: LineCounter, text: string): SourceDocument {
+function toSource(document: Document, counter: LineCounter, text: string): SourceDocument {
   const lineAt = (offset: number): number => counter.linePos(offset).line || 1
-  const errors = tellingErrors(document).map(({ code, message, pos }) => ({
+  const errors = rootErrors(document).map(({ code, message, pos }) => ({
     line: lineAt(pos[0]),
     message:
       code === 'DUPLICATE_KEY'
-        ? `the key ${/[^:\s]*/.exec(text.slice(pos[0]))![0]} stands there twice`
-        : (plainWords[code] ?? message),
+        ? `the key ${/[^:\s]*/.exec(text.slice(pos[0]))![0]} appears twice`
+        : (plainMessages[code] ?? message),
   }))
   let value: unknown
   if (errors.length === 0)
     try {
       value = document.toJS()
-      // Only a value without an end has no JSON: an alias inside of what it stands for.
+      // Fails for an alias inside the value that it refers to, which has no end.
       JSON.stringify(value)
     } catch (error) {
       value = undefined
@@ -104,12 +108,12 @@ function describe(document: Document, counter: LineCounter, text: string): Sourc
   }
 }
 
-/** What is not a consequence of another: after the first mistake the parser takes the rest for something else, and a tab it notices late. */
-function tellingErrors({ errors }: Document): YAMLParseError[] {
+/** Drops errors that follow from another: the parser misreads everything after the first, and reports a tab late. */
+function rootErrors({ errors }: Document): YAMLParseError[] {
   const tab = errors.find(({ code }) => code === 'TAB_AS_INDENT')
   if (tab) return [tab]
   return errors.every(({ code }) => code === 'DUPLICATE_KEY') ? errors : errors.slice(0, 1)
 }
 
 const aliasProblem = ({ message }: Error): string =>
-  /circular/i.test(message) ? 'an alias (*) stands inside of what it is an alias of' : message
+  /circular/i.test(message) ? 'an alias (*) is inside the value that it refers to' : message

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { marked, type Tokens } from 'marked'
 import { describe, expect, it } from 'vitest'
 import { projectDir } from '../../../shared/paths.ts'
-import { exceptions } from '../../../shared/pod-security.ts'
-import { settingRows } from '../../../shared/settings/schema.ts'
+import { podSecurityExceptions } from '../../../shared/pod-security.ts'
+import { settingRows } from '../../../shared/settings/setting-rows.ts'
 
 // SECURITY.md says what the program does: its table of exceptions is that of the program, and what it names is there.
 
@@ -15,7 +15,7 @@ describe('SECURITY.md', () => {
   it('names every exception to the restricted level, with the reason', () => {
     const table = tables.find(({ header }) => header[0]!.text === 'workload')!
     expect(table.rows.map(cells => cells.map(({ text }) => text))).toEqual(
-      exceptions.map(({ namespace, workload, breaks, why, only }) => [
+      podSecurityExceptions.map(({ namespace, workload, breaks, why, only }) => [
         `${namespace}/${workload}`,
         breaks.join(', '),
         why,

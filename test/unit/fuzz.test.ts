@@ -6,49 +6,48 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
-import { contextOf, isRecorded } from '../../../scripts/cluster/kind.ts'
-import { candidatesOf } from '../../../scripts/exercise/check/policy-check.ts'
-import { parseExercise } from '../../../scripts/exercise/definition/exercises.ts'
-import { readProgress } from '../../../scripts/exercise/session/progress.ts'
-import { report } from '../../../scripts/exercise/view/report.ts'
-import { judgeKernel, parseProbe } from '../../../scripts/kernel/features.ts'
-import { withLabLock } from '../../../scripts/lab/run-lock.ts'
-import { sinceLastUp } from '../../../scripts/lab/up-to-date.ts'
-import { lintPolicy } from '../../../scripts/policy/lint/lint.ts'
+import { contextOf, isRecorded } from '../../scripts/cluster/kind.ts'
+import { parseCandidates } from '../../scripts/exercise/check/policy-check.ts'
+import { parseExercise } from '../../scripts/exercise/definition/exercises.ts'
+import { readProgress } from '../../scripts/exercise/session/progress.ts'
+import { progressReport } from '../../scripts/exercise/view/progress-report.ts'
+import { parseProbe } from '../../scripts/kernel/kernel-facts.ts'
+import { judgeKernel } from '../../scripts/kernel/verdict.ts'
+import { withLabLock } from '../../scripts/lab/run-lock.ts'
+import { sinceLastUp } from '../../scripts/lab/up-to-date.ts'
+import { lintPolicy } from '../../scripts/policy/lint/lint.ts'
 import {
-  forgetState,
+  clearState,
   hasPendingOperations,
-  mendStore,
+  repairStore,
   stateDigest,
   stateHasNode,
   stateProblem,
   stateResources,
-} from '../../../scripts/pulumi/state.ts'
-import { remember, remembered } from '../../../scripts/supplies/remembered-digests.ts'
-import { LabError } from '../../../shared/lab-error.ts'
-import { readLock } from '../../../shared/lock.ts'
-import { labPath, projectDir } from '../../../shared/paths.ts'
-import { parsePolicy } from '../../../shared/policy-file.ts'
-import { parseSettings, settingsFromConfig } from '../../../shared/settings/schema.ts'
-import { readSections } from '../../../shared/settings/stack-file.ts'
-import { readStateFile, writeStateFile } from '../../../shared/state-file.ts'
+} from '../../scripts/pulumi/state.ts'
+import { rememberDigests, rememberedDigest } from '../../scripts/supplies/remembered-digests.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { readLock } from '../../shared/lock.ts'
+import { labPath, projectDir } from '../../shared/paths.ts'
+import { parsePolicy } from '../../shared/policy-file.ts'
+import { parseSettings, settingsFromConfig } from '../../shared/settings/parser.ts'
+import { readStackConfig } from '../../shared/settings/stack-file.ts'
+import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
+import { Metrics } from '../../stacks/monitoring/replay/metrics.ts'
+import { Player } from '../../stacks/monitoring/replay/player.ts'
 import {
-  formatTime,
-  freshen,
-  Metrics,
-  Player,
   parseEvents,
   parseSamples,
-  parseTime,
   RecordingError,
   readRecording,
-  Tempo,
-} from '../../../stacks/monitoring/replay/replay.mjs'
-import { damaged, twisted } from '../support/mutations.ts'
+  Schedule,
+} from '../../stacks/monitoring/replay/recording.ts'
+import { formatTime, parseTime, shiftTimestamps } from '../../stacks/monitoring/replay/time.ts'
+import { damaged, twisted } from './support/mutations.ts'
 
 // Whatever stands in a file: it is taken, or refused in three lines; nothing else is thrown, and nothing waits for ever.
 // The seed is fixed, so a run is like the one before; fast-check prints it with what failed. To look further:
-//   FUZZ_SEED=7 FUZZ_TIMES=50 npx vitest run test/unit/shared/fuzz.test.ts --testTimeout 600000
+//   FUZZ_SEED=7 FUZZ_TIMES=50 npx vitest run test/unit/fuzz.test.ts --testTimeout 600000
 
 const times = Number(process.env.FUZZ_TIMES ?? 1)
 fc.configureGlobal({ seed: Number(process.env.FUZZ_SEED ?? 6), numRuns: 80 * times })
@@ -119,7 +118,7 @@ describe('settings', () => {
       damaged(text),
       bytes => {
         writeFileSync(file, bytes)
-        taken(() => parseSettings(readSections(file)))
+        taken(() => parseSettings(readStackConfig(file)))
       },
       80,
     )
@@ -173,7 +172,7 @@ describe('policies', () => {
       expect(line).toBeGreaterThan(0)
       expect(message.length * fix.length).toBeGreaterThan(0)
     }
-    candidatesOf(text, 'x.yaml')
+    parseCandidates(text, 'x.yaml')
     taken(() => parsePolicy(text, 'x.yaml'))
   }
 
@@ -209,7 +208,7 @@ describe('recordings', () => {
     )
   const events = lines('tetragon.log.gz', 12)
   const samples = lines('metrics.jsonl.gz', 2)
-  const tempo = new Tempo(parseEvents(events), 12)
+  const schedule = new Schedule(parseEvents(events), 12)
   const played = <T>(play: () => T): T | undefined => {
     try {
       return play()
@@ -221,10 +220,11 @@ describe('recordings', () => {
   /** Takes what the player does with it: lines as of now, and the metrics of some moments. */
   const play = (events: Buffer, samples: Buffer): void => {
     const list = parseEvents(events)
-    const tempo = new Tempo(list, 12)
-    for (const { line } of list) freshen(line.toString(), time => tempo.map(time, 3, 1.7e12))
-    const metrics = new Metrics(parseSamples(samples), tempo)
-    for (const now of [0, 1.7e12, 1.7e12 + tempo.length * 2.5]) metrics.text({ now, epoch: 1.7e12, startedAt: 1.7e12 })
+    const schedule = new Schedule(list, 12)
+    for (const { line } of list) shiftTimestamps(line.toString(), time => schedule.toPlayedTime(time, 3, 1.7e12))
+    const metrics = new Metrics(parseSamples(samples), schedule)
+    for (const now of [0, 1.7e12, 1.7e12 + schedule.roundMs * 2.5])
+      metrics.text({ now, epoch: 1.7e12, startedAt: 1.7e12 })
   }
 
   test('with events damaged', () => check(damaged(events), bytes => played(() => play(bytes, samples)), 60))
@@ -251,7 +251,7 @@ describe('recordings', () => {
     writeFileSync(join(folder, 'tetragon.log.gz'), gzipSync(events))
     writeFileSync(join(folder, 'metrics.jsonl.gz'), gzipSync(samples))
     const exportFile = join(folder, 'tetragon.log')
-    const state = { epoch: Date.now() - 10 * tempo.length, length: tempo.length, startedAt: Date.now() }
+    const state = { epoch: Date.now() - 10 * schedule.roundMs, length: schedule.roundMs, startedAt: Date.now() }
     check(
       fc.oneof(twisted(state), fc.record({ epoch: fc.double(), length: fc.double(), startedAt: fc.double() })),
       value => {
@@ -259,10 +259,8 @@ describe('recordings', () => {
         writeFileSync(join(folder, 'replay-state.json'), JSON.stringify(value))
         const player = new Player({
           recordingDir: folder,
-          exportFile,
-          exportFilePerm: 0o600,
+          exportFile: { path: exportFile },
           eventsPerSecond: 12,
-          metricsPort: 0,
         })
         expect(player.metricsText()).toContain('tetragon_')
         player.file.close()
@@ -274,7 +272,7 @@ describe('recordings', () => {
   test('hold times that are written as they were read', () => {
     const instants = fc.bigInt({ min: -62_135_596_800_000_000_000n, max: 253_402_300_799_999_999_999n })
     check(instants, ns => expect(parseTime(formatTime(ns))).toBe(ns))
-    for (const line of events.toString().split('\n')) expect(freshen(line, ns => ns)).toBe(line)
+    for (const line of events.toString().split('\n')) expect(shiftTimestamps(line, ns => ns)).toBe(line)
   })
 })
 
@@ -342,13 +340,13 @@ describe('what .lab keeps', () => {
   test('of digests, which are kept with what was there', async () => {
     check(anyOf({ 'https://x/y.tgz': 'a'.repeat(64) }), content => {
       written('remembered.json', content)
-      taken(() => remembered('https://x/y.tgz'))
+      taken(() => rememberedDigest('https://x/y.tgz'))
     })
     rmSync(labPath('remembered.json'))
     await fc.assert(
       fc.asyncProperty(fc.webUrl(), fc.stringMatching(/^[0-9a-f]{64}$/), async (address, digest) => {
-        await remember({ [address]: digest })
-        expect(remembered(address)).toBe(digest)
+        await rememberDigests({ [address]: digest })
+        expect(rememberedDigest(address)).toBe(digest)
       }),
       { numRuns: 15 * times },
     )
@@ -374,9 +372,9 @@ describe('what .lab keeps', () => {
       written('exercises.json', content)
       const read = taken(readProgress)
       if (read)
-        expect(report(read, { ...(offer as object), features: {}, settings: parseSettings({}) } as never)).toContain(
-          '# Lab report',
-        )
+        expect(
+          progressReport(read, { ...(offer as object), features: {}, settings: parseSettings({}) } as never),
+        ).toContain('# Lab report')
     })
     rmSync(labPath('exercises.json'))
   })
@@ -405,11 +403,11 @@ describe('what .lab keeps', () => {
     }
     check(anyOf(state), content => {
       written('state/.pulumi/stacks/tetragon-lab/dev.json', content)
-      mendStore()
+      repairStore()
       stateDigest()
       const problem = stateProblem()
       if (problem) expect([stateResources(), stateHasNode(), hasPendingOperations()]).toEqual([[], false, false])
-      forgetState()
+      clearState()
       expect([stateResources(), stateHasNode(), hasPendingOperations()]).toEqual([[], false, false])
       expect(stateProblem()).toBe(problem)
     })

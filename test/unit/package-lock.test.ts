@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import semver from 'semver'
 import { describe, expect, it } from 'vitest'
-import { projectDir } from '../../../shared/paths.ts'
+import { projectDir } from '../../shared/paths.ts'
 
 // What npm puts into node_modules is what was looked at: each package by its digest, from the registry that the user has set, and none of it runs
 // a program of its own while it is installed.
