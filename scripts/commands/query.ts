@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
-import colors from 'picocolors'
+import { colors } from '../terminal/colors.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
-import { connectLabClient, isLogQuery, type Sample } from '../exercise/check/lab-client.ts'
+import { loadContext } from '../context/context.ts'
+import { connectLabClient } from '../exercise/check/lab-client.ts'
 import { milliseconds } from '../exercise/definition/schema.ts'
-import { readLines } from '../telemetry/log-lines.ts'
+import { GrafanaClient } from '../telemetry/grafana-client.ts'
+import { isLogQuery, type Sample } from '../telemetry/query-response.ts'
 import { wholeNumber } from '../terminal/lab-command.ts'
 import { note, print, printJson } from '../terminal/output.ts'
 import { plainTable } from '../terminal/table.ts'
@@ -86,7 +88,8 @@ function table(found: Sample[]): string {
 }
 
 async function lines(query: string, from: Date, { limit, json, pretty }: Options): Promise<void> {
-  const found = await readLines(query, from, new Date(), limit)
+  const { settings } = await loadContext()
+  const found = await new GrafanaClient(settings).logLines(query, { from, limit })
   if (json) return printJson(found)
   if (found.length === 0) note('Nothing: no line fits.')
   for (const { time, line } of found)

@@ -1,0 +1,97 @@
+import { portForwardCommands } from '../../shared/addresses.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { dataSources } from '../../shared/names.ts'
+import { grafanaPassword } from '../../shared/secrets.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import {
+  isLogQuery,
+  type LogLine,
+  parseLogLines,
+  parseSamples,
+  type QueryResponse,
+  type Sample,
+} from './query-response.ts'
+
+/** When to evaluate a query. */
+export interface QueryTime {
+  /** Start of the time range. Left out, the query is evaluated once, at `to`. */
+  from?: Date
+  /** Now, unless given. */
+  to?: Date
+  /** The most log lines to return, 20 unless given. */
+  limit?: number
+}
+
+const paths = {
+  prometheus: `/api/datasources/proxy/uid/${dataSources.prometheus}/api/v1`,
+  loki: `/api/datasources/proxy/uid/${dataSources.loki}/loki/api/v1`,
+}
+
+/** Queries Prometheus and Loki through Grafana's data source proxy, signed in as the lab's user, as a browser would. */
+export class GrafanaClient {
+  readonly #base: string
+  readonly #authorization: string
+  readonly #fix: string
+
+  constructor(settings: Settings) {
+    const credentials = `${settings.grafana.user}:${grafanaPassword(settings)}`
+    this.#base = `http://127.0.0.1:${settings.ports.grafana}`
+    this.#authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
+    this.#fix = settings.cluster.mode === 'existing' ? `${portForwardCommands(settings).grafana} &` : './lab status'
+  }
+
+  /**
+   * Returns the parsed JSON response to a GET request.
+   * @throws LabError when Grafana does not respond, or responds with an error.
+   */
+  async get<T>(path: string): Promise<T> {
+    let response: Response
+    try {
+      response = await fetch(this.#base + path, {
+        headers: { authorization: this.#authorization },
+        signal: AbortSignal.timeout(30_000),
+      })
+    } catch (cause) {
+      throw new LabError({ found: `Grafana is not responding at ${this.#base}`, next: this.#fix, cause })
+    }
+    const text = await response.text()
+    if (!response.ok)
+      throw new LabError({
+        found: `Grafana responded with ${response.status} to ${path.slice(0, 120)}: ${text.slice(0, 300)}`,
+        next: './lab logs grafana',
+      })
+    return JSON.parse(text) as T
+  }
+
+  /**
+   * Evaluates PromQL or LogQL. A LogQL query for log lines needs a time range, and returns the number of lines by stream.
+   * @throws LabError when Grafana does not respond, or the data source rejects the query.
+   */
+  async query(source: 'prometheus' | 'loki', query: string, time: QueryTime = {}): Promise<Sample[]> {
+    return parseSamples(await this.#query(source, query, time))
+  }
+
+  /**
+   * Returns the newest log lines that a LogQL query selects, the oldest of them first.
+   * @throws LabError when Grafana does not respond, or Loki rejects the query.
+   */
+  async logLines(query: string, time: QueryTime & { from: Date }): Promise<LogLine[]> {
+    return parseLogLines(await this.#query('loki', query, time))
+  }
+
+  #query(source: 'prometheus' | 'loki', query: string, { from, to = new Date(), limit = 20 }: QueryTime) {
+    const timestamp = source === 'loki' ? nanoseconds : seconds
+    if (!from) return this.#get(source, 'query', { query, time: timestamp(to) })
+    const range = { query, start: timestamp(from), end: timestamp(to) }
+    // Loki refuses a range of more than 11,000 steps, even for log lines, which have no steps.
+    const lines = source === 'loki' && isLogQuery(query)
+    return this.#get(source, 'query_range', { ...range, ...(lines ? { limit: String(limit) } : { step: '15' }) })
+  }
+
+  #get(source: 'prometheus' | 'loki', endpoint: string, parameters: Record<string, string>): Promise<QueryResponse> {
+    return this.get(`${paths[source]}/${endpoint}?${new URLSearchParams(parameters)}`)
+  }
+}
+
+const seconds = (date: Date): string => (date.getTime() / 1000).toFixed(3)
+const nanoseconds = (date: Date): string => String(BigInt(date.getTime()) * 1_000_000n)
