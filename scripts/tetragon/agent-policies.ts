@@ -1,37 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
 import { namespaces } from '../../shared/names.ts'
-import { kubectl, kubectlJson } from '../cluster/kubectl.ts'
+import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
 
-// What the agents themselves say about their policies. Kubernetes cannot tell: a TracingPolicy has no status, and the API server takes
-// policies that no agent will load.
+// The agents' own view of the policies. Kubernetes has none: a TracingPolicy has no status, and the API server accepts policies that no
+// agent can load.
 
-/** A policy as one agent has it. */
+/** A policy as one agent reports it. */
 export interface AgentPolicy {
   node: string
-  /** The agent's own number: another one after the policy was changed. */
+  /** The agent's own number for the policy. A changed policy gets a new one. */
   id: string
   name: string
-  /** Empty for one that is for the whole cluster. */
+  /** Empty for a cluster-wide policy. */
   namespace: string
   state: 'loading' | 'enabled' | 'disabled' | 'load_error' | 'error' | 'unloading' | 'unknown'
-  /** The agent's own words when it did not load it. */
+  /** The agent's own message when it could not load the policy. */
   error?: string
   mode: 'enforce' | 'monitor' | 'monitor_only' | 'unknown'
-  /** Memory of its maps in the kernel. */
+  /** Memory of the policy's maps in the kernel. */
   kernelBytes: number
   counts: Counts
+  /** The agent's own counter for each action, as in `monitor_signal`. Counters that are zero are absent. */
+  actionCounters: Record<string, number>
 }
 
-/** What a policy did since it was loaded. */
+/** What a policy has done since it was loaded. */
 export interface Counts {
-  /** Events. */
   events: number
-  /** Signals that were sent and calls that were refused. */
+  /** Signals sent and calls refused. */
   enforced: number
-  /** Those that would have been, in monitor mode. */
+  /** Signals and refusals left out in monitor mode. */
   would: number
 }
 
+/** A policy in the output of `tetra tracingpolicy list -o json`. Fields that are zero or empty are absent. */
 interface TetraPolicy {
   id?: string
   name: string
@@ -40,68 +43,84 @@ interface TetraPolicy {
   error?: string
   mode?: string
   kernel_memory_bytes?: string
-  stats?: { action_counters?: Record<string, string | undefined> }
+  stats?: { action_counters?: Record<string, string> }
 }
 
-/** Reads what `tetra tp list -o json` prints. */
+/** Parses the output of `tetra tracingpolicy list -o json`. */
 export function parsePolicyList(json: string, node: string): AgentPolicy[] {
   const { policies = [] } = JSON.parse(json) as { policies?: TetraPolicy[] }
   return policies.map(({ id = '', name, namespace = '', state, error, mode, kernel_memory_bytes, stats }) => {
-    const counter = (...names: string[]): number =>
-      names.reduce((sum, key) => sum + Number(stats?.action_counters?.[key] ?? 0), 0)
+    const actionCounters = Object.fromEntries(
+      Object.entries(stats?.action_counters ?? {}).map(([action, count]) => [action, Number(count)]),
+    )
+    const sum = (...actions: string[]) => actions.reduce((total, action) => total + (actionCounters[action] ?? 0), 0)
     return {
       node,
       id,
       name,
       namespace,
-      state: word(state, 'TP_STATE_') as AgentPolicy['state'],
+      state: enumValue(state, 'TP_STATE_') as AgentPolicy['state'],
       ...(error && { error }),
-      mode: word(mode, 'TP_MODE_') as AgentPolicy['mode'],
+      mode: enumValue(mode, 'TP_MODE_') as AgentPolicy['mode'],
       kernelBytes: Number(kernel_memory_bytes ?? 0),
       counts: {
-        events: counter('post'),
-        enforced: counter('signal', 'override', 'notify_enforcer'),
-        would: counter('monitor_signal', 'monitor_override', 'monitor_notify_enforcer'),
+        events: sum('post'),
+        enforced: sum('signal', 'override', 'notify_enforcer'),
+        would: sum('monitor_signal', 'monitor_override', 'monitor_notify_enforcer'),
       },
+      actionCounters,
     }
   })
 }
 
-const word = (value: string | undefined, prefix: string): string =>
+const enumValue = (value: string | undefined, prefix: string): string =>
   (value ?? `${prefix}UNKNOWN`).replace(prefix, '').toLowerCase()
 
-/** A policy's name and, unless it is for the whole cluster, its namespace. */
+/** Identifies a policy in a cluster. */
 export interface PolicyKey {
   name: string
+  /** Absent for a cluster-wide policy. */
   namespace?: string
 }
 
-/** Asks every agent of the cluster for its policies. @throws LabError when no lab is running, or an agent does not answer. */
-export async function askAgents(): Promise<AgentPolicy[]> {
-  const { items } = await kubectlJson<{ items: { metadata: { name: string }; spec: { nodeName: string } }[] }>([
-    'get',
-    'pods',
-    '-n',
-    namespaces.monitoring,
-    '-l',
-    'app.kubernetes.io/name=tetragon,app.kubernetes.io/component=agent',
-    '--field-selector=status.phase=Running',
-  ])
-  const lists = await Promise.all(
-    items.map(async ({ metadata, spec }) => {
-      // With nothing on its standard input: from a pipe tetra would read events, and wait for ever.
-      const tetra = ['exec', '-n', namespaces.monitoring, metadata.name, '-c', 'tetragon', '--', 'tetra']
-      return parsePolicyList(await kubectl([...tetra, 'tracingpolicy', 'list', '-o', 'json']), spec.nodeName)
-    }),
-  )
-  return lists.flat()
+/**
+ * Returns the policies that every running agent of the cluster reports.
+ * @throws LabError when no lab is running, or an agent does not respond.
+ */
+export async function readAgentPolicies(access: ClusterAccess): Promise<AgentPolicy[]> {
+  const agents = await listAgents(access)
+  return (await Promise.all(agents.map(agent => readPoliciesOf(access, agent)))).flat()
 }
 
-/** Those of a list that are one policy: one of each agent that has it. */
-export const ofPolicy = (list: AgentPolicy[], { name, namespace = '' }: PolicyKey): AgentPolicy[] =>
+/** The pod of an agent. */
+export interface Agent {
+  pod: string
+  node: string
+}
+
+/** Returns the running agents of the cluster. */
+export async function listAgents(access: ClusterAccess): Promise<Agent[]> {
+  const { items } = await kubectlJson<{ items: { metadata: { name: string }; spec: { nodeName: string } }[] }>(access, [
+    ...['get', 'pods', '-n', namespaces.monitoring],
+    ...['-l', 'app.kubernetes.io/name=tetragon,app.kubernetes.io/component=agent'],
+    '--field-selector=status.phase=Running',
+  ])
+  return items.map(({ metadata, spec }) => ({ pod: metadata.name, node: spec.nodeName }))
+}
+
+/** Returns the policies that one agent reports. @throws LabError when it does not respond within 20 s. */
+export async function readPoliciesOf(access: ClusterAccess, { pod, node }: Agent): Promise<AgentPolicy[]> {
+  const exec = ['exec', '-n', namespaces.monitoring, pod, '-c', 'tetragon', '--']
+  // Standard input stays empty: tetra would wait for events from a pipe.
+  const list = await kubectl(access, [...exec, 'tetra', 'tracingpolicy', 'list', '-o', 'json'], { timeout: 20_000 })
+  return parsePolicyList(list, node)
+}
+
+/** Returns one entry of the list for each agent that has the policy. */
+export const entriesOfPolicy = (list: AgentPolicy[], { name, namespace = '' }: PolicyKey): AgentPolicy[] =>
   list.filter(policy => policy.name === name && policy.namespace === namespace)
 
-/** Sums what all agents counted. */
+/** Sums the counts of all agents. */
 export const sumCounts = (list: AgentPolicy[]): Counts =>
   list.reduce(
     (sum, { counts }) => ({
@@ -112,91 +131,88 @@ export const sumCounts = (list: AgentPolicy[]): Counts =>
     { events: 0, enforced: 0, would: 0 },
   )
 
-/** How a policy fares with the agents. */
-export interface Loading {
-  /** `loaded` by every agent, `refused` by one at least, `waiting` otherwise. */
+/** Whether the agents have loaded a policy. */
+export interface LoadResult {
+  /** `loaded`: by every agent. `refused`: by at least one. `waiting`: otherwise. */
   outcome: 'loaded' | 'refused' | 'waiting'
   agents: AgentPolicy[]
-  /** The agent's own words, with `refused`. */
+  /** The agent's own message when it refused the policy. */
   error?: string
 }
 
 /**
- * Judges a policy by what the agents say.
- * @param before Numbers that the agents gave to an earlier version of it, which do not count.
+ * Returns whether the agents have loaded a policy.
+ * @param before `NODE ID` of entries to ignore, because they are of an earlier version of the policy.
  */
-export function judgeLoading(list: AgentPolicy[], key: PolicyKey, before: ReadonlySet<string> = new Set()): Loading {
-  const agents = ofPolicy(list, key).filter(({ node, id }) => !before.has(`${node} ${id}`))
+export function judgeLoading(list: AgentPolicy[], key: PolicyKey, before: ReadonlySet<string> = new Set()): LoadResult {
+  const agents = entriesOfPolicy(list, key).filter(({ node, id }) => !before.has(`${node} ${id}`))
   const refused = agents.find(({ state }) => state === 'load_error' || state === 'error')
   if (refused) return { outcome: 'refused', agents, error: refused.error ?? 'the agent gives no reason' }
   const loaded = agents.length > 0 && agents.every(({ state }) => state === 'enabled')
   return { outcome: loaded ? 'loaded' : 'waiting', agents }
 }
 
-/** How to wait, and whom to ask; a test puts others in their place. */
-export interface Waiting {
-  ask?: () => Promise<AgentPolicy[]>
+/** How to wait for the agents. */
+export interface WaitOptions {
+  /** Returns the policies of all agents. */
+  ask: () => Promise<AgentPolicy[]>
+  /** See `judgeLoading`. */
   before?: ReadonlySet<string>
-  /** Most time to wait, in milliseconds; 60000. */
+  /** The longest time to wait in milliseconds; 60000 by default. */
   limit?: number
-  /** Time between two questions, in milliseconds; 1000. */
+  /** The time between two reads in milliseconds; 1000 by default. */
   every?: number
 }
 
 /**
  * Waits until every agent has loaded a policy, or one has refused it. Loading takes seconds, on a slow machine tens of seconds.
- * @returns the last judgement: `waiting` when the limit came first.
+ * @returns the last result: `waiting` when the time ran out.
  */
-export async function waitLoaded(key: PolicyKey, options: Waiting = {}): Promise<Loading> {
-  return waitFor(
+export const waitLoaded = (key: PolicyKey, options: WaitOptions): Promise<LoadResult> =>
+  waitFor(
     list => judgeLoading(list, key, options.before),
     ({ outcome }) => outcome !== 'waiting',
     options,
   )
-}
 
-/** The same for several: waits until each is loaded, or one is refused. @returns the last judgements, in the order of the keys. */
-export async function waitAllLoaded(keys: PolicyKey[], options: Waiting = {}): Promise<Loading[]> {
-  return waitFor(
+/**
+ * Waits until every agent has loaded every policy, or one has refused one.
+ * @returns the last results, in the order of the keys.
+ */
+export const waitAllLoaded = (keys: PolicyKey[], options: WaitOptions): Promise<LoadResult[]> =>
+  waitFor(
     list => keys.map(key => judgeLoading(list, key, options.before)),
-    all => all.every(({ outcome }) => outcome === 'loaded') || all.some(({ outcome }) => outcome === 'refused'),
+    results =>
+      results.every(({ outcome }) => outcome === 'loaded') || results.some(({ outcome }) => outcome === 'refused'),
     options,
   )
-}
 
-/** Waits until no agent has a policy any more. @returns whether that came before the limit. */
-export async function waitUnloaded(key: PolicyKey, options: Waiting = {}): Promise<boolean> {
-  return waitFor(
-    list => ofPolicy(list, key).length === 0,
+/** Waits until no agent has the policy any more. @returns false when the time ran out. */
+export const waitUnloaded = (key: PolicyKey, options: WaitOptions): Promise<boolean> =>
+  waitFor(
+    list => entriesOfPolicy(list, key).length === 0,
     gone => gone,
     options,
   )
-}
 
 async function waitFor<T>(
   judge: (list: AgentPolicy[]) => T,
   done: (value: T) => boolean,
-  options: Waiting,
+  { ask, limit = 60_000, every = 1_000 }: WaitOptions,
 ): Promise<T> {
-  const { ask = askAgents, limit = 60_000, every = 1_000 } = options
   const end = Date.now() + limit
   for (;;) {
     const value = judge(await ask())
     if (done(value) || Date.now() + every > end) return value
-    await new Promise(resolve => setTimeout(resolve, every))
+    await sleep(every)
   }
 }
 
-/** What is said of a policy that was not loaded. @param seconds how long it was waited for. */
-export const notLoaded = (name: string, loading: Loading | undefined, seconds: number): LabError =>
+/** Returns the error for a policy that was not loaded. @param seconds how long the lab waited. */
+export const notLoadedError = (name: string, loading: LoadResult | undefined, seconds: number): LabError =>
   loading?.outcome === 'refused'
-    ? new LabError({
-        found: `the agent refused ${name}: ${loading.error}`,
-        expected: 'a policy that this kernel and agent can load',
-        next: `./lab policy remove ${name}`,
-      })
+    ? new LabError({ found: `The agent refused ${name}: ${loading.error}`, next: `./lab policy remove ${name}` })
     : new LabError({
-        found: `${name} is in the cluster, but after ${seconds} s the agent has not loaded it`,
-        expected: 'that it loads in seconds, on a slow machine in tens of seconds',
+        found: `${name} is in the cluster, but the agent has not loaded it within ${seconds} s`,
         next: `./lab policy check ${name}`,
       })

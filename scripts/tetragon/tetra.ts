@@ -1,61 +1,61 @@
 import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { exportFile, namespaces } from '../../shared/names.ts'
-import { kubeArgs, kubectlJson } from '../cluster/kubectl.ts'
+import { shellQuote } from '../../shared/shell-quote.ts'
+import { kubeArgs } from '../cluster/kubectl.ts'
 import { loadContext } from '../context/context.ts'
 import { ensureTools } from '../supplies/tools.ts'
-
-/** Which of the two runs in the cluster. @throws LabError when no lab is running. */
-export async function runningSource(): Promise<'live' | 'replay' | 'none'> {
-  const { items } = await kubectlJson<{ items: { metadata: { name: string } }[] }>([
-    'get',
-    'daemonsets',
-    '-n',
-    namespaces.monitoring,
-  ])
-  const names = items.map(item => item.metadata.name)
-  return names.includes('tetragon') ? 'live' : names.includes('tetragon-replay') ? 'replay' : 'none'
-}
+import { runningSource } from './running-source.ts'
 
 /**
- * Runs `tetra ARGS`: inside the agent where there is one. Where a recording is replayed there is no agent to ask, but `getevents` reads events
- * from a pipe as well, and is given those of the replay.
+ * Runs `tetra ARGS` on this terminal: in the agent's pod, or without an agent on the replayed events.
  * @returns its exit code.
- * @throws LabError for what only an agent can answer.
+ * @throws LabError when no lab is running, or the command needs an agent and there is none.
  */
-export async function tetra(args: string[]): Promise<number | undefined> {
-  const { settings, lock } = await loadContext()
-  const kubectl = [...kubeArgs(settings), '-n', namespaces.monitoring, 'exec']
-  const source = await runningSource()
-  if (source === 'live') {
-    // Never with a pipe on its standard input: tetra would read events from there and wait for ever.
-    const { exitCode } = await execa('kubectl', [...kubectl, 'ds/tetragon', '-c', 'tetragon', '--', 'tetra', ...args], {
-      stdin: 'ignore',
-      stdout: 'inherit',
-      stderr: 'inherit',
-      reject: false,
-    })
-    return exitCode
-  }
-  if (args[0] !== 'getevents' && args[0] !== 'version')
-    throw new LabError({
-      found: `tetra ${args.join(' ')}, but no agent runs here: the events are a recording`,
-      expected: 'tetra getevents, which reads the replayed events too',
-      next: './lab tetra getevents -o compact   (why there is no agent: ./lab status)',
-    })
-  const { tetra: program } = await ensureTools(lock, ['tetra'])
-  if (args[0] === 'version') return (await execa(program!, ['version'], { stdio: 'inherit', reject: false })).exitCode
-  // By a shell: tetra reads events from a real pipe alone, and what Node puts between two programs is a socket.
-  const file = `${exportFile.directory}/${exportFile.name}`
-  const events = ['kubectl', ...kubectl, 'ds/tetragon-replay', '--', 'tail', '-n', '50', '-F', file]
-    .map(quote)
-    .join(' ')
-  const reader = [program!, ...args].map(quote).join(' ')
-  const { exitCode, signal } = await execa('sh', ['-c', `${events} </dev/null 2>/dev/null | ${reader}`], {
+export async function runTetra(args: string[]): Promise<number> {
+  const context = await loadContext()
+  const exec = ['kubectl', ...kubeArgs(context.settings), '-n', namespaces.monitoring, 'exec']
+  if ((await runningSource(context)) === 'live') return run(agentCommand(exec, args), context.env)
+  requireReplayable(args)
+  const { tetra } = await ensureTools(context.lock, ['tetra'])
+  return run(args[0] === 'version' ? [tetra!, 'version'] : replayCommand(exec, [tetra!, ...args]), context.env)
+}
+
+type Command = [program: string, ...args: string[]]
+
+async function run([program, ...args]: Command, env: Record<string, string>): Promise<number> {
+  // Standard input stays empty: tetra would wait for events from a pipe.
+  const { exitCode, signal } = await execa(program, args, {
     stdio: ['ignore', 'inherit', 'inherit'],
+    env,
     reject: false,
   })
   return exitCode ?? (signal ? 130 : 1)
 }
 
-const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
+/** @param exec the start of a `kubectl exec` command. */
+export const agentCommand = ([program, ...exec]: string[], args: string[]): Command => [
+  program!,
+  ...exec,
+  ...['ds/tetragon', '-c', 'tetragon', '--', 'tetra'],
+  ...args,
+]
+
+/** @throws LabError for a command that only an agent can answer. */
+export function requireReplayable([command, ...options]: string[]): void {
+  if (command === 'getevents' || command === 'version') return
+  throw new LabError({
+    found: `tetra ${[command, ...options].join(' ')} needs an agent, and none is running: the lab replays a recording`,
+    expected: 'tetra getevents, which also reads replayed events',
+    next: './lab tetra getevents -o compact',
+  })
+}
+
+/** Returns a shell command that passes the replayed events to tetra. */
+export function replayCommand(exec: string[], tetra: string[]): Command {
+  const file = `${exportFile.directory}/${exportFile.name}`
+  const tail = [...exec, 'ds/tetragon-replay', '--', 'tail', '-n', '50', '-F', file]
+  const [events, reader] = [tail, tetra].map(words => words.map(shellQuote).join(' '))
+  // tetra reads its standard input only from a real pipe. Node would connect the two programs by a socket.
+  return ['sh', '-c', `${events} </dev/null 2>/dev/null | ${reader}`]
+}

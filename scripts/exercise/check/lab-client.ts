@@ -2,172 +2,100 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { LabError } from '../../../shared/lab-error.ts'
-import { dataSources, namespaces } from '../../../shared/names.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { kubeArgs } from '../../cluster/kubectl.ts'
 import { loadContext } from '../../context/context.ts'
-import { Grafana } from '../../telemetry/grafana.ts'
+import { GrafanaClient } from '../../telemetry/grafana-client.ts'
+import { isLogQuery, type Sample } from '../../telemetry/query-response.ts'
+import { type AgentPolicy, listAgents, readPoliciesOf } from '../../tetragon/agent-policies.ts'
 
-/** One series of an answer at one moment; of log lines, their number. */
-export interface Sample {
-  labels: Record<string, string>
-  value: number
-}
-
-/** What came of a program. */
-export interface Ran {
+/** The result of a program that a check runs. */
+export interface CommandResult {
   exitCode: number
   stdout: string
   stderr: string
 }
 
-/** A file of the student's. */
+/** A file that the student has written. */
 export interface WorkFile {
-  /** From the student's folder. */
+  /** Path within the student's folder. */
   name: string
   text: string
 }
 
-/** What the agent says of one policy (`tetra tp list -o json`). Fields that are zero or empty are absent. */
-export interface AgentPolicy {
-  name: string
-  namespace?: string
-  state?: string
-  mode?: string
-  error?: string
-  stats?: { action_counters?: Record<string, string> }
-}
-
-/** All that checks look at. What cannot be asked is thrown as a LabError. */
+/** Everything that checks read. A method throws a LabError when the lab does not respond. */
 export interface LabClient {
-  /** Evaluates PromQL at a moment. */
+  /** Evaluates PromQL at a point in time. */
   promql(query: string, at: Date): Promise<Sample[]>
-  /** Evaluates a LogQL metric query at `to`, or counts the lines of a log query in between, up to 500, by stream. */
+  /** Evaluates a LogQL metric query at `to`. For a log query, counts the lines between `from` and `to` by stream, up to 500. */
   logql(query: string, from: Date, to: Date): Promise<Sample[]>
-  kubectl(args: readonly string[]): Promise<Ran>
+  kubectl(args: readonly string[]): Promise<CommandResult>
   /** Runs shell commands in the project's folder. */
-  run(command: string, options: { timeout: number; work: string }): Promise<Ran>
-  /** The student's own files. */
+  run(command: string, options: { timeout: number; work: string }): Promise<CommandResult>
+  /** Returns the files that the student has written. */
   files(work: string): WorkFile[]
   agentPolicies(): Promise<AgentPolicy[]>
 }
 
-/** Whether LogQL asks for lines rather than for numbers. */
-export const isLogQuery = (query: string): boolean => query.trimStart().startsWith('{')
+const maxLogLines = 500
+const kubectlTimeoutMs = 20_000
 
-/** Longest list of lines that Loki is asked for. */
-const mostLines = 500
-
-/** The lab that runs on this machine. */
+/** Returns a client for the lab on this machine. @throws LabError when no lab is running. */
 export async function connectLabClient(): Promise<LabClient> {
-  const { settings, env } = await loadContext()
-  kubeArgs(settings)
-  const grafana = new Grafana(settings)
-  const ask = async (source: string, path: string, parameters: Record<string, string>): Promise<Sample[]> =>
-    samples(await grafana.get<Answer>(`/api/datasources/proxy/uid/${source}${path}?${new URLSearchParams(parameters)}`))
-  const kubectl = async (args: readonly string[]) =>
-    answered(await execute('kubectl', [...kubeArgs(settings), ...args], { timeout: 20_000, env }))
+  const context = await loadContext()
+  const { settings, env } = context
+  const cluster = kubeArgs(settings)
+  const grafana = new GrafanaClient(settings)
   return {
-    promql: (query, at) =>
-      ask(dataSources.prometheus, '/api/v1/query', { query, time: (at.getTime() / 1000).toFixed(3) }),
+    promql: (query, at) => grafana.query('prometheus', query, { to: at }),
     logql: (query, from, to) =>
-      isLogQuery(query)
-        ? ask(dataSources.loki, '/loki/api/v1/query_range', {
-            query,
-            start: nanoseconds(from),
-            end: nanoseconds(to),
-            limit: String(mostLines),
-          })
-        : ask(dataSources.loki, '/loki/api/v1/query', { query, time: nanoseconds(to) }),
-    kubectl,
+      grafana.query('loki', query, isLogQuery(query) ? { from, to, limit: maxLogLines } : { to }),
+    kubectl: async args =>
+      requireCluster(await runCommand('kubectl', [...cluster, ...args], { timeout: kubectlTimeoutMs, env })),
     run: async (command, { timeout, work }) =>
-      answered(await execute('bash', ['-c', command], { timeout, env: { ...env, WORK: work }, cwd: projectDir })),
-    files: readFiles,
+      requireCluster(
+        await runCommand('bash', ['-c', command], { timeout, env: { ...env, WORK: work }, cwd: projectDir }),
+      ),
+    files: readWorkFiles,
     agentPolicies: async () => {
-      const { exitCode, stdout, stderr } = await kubectl([
-        '-n',
-        namespaces.monitoring,
-        'exec',
-        'ds/tetragon',
-        '-c',
-        'tetragon',
-        '--',
-        'tetra',
-        'tp',
-        'list',
-        '-o',
-        'json',
-      ])
-      if (exitCode !== 0)
-        throw new LabError({
-          found: `the agent does not answer: ${stderr.trim().split('\n').at(-1)}`,
-          expected: 'a list of its policies',
-          next: './lab logs tetragon',
-        })
-      return (JSON.parse(stdout) as { policies?: AgentPolicy[] }).policies ?? []
+      const agents = await listAgents(context)
+      if (agents.length === 0)
+        throw new LabError({ found: 'No Tetragon agent is running', next: './lab kubectl -n monitoring get pods' })
+      return (await Promise.all(agents.map(agent => readPoliciesOf(context, agent)))).flat()
     },
   }
 }
 
-/** What kubectl says, and `./lab kubectl`, where there is no cluster to ask. */
-const nobody =
-  /^The connection to the server \S+ was refused|^Unable to connect to the server|^Error +no lab is running/m
+/** What kubectl and `./lab kubectl` print when there is no cluster. */
+const noCluster =
+  /^The connection to the server \S+ was refused|^Unable to connect to the server|^Error +no lab is running/im
 
-/** What a program says of the cluster. @throws LabError where there was none to say it of. */
-export function answered(ran: Ran): Ran {
-  if (ran.exitCode === 0 || !nobody.test(ran.stderr)) return ran
-  throw new LabError({ found: 'the API server does not answer', expected: 'a lab that is up', next: './lab up' })
+/** Returns the result of a program. @throws LabError when it failed because there is no cluster. */
+export function requireCluster(result: CommandResult): CommandResult {
+  if (result.exitCode === 0 || !noCluster.test(result.stderr)) return result
+  throw new LabError({ found: 'The API server is not responding', next: './lab up' })
 }
 
-interface Answer {
-  data: {
-    resultType: 'vector' | 'scalar' | 'matrix' | 'streams'
-    result: unknown
-  }
-}
-
-/** An answer of Prometheus or Loki as samples. */
-export function samples({ data }: Answer): Sample[] {
-  if (data.resultType === 'scalar') return [{ labels: {}, value: Number((data.result as [number, string])[1]) }]
-  const series = data.result as {
-    metric?: Record<string, string>
-    stream?: Record<string, string>
-    value?: [number, string]
-    values?: [string, string][]
-  }[]
-  return series.map(({ metric, stream, value, values }) =>
-    stream
-      ? { labels: stream, value: values?.length ?? 0 }
-      : { labels: metric ?? {}, value: Number((value ?? values?.at(-1))?.[1]) },
-  )
-}
-
-const nanoseconds = (date: Date): string => String(BigInt(date.getTime()) * 1_000_000n)
-
-async function execute(
+async function runCommand(
   program: string,
   args: readonly string[],
-  { timeout, env, cwd }: { timeout: number; env: Record<string, string>; cwd?: string },
-): Promise<Ran> {
-  const result = await execa(program, args, {
+  { timeout, ...options }: { timeout: number; env: Record<string, string>; cwd?: string },
+): Promise<CommandResult> {
+  const { exitCode, timedOut, stdout, stderr, shortMessage } = await execa(program, args, {
+    ...options,
     stdin: 'ignore',
     timeout,
-    env,
-    cwd,
     reject: false,
     forceKillAfterDelay: 500,
   })
-  return {
-    exitCode: result.exitCode ?? (result.timedOut ? 124 : 1),
-    stdout: result.stdout,
-    stderr: result.timedOut
-      ? `no answer within ${timeout / 1000} s`
-      : result.stderr || (result.exitCode === undefined ? (result.shortMessage ?? '') : ''),
-  }
+  if (timedOut) return { exitCode: exitCode ?? 124, stdout, stderr: `no response within ${timeout / 1000} s` }
+  // Without an exit code the program did not start, or a signal ended it.
+  if (exitCode === undefined) return { exitCode: 1, stdout, stderr: stderr || (shortMessage ?? '') }
+  return { exitCode, stdout, stderr }
 }
 
-/** YAML files of a student's folder. */
-export function readFiles(work: string): WorkFile[] {
+/** Returns the YAML files of a student's folder, sorted by name. */
+export function readWorkFiles(work: string): WorkFile[] {
   if (!existsSync(work)) return []
   return readdirSync(work, { recursive: true, encoding: 'utf8' })
     .filter(name => /\.ya?ml$/.test(name))

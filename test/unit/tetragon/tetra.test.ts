@@ -1,65 +1,61 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { execa } from 'execa'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { readLock } from '../../../shared/lock.ts'
-import { projectDir } from '../../../shared/paths.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { agentCommand, replayCommand, requireReplayable } from '../../../scripts/tetragon/tetra.ts'
 
-// `lab tetra` where a recording is replayed: tetra reads events from its standard input only if that is a real pipe, else it looks for
-// an agent that is not there. The programs on PATH are fakes that say their pinned version.
+const kubectl = ['--kubeconfig', '/lab/kubeconfig', '-n', 'monitoring', 'exec']
 
-const dir = mkdtempSync(join(tmpdir(), 'lab-tetra-'))
-const bin = join(dir, 'bin')
-const lock = readLock('')
+describe('with an agent', () => {
+  it('runs tetra in the container of the agent', () => {
+    expect(agentCommand(['kubectl', ...kubectl], ['getevents', '--pods', "it's"])).toEqual([
+      'kubectl',
+      ...kubectl,
+      ...['ds/tetragon', '-c', 'tetragon', '--', 'tetra'],
+      ...['getevents', '--pods', "it's"],
+    ])
+  })
+})
 
-function fake(name: string, script: string): void {
-  const file = join(bin, name)
-  writeFileSync(file, `#!/bin/sh\n${script}\n`)
-  chmodSync(file, 0o755)
-}
+describe('with a recording', () => {
+  let dir: string
+  const fake = (name: string, script: string): string => {
+    const file = join(dir, name)
+    writeFileSync(file, `#!/bin/sh\n${script}\n`)
+    chmodSync(file, 0o755)
+    return file
+  }
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'lab tetra-'))
+  })
+  afterAll(() => rmSync(dir, { recursive: true }))
 
-const lab = (...args: string[]) =>
-  execa(process.execPath, [join(projectDir, 'scripts', 'lab.ts'), ...args], {
-    env: { PATH: [bin, process.env.PATH].join(delimiter), LAB_DIR: dir, LAB_LOCK: '' },
-    reject: false,
+  it('passes the replayed events to tetra through a real pipe, and every argument unchanged', async () => {
+    const exec = fake('kubectl', 'echo "noise" >&2; echo "$*"')
+    const tetra = fake('tetra', '[ -p /dev/stdin ] && printf "%s|" "$@" && cat')
+    const args = ['getevents', '--pods', "it's", '--match', 'a b; $HOME']
+    const [program, ...rest] = replayCommand([exec, ...kubectl], [tetra, ...args])
+    const { stdout, stderr } = await execa(program, rest, { stdin: 'ignore' })
+    expect(stdout).toBe(
+      `${args.join('|')}|${kubectl.join(' ')} ds/tetragon-replay -- tail -n 50 -F /var/log/tetragon/tetragon.log`,
+    )
+    expect(stderr).toBe('')
   })
 
-beforeAll(() => {
-  mkdirSync(bin)
-  writeFileSync(join(dir, 'kubeconfig'), '')
-  for (const name of ['pulumi', 'kind'] as const) fake(name, `echo v${lock.tools[name].version}`)
-  for (const name of ['pulumi-resource-command', 'pulumi-resource-kubernetes']) fake(name, 'exit 1')
-  fake(
-    'kubectl',
-    `case "$*" in
-  version*) echo v${lock.tools.kubectl.version} ;;
-  *daemonsets*) echo '{"items": [{"metadata": {"name": "tetragon-replay"}}]}' ;;
-  *tail*) echo '{"process_exec": {}}' ;;
-esac`,
-  )
-  fake(
-    'tetra',
-    `case "$1" in
-  version) [ $# = 1 ] && echo "CLI version: v${lock.tools.tetra.version}" ;;
-  getevents) [ -p /dev/stdin ] && echo "$*: $(cat)" ;;
-esac`,
-  )
-})
-afterAll(() => rmSync(dir, { recursive: true, force: true }))
+  it("returns tetra's exit code", async () => {
+    const [program, ...rest] = replayCommand([fake('kubectl', 'exit 0')], [fake('tetra', 'exit 3')])
+    expect(await execa(program, rest, { reject: false })).toMatchObject({ exitCode: 3 })
+  })
 
-test('reads the replayed events from a pipe', async () => {
-  const { stdout, exitCode } = await lab('tetra', 'getevents', '-o', 'compact', '--pods', "it's")
-  expect(stdout).toBe(`getevents -o compact --pods it's: {"process_exec": {}}`)
-  expect(exitCode).toBe(0)
-})
-
-test('says which tetra it is', async () => {
-  expect((await lab('tetra', 'version')).stdout).toBe(`CLI version: v${lock.tools.tetra.version}`)
-})
-
-test('says why it cannot ask an agent', async () => {
-  const { stderr, exitCode } = await lab('tetra', 'status')
-  expect(stderr).toContain('no agent runs here: the events are a recording')
-  expect(exitCode).toBe(1)
+  it('refuses a command that only an agent can answer', () => {
+    expect(() => requireReplayable(['getevents', '-o', 'compact'])).not.toThrow()
+    expect(() => requireReplayable(['version'])).not.toThrow()
+    expect(() => requireReplayable(['status', '--retries', '1'])).toThrow(
+      expect.objectContaining({
+        found: 'tetra status --retries 1 needs an agent, and none is running: the lab replays a recording',
+        exitCode: 1,
+      }),
+    )
+  })
 })
