@@ -3,22 +3,13 @@ import { local, types } from '@pulumi/command'
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import { stringify } from 'yaml'
+import type { ClusterSpec } from '../shared/cluster-spec.ts'
 import type { Lab } from '../shared/lab.ts'
 import { imagesOf } from '../shared/lab-images.ts'
 import { imageRef, type LockedImage } from '../shared/lock.ts'
 import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from '../shared/names.ts'
 import { labDir, labId, projectDir } from '../shared/paths.ts'
 import type { Settings } from '../shared/settings/schema.ts'
-
-/** What `scripts/cluster/resource-command.ts` is told on its standard input; kept in the state, so that destroy knows it too. */
-export interface ClusterSpec {
-  name: string
-  /** The kind configuration, as YAML. */
-  config: string
-  nodeImage: LockedImage
-  /** Images to have on the Docker host and in the node, in the order in which they are needed. */
-  images: LockedImage[]
-}
 
 /**
  * The kubeconfig is the one that `KUBECONFIG` names (`lab env`): nothing of it is kept in the state. Nor may it be given as a path, which is what
