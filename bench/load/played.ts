@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { projectDir } from '../../shared/paths.ts'
-import { freshen, readRecording } from '../../stacks/monitoring/replay/replay.mjs'
+import { readRecording } from '../../stacks/monitoring/replay/recording.ts'
+import { shiftTimestamps } from '../../stacks/monitoring/replay/time.ts'
 
 const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook')
 
@@ -19,13 +20,13 @@ export interface Stopped {
  */
 export class Played {
   readonly #events
-  readonly #tempo
+  readonly #schedule
   readonly #stopped: Stopped
 
   constructor(stopped: Stopped, eventsPerSecond: number) {
-    const { events, tempo } = readRecording(recording, eventsPerSecond)
+    const { events, schedule } = readRecording(recording, eventsPerSecond)
     this.#events = events
-    this.#tempo = tempo
+    this.#schedule = schedule
     this.#stopped = stopped
   }
 
@@ -43,7 +44,9 @@ export class Played {
     return Array.from({ length: to - from }, (_, index) => {
       const n = from + index
       const { line } = this.#events[n % this.#events.length]!
-      return freshen(line.toString('utf8'), time => this.#tempo.map(time, this.#roundOf(n), this.#stopped.epoch))
+      return shiftTimestamps(line.toString('utf8'), time =>
+        this.#schedule.toPlayedTime(time, this.#roundOf(n), this.#stopped.epoch),
+      )
     })
   }
 
@@ -52,7 +55,11 @@ export class Played {
   }
 
   #timeOf(n: number): bigint {
-    return this.#tempo.map(this.#events[n % this.#events.length]!.time, this.#roundOf(n), this.#stopped.epoch)
+    return this.#schedule.toPlayedTime(
+      this.#events[n % this.#events.length]!.time,
+      this.#roundOf(n),
+      this.#stopped.epoch,
+    )
   }
 }
 

@@ -1,56 +1,45 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { exportFile, nodePorts } from '../../shared/names.ts'
 import { restrictedRoot, startedWith } from '../pods.ts'
-import { checkRecording, recordingFolder } from './recording.ts'
+import { checkRecording, entryPoint, readProgram, readRecordingFiles } from './replay-files.ts'
 
-const here = join(import.meta.dirname, 'replay')
+/** Where the Pod mounts the program and the recording. */
+const mountPath = '/replay'
+
+/** Arguments of the Replay component. */
+export interface ReplayArgs {
+  lab: Lab
+  /** Namespace of the Pod. */
+  namespace: k8s.core.v1.Namespace
+}
 
 /**
- * Plays a recorded run of the real Tetragon where the kernel cannot run it: the same file on the node, the same metrics on the same
- * port, behind a Service of the same name, so that nothing downstream can tell.
+ * Plays a recorded run of the real Tetragon where the kernel cannot run it. It writes the same file on the node and serves
+ * the same metrics on the same port, behind a Service of the same name, so nothing downstream has to change.
  */
 export class Replay extends pulumi.ComponentResource {
-  constructor(
-    name: string,
-    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, namespace }: ReplayArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:monitoring:Replay', name, {}, options)
     checkRecording()
     const parent = { parent: this }
     const labels = { 'app.kubernetes.io/name': 'tetragon-replay' }
-    const where = namespace.metadata.name
+    const metadata = { name, namespace: namespace.metadata.name }
     const { replay, exportFile: file } = lab.settings.tetragon
-    const data = { 'replay.mjs': readFileSync(join(here, 'replay.mjs'), 'utf8') }
-    const program = new k8s.core.v1.ConfigMap(
-      name,
-      {
-        metadata: { name, namespace: where },
-        data,
-        binaryData: Object.fromEntries(
-          ['tetragon.log.gz', 'metrics.jsonl.gz'].map(file => [
-            file,
-            readFileSync(join(recordingFolder, file)).toString('base64'),
-          ]),
-        ),
-      },
-      parent,
-    )
+    const program = readProgram()
+    const files = new k8s.core.v1.ConfigMap(name, { metadata, data: program, binaryData: readRecordingFiles() }, parent)
     new k8s.apps.v1.DaemonSet(
       `${name}-pods`,
       {
-        metadata: { name, namespace: where, labels },
+        metadata: { ...metadata, labels },
         spec: {
           selector: { matchLabels: labels },
           template: {
-            metadata: { labels, annotations: startedWith(data) },
+            metadata: { labels, annotations: startedWith(program) },
             spec: {
-              // Where the agent would be: on the node's own network, its metrics on the node's own port.
+              // Like the agent, it uses the node's network and serves metrics on the node's port.
               hostNetwork: true,
               automountServiceAccountToken: false,
               tolerations: [{ operator: 'Exists' }],
@@ -58,9 +47,9 @@ export class Replay extends pulumi.ComponentResource {
                 {
                   name: 'replay',
                   image: imageRef(lab.lock.images.node),
-                  command: ['node', '/replay/replay.mjs'],
+                  command: ['node', `${mountPath}/${entryPoint}`],
                   env: [
-                    { name: 'RECORDING_DIR', value: '/replay' },
+                    { name: 'RECORDING_DIR', value: mountPath },
                     { name: 'EXPORT_FILE', value: `${exportFile.directory}/${exportFile.name}` },
                     { name: 'EXPORT_FILE_MAX_SIZE_MB', value: String(file.maxSizeMB) },
                     { name: 'EXPORT_FILE_MAX_BACKUPS', value: String(file.maxBackups) },
@@ -70,16 +59,16 @@ export class Replay extends pulumi.ComponentResource {
                   ports: [{ name: 'metrics', containerPort: nodePorts.tetragon }],
                   readinessProbe: { httpGet: { path: '/healthz', port: 'metrics' }, periodSeconds: 2 },
                   resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '256Mi' } },
-                  // Root, as the agent is, because the folder on the node belongs to root.
+                  // Like the agent, it runs as root, because root owns the folder on the node.
                   securityContext: restrictedRoot,
                   volumeMounts: [
-                    { name: 'program', mountPath: '/replay', readOnly: true },
+                    { name: 'program', mountPath, readOnly: true },
                     { name: 'export', mountPath: exportFile.directory },
                   ],
                 },
               ],
               volumes: [
-                { name: 'program', configMap: { name: program.metadata.name } },
+                { name: 'program', configMap: { name: files.metadata.name } },
                 { name: 'export', hostPath: { path: exportFile.directory, type: 'DirectoryOrCreate' } },
               ],
             },
@@ -91,7 +80,7 @@ export class Replay extends pulumi.ComponentResource {
     new k8s.core.v1.Service(
       `${name}-metrics`,
       {
-        metadata: { name: 'tetragon', namespace: where, labels },
+        metadata: { ...metadata, name: 'tetragon', labels },
         spec: { selector: labels, ports: [{ name: 'metrics', port: 2112, targetPort: 'metrics' }] },
       },
       parent,

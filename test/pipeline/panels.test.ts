@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { allDashboards } from '../../dashboards/index.ts'
 import { panelQueries, quiet, runnable } from '../../dashboards/panel-queries.ts'
-import { asked } from '../../scripts/verify/panels.ts'
+import { queryToCheck } from '../../scripts/verify/panel-data.ts'
 import { recordedLines } from './support/feed.ts'
 import { Pipeline } from './support/pipeline.ts'
 
@@ -26,7 +26,7 @@ it('every panel on Loki finds something in the recording, but those that say why
   const empty: string[] = []
   for (const { title, dashboard, query } of queries) {
     if (query.panel.title in quiet) continue
-    const found = await pipeline.loki.finds(runnable(asked(query, 'replay'), dashboard, { step: '15m' }))
+    const found = await pipeline.loki.finds(runnable(queryToCheck(query, 'replay'), dashboard, { step: '15m' }))
     if (!found) empty.push(title)
   }
   expect(empty).toEqual([])

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, it } from 'vitest'
-import type { ExportFile } from '../../stacks/monitoring/replay/replay.mjs'
+import type { ExportFile } from '../../stacks/monitoring/replay/export-file.ts'
 import { allOf, arrived, told } from './support/arrived.ts'
 import { linesOfOneProcess, recordedLines } from './support/feed.ts'
 import { Pipeline, shippers } from './support/pipeline.ts'

@@ -1,4 +1,4 @@
-import { formatTime } from '../../../stacks/monitoring/replay/replay.mjs'
+import { formatTime } from '../../../stacks/monitoring/replay/time.ts'
 
 // What the recording does not happen to hold, made for tests: each is an event after Tetragon's fashion that is easy to get wrong.
 

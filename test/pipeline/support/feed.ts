@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { projectDir } from '../../../shared/paths.ts'
-import { type ExportFile, freshen, parseEvents } from '../../../stacks/monitoring/replay/replay.mjs'
+import type { ExportFile } from '../../../stacks/monitoring/replay/export-file.ts'
+import { parseEvents } from '../../../stacks/monitoring/replay/recording.ts'
+import { shiftTimestamps } from '../../../stacks/monitoring/replay/time.ts'
 
 const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.gz')
 const events = parseEvents(gunzipSync(readFileSync(recording))).map(({ time, line }) => ({
@@ -14,7 +16,7 @@ const events = parseEvents(gunzipSync(readFileSync(recording))).map(({ time, lin
 /** The recorded event number `index` (after the last comes the first again) as if it had happened at `time`, in nanoseconds since 1970. */
 function at(index: number, time: bigint): string {
   const event = events[index % events.length]!
-  return freshen(event.line, recorded => recorded - event.time + time)
+  return shiftTimestamps(event.line, recorded => recorded - event.time + time)
 }
 
 const nanoseconds = (milliseconds: number): bigint => BigInt(Math.round(milliseconds * 1e6))
@@ -36,7 +38,7 @@ export function linesOfOneProcess(): string[] {
   const first = Date.now() - most!.length * 10
   return most!.map((line, index) => {
     const time = line.lastIndexOf('"time":"')
-    return line.slice(0, time) + freshen(line.slice(time), () => nanoseconds(first + index * 10))
+    return line.slice(0, time) + shiftTimestamps(line.slice(time), () => nanoseconds(first + index * 10))
   })
 }
 

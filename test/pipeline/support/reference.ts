@@ -1,4 +1,4 @@
-import { parseTime } from '../../../stacks/monitoring/replay/replay.mjs'
+import { parseTime } from '../../../stacks/monitoring/replay/time.ts'
 
 // What should be known of an event in Loki, worked out in the plainest way from the event alone: what either shipper is held against.
 

@@ -6,7 +6,8 @@ import { curve } from '../../../bench/load/curve.ts'
 import { compare, Played, type Stopped } from '../../../bench/load/played.ts'
 import { stages } from '../../../bench/load/report.ts'
 import type { Run } from '../../../bench/load/run.ts'
-import { Player, parseTime } from '../../../stacks/monitoring/replay/replay.mjs'
+import { Player } from '../../../stacks/monitoring/replay/player.ts'
+import { parseTime } from '../../../stacks/monitoring/replay/time.ts'
 
 // How the load is counted; that the lab bears it is seen on a lab (test/load).
 
@@ -24,11 +25,8 @@ function play(eventsPerSecond: number): { lines: string[]; stopped: Stopped } {
   vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: 1_800_000_000_000 })
   const player = new Player({
     recordingDir: resolve('stacks/monitoring/replay/recordings/guestbook'),
-    exportFile: join(directory, 'tetragon.log'),
-    exportFilePerm: 0o600,
-    exportFileMaxBackups: 20,
+    exportFile: { path: join(directory, 'tetragon.log'), maxBackups: 20 },
     eventsPerSecond,
-    metricsPort: 0,
   })
   player.start()
   vi.advanceTimersByTime(2000)
