@@ -1,10 +1,10 @@
-import { dataSources } from './common.ts'
+import { dataSources } from './queries.ts'
 import { growth, type Loss, type Stage, stages } from './stages.ts'
 
-// Alerts as plain data: what Prometheus evaluates, in the form of a PrometheusRule's groups, and what Grafana must, because only
-// Loki knows it.
+// Alerts as plain data. Prometheus evaluates those on metrics, as groups of a PrometheusRule. Grafana evaluates those that
+// need Loki.
 
-/** An alert as Prometheus reads it. */
+/** An alert in the format of Prometheus. */
 export interface AlertRule {
   alert: string
   expr: string
@@ -14,10 +14,11 @@ export interface AlertRule {
   annotations: Annotations
 }
 
-/** What an alert says. `runbook` is the section of the project's documentation that says what to do. */
+/** The text of an alert. */
 export interface Annotations {
   summary: string
   description: string
+  /** Section of the documentation with the steps to take. */
   runbook: string
 }
 
@@ -27,23 +28,22 @@ export interface AlertGroup {
   rules: AlertRule[]
 }
 
-/** Every alert has a section of its name. */
 const runbook = (alert: string): string => `docs/runbooks.md#${alert.toLowerCase()}`
 
 const rule = (
   alert: string,
   severity: AlertRule['labels']['severity'],
   expr: string,
-  says: { for: string; summary: string; description: string },
+  { for: duration, ...text }: { for: string; summary: string; description: string },
 ): AlertRule => ({
   alert,
   expr,
-  for: says.for,
+  for: duration,
   labels: { severity },
-  annotations: { summary: says.summary, description: says.description, runbook: runbook(alert) },
+  annotations: { ...text, runbook: runbook(alert) },
 })
 
-/** Losses in five minutes, with what was lost in the label `stage`: one series for each of the counters. */
+/** Returns PromQL for the losses in 5 minutes: one series per counter, with the kind of loss as the label `stage`. */
 const lostIn = (losses: Loss[]): string =>
   losses
     .filter(({ noAlarm }) => !noAlarm)
@@ -52,16 +52,16 @@ const lostIn = (losses: Loss[]): string =>
 
 const passed = (of: Stage): string => `sum(rate(${of.passed}[5m]))`
 
-/** Alerts that Prometheus evaluates, as the groups of a PrometheusRule. */
+/** Alerts that Prometheus evaluates. */
 export const alertGroups: AlertGroup[] = [
   {
     name: 'tetragon',
     rules: [
       rule('TetragonDown', 'critical', 'absent(up{job="tetragon"} == 1)', {
         for: '2m',
-        summary: 'Prometheus cannot read Tetragon’s metrics',
+        summary: 'Prometheus cannot scrape Tetragon’s metrics',
         description:
-          'For two minutes no agent has answered. Events may be missing too, and no other alert on Tetragon can fire.',
+          'No agent has answered for 2 minutes. Events may be missing too, and no other alert on Tetragon can fire.',
       }),
       rule(
         'TetragonPolicyFailedToLoad',
@@ -71,20 +71,20 @@ export const alertGroups: AlertGroup[] = [
           for: '1m',
           summary: '{{ $value }} TracingPolicies are in state {{ $labels.state }}',
           description:
-            'Kubernetes took the policy, the agent did not: what it should watch or stop is neither watched nor stopped.',
+            'Kubernetes accepted the policy, but the agent rejected it: the policy neither observes nor blocks anything.',
         },
       ),
       rule('TetragonEventsLost', 'critical', lostIn(stages.kernel.lost), {
         for: '0m',
         summary: 'Tetragon lost {{ $value | humanize }} events ({{ $labels.stage }})',
         description:
-          'The kernel saw more in the last five minutes than the agent took. What was lost cannot be found again.',
+          'In the last 5 minutes the kernel saw more events than the agent processed. The lost events cannot be recovered.',
       }),
       rule('TetragonExportRateLimited', 'warning', lostIn(stages.file.lost), {
         for: '0m',
         summary: 'The export’s rate limit dropped {{ $value | humanize }} events',
         description:
-          'More than `tetragon.exportRateLimit` events a minute were due for the file in the last five minutes; the rest was not written.',
+          'In the last 5 minutes there were more events per minute than `tetragon.exportRateLimit`. The rest was not written to the file.',
       }),
     ],
   },
@@ -95,28 +95,28 @@ export const alertGroups: AlertGroup[] = [
         for: '5m',
         summary: 'Tetragon writes events, but the shipper delivers none',
         description:
-          'For five minutes nothing was delivered to Loki. The shipper keeps what waits on disk, so nothing is lost yet.',
+          'The shipper has delivered nothing to Loki for 5 minutes. It keeps waiting events on disk, so nothing is lost yet.',
       }),
       rule('ShipperLosesEvents', 'critical', lostIn([...stages.shipper.lost, ...stages.delivery.lost]), {
         for: '0m',
         summary: 'The shipper lost {{ $value | humanize }} events ({{ $labels.stage }})',
-        description: 'In the last five minutes the shipper gave up on events that it had read.',
+        description: 'In the last 5 minutes the shipper dropped events that it had read.',
       }),
       rule('LokiDiscardsEvents', 'warning', lostIn(stages.loki.lost), {
         for: '0m',
         summary: 'Loki discarded {{ $value | humanize }} events',
         description:
-          'In the last five minutes Loki took events and threw them away, because of one of its limits. `sum by (reason) (loki_discarded_samples_total)` names it.',
+          'In the last 5 minutes Loki received events and discarded them because of one of its limits. `sum by (reason) (loki_discarded_samples_total)` names the limit.',
       }),
     ],
   },
 ]
 
-/** An alert as Grafana reads it from a file. */
+/** An alert in the format of Grafana's provisioning files. */
 export interface GrafanaAlertRule {
   uid: string
   title: string
-  /** Letter of the query that decides. */
+  /** Letter of the query that decides whether the alert fires. */
   condition: string
   data: {
     refId: string
@@ -141,13 +141,10 @@ export interface GrafanaAlertGroup {
 }
 
 /**
- * Alerts that Grafana evaluates against Loki.
+ * Alerts that Grafana evaluates against Loki, for a file `{ apiVersion: 1, groups }`.
  *
- * None of Tetragon's metrics says that something was stopped: `tetragon_policy_events_total` counts what matched, in
- * monitor mode too, and has no label for the action. Only the event of the killed process's end has the signal, and that is in Loki.
- *
- * Goes into a file `{ apiVersion: 1, groups }`. The Grafana chart runs such a file through Helm's templates, so a caller that hands it over in
- * the chart's values must escape the `{{ }}` of the annotations.
+ * None of Tetragon's metrics shows that a process was killed: `tetragon_policy_events_total` counts matches, also in monitor
+ * mode, and has no label for the action. Only the exit event of the killed process has the signal, and it is in Loki.
  */
 export const grafanaAlertGroups: GrafanaAlertGroup[] = [
   {
@@ -184,7 +181,7 @@ export const grafanaAlertGroups: GrafanaAlertGroup[] = [
           },
         ],
         for: '0s',
-        // No killed process is no series, and all is well.
+        // Without a killed process there is no series, which is the normal state.
         noDataState: 'OK',
         execErrState: 'Error',
         labels: { severity: 'critical' },
@@ -192,7 +189,7 @@ export const grafanaAlertGroups: GrafanaAlertGroup[] = [
           summary:
             '{{ $labels.process_executable_path }} was killed in {{ $labels.k8s_namespace_name }}/{{ $labels.k8s_pod_name }}',
           description:
-            'A process ended by SIGKILL in the last two minutes: by an enforcing policy, or by someone else who may (kubelet, the kernel when memory is short, `kill -9`).',
+            'A process was killed by SIGKILL in the last 2 minutes: by an enforcing policy, by the kubelet, by the kernel when it ran out of memory, or by `kill -9`.',
           runbook: runbook('ProcessKilled'),
         },
       },

@@ -1,26 +1,30 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import { dashboard, gauges, orNone, orZero, pages, promqlNow, promqlTable, stat, table, thresholds } from './common.ts'
+import { buildDashboard } from './dashboard.ts'
+import { pages } from './pages.ts'
+import { barGauges, stat, table, thresholds } from './panels.ts'
+import { orNone, orZero, promqlNow, promqlTable } from './queries.ts'
 
-// A student's lab sends its progress when something is checked, and then is silent: the last that was heard of it counts.
+// A student's lab sends its progress when a task is checked and is silent in between, so the last value counts.
 const last = (metric: string): string => `last_over_time(lab_class_${metric}[6h])`
 
-const silent = `time() - ${last('seen_timestamp_seconds')}`
+const secondsSilent = `time() - ${last('seen_timestamp_seconds')}`
 
-/** Keeps what belongs to the task that a student is at, of those heard of in the last half hour: the others are away, not stuck. */
-const present = (expr: string): string => `(${expr} and ${last('task_state')} == 1 and on(student) ${silent} < 1800)`
+/** Keeps the values of current tasks, of students heard from in the last 30 minutes. The others are away, not stuck. */
+const ofCurrentTasks = (expr: string): string =>
+  `(${expr} and ${last('task_state')} == 1 and on(student) ${secondsSilent} < 1800)`
 
-const minutesAtIt = present(`(time() - ${last('task_reached_timestamp_seconds')}) / 60`)
-const triesAtIt = present(last('task_tries'))
+const minutesOnTask = ofCurrentTasks(`(time() - ${last('task_reached_timestamp_seconds')}) / 60`)
+const failedAttempts = ofCurrentTasks(last('task_tries'))
 
-const nobody =
-  'Nobody sends progress. A class begins with `./lab class open`, and with `./lab class join` on each student’s machine.'
+const noStudents =
+  'No student sends progress. Start a class with `./lab class open`, and run `./lab class join` on each student’s machine.'
 
-/** For the teacher: who is where, and who is stuck. Empty in a lab that no class reports to. */
+/** Builds the teacher's dashboard: where each student is, and who is stuck. Empty unless a class reports to this lab. */
 export const classroom = (): Dashboard =>
-  dashboard({
+  buildDashboard({
     page: pages.class,
     description:
-      'For a teacher: the progress of exercises, sent by the labs of students who have joined with `lab class join`. What was heard last of each in six hours counts, so a machine may go away and come back.',
+      'For a teacher: the progress of students who joined with `lab class join`. The last report of each student within 6 hours counts, so a machine can disconnect and come back.',
     rows: [
       {
         title: 'The class',
@@ -28,9 +32,9 @@ export const classroom = (): Dashboard =>
           stat(
             {
               title: 'Students',
-              description: 'Labs that have sent progress in the last six hours, by the name that they go under.',
+              description: 'Students whose labs have sent progress in the last 6 hours.',
               unit: 'short',
-              empty: nobody,
+              empty: noStudents,
               width: 6,
               height: 4,
             },
@@ -40,33 +44,36 @@ export const classroom = (): Dashboard =>
             {
               title: 'Active',
               description:
-                'Students who have checked or answered something in the last ten minutes. The others read, think, or have left.',
+                'Students who have checked or answered a task in the last 10 minutes. The others are reading, thinking, or have left.',
               unit: 'short',
-              empty: nobody,
+              empty: noStudents,
               width: 6,
               height: 4,
             },
-            promqlNow(orZero(`count(count by (student) (${silent} < 600))`), 'students'),
+            promqlNow(orZero(`count(count by (student) (${secondsSilent} < 600))`), 'students'),
           ),
           stat(
             {
               title: 'Stuck',
               description:
-                'Students with three failed tries or more at the task that they are at, or more than a quarter of an hour at it. Whoever was not heard of for half an hour is away, and not counted. Below stands who and where.',
+                'Students with 3 or more failed attempts at their current task, or more than 15 minutes on it. Students without a report for 30 minutes are away and do not count. The tables below show who and where.',
               unit: 'short',
-              empty: nobody,
+              empty: noStudents,
               width: 6,
               height: 4,
             },
-            promqlNow(orZero(`count(count by (student) (${triesAtIt} >= 3 or ${minutesAtIt} > 15))`), 'students'),
+            promqlNow(
+              orZero(`count(count by (student) (${failedAttempts} >= 3 or ${minutesOnTask} > 15))`),
+              'students',
+            ),
           ).thresholds(thresholds({ value: 1, color: 'orange' })),
           stat(
             {
               title: 'Exercises finished',
               description:
-                'Over all students: exercises of which every task is done, by the student or shown by the lab.',
+                'Exercises in which every task is done, by the student or by `lab exercise solve`, over all students.',
               unit: 'short',
-              empty: nobody,
+              empty: noStudents,
               width: 6,
               height: 4,
             },
@@ -75,62 +82,62 @@ export const classroom = (): Dashboard =>
         ],
       },
       {
-        title: 'Who is where',
+        title: 'Current tasks',
         panels: [
           table(
             {
-              title: 'Minutes at the present task',
+              title: 'Minutes on the current task',
               description:
-                'The task that each student is at, and for how many minutes. Longest first: that is where to go. Whoever has finished the exercise, or was not heard of for half an hour, is not listed.',
+                'The current task of each student, and for how many minutes, longest first. Students who have finished the exercise, or without a report for 30 minutes, are not listed.',
               unit: 'short',
-              empty: nobody,
+              empty: noStudents,
               width: 9,
               height: 12,
             },
-            promqlTable(orNone(`sum by (student, exercise, task) (round(${minutesAtIt}))`, 'student', 'nobody')),
+            promqlTable(orNone(`sum by (student, exercise, task) (round(${minutesOnTask}))`, 'student', 'nobody')),
             { student: 'Student', exercise: 'Exercise', task: 'Task' },
             'Minutes',
           ),
           table(
             {
-              title: 'Failed tries at the present task',
+              title: 'Failed attempts at the current task',
               description:
-                'How often each student’s check of the present task has failed. Three or more is a sign that hints alone do not help. Whoever was not heard of for half an hour is not listed.',
+                'How often the check of each student’s current task has failed. With 3 or more, the hints alone are probably not enough. Students without a report for 30 minutes are not listed.',
               unit: 'short',
-              empty: nobody,
+              empty: noStudents,
               width: 9,
               height: 12,
             },
-            promqlTable(orNone(`sum by (student, exercise, task) (${triesAtIt})`, 'student', 'nobody')),
+            promqlTable(orNone(`sum by (student, exercise, task) (${failedAttempts})`, 'student', 'nobody')),
             { student: 'Student', exercise: 'Exercise', task: 'Task' },
             'Tries',
           ),
           table(
             {
-              title: 'Last heard of',
+              title: 'Last report',
               description:
-                'For how many minutes each student’s lab has sent nothing. It sends with each check, answer and hint. A few minutes are thought; half an hour is a pause, or a machine that has gone.',
+                'Minutes since each student’s lab last sent progress, which it does with each check, answer and hint. A few minutes are time to think; 30 minutes are a break, or a machine that is off.',
               unit: 'short',
-              empty: nobody,
+              empty: noStudents,
               width: 6,
               height: 12,
             },
-            promqlTable(orNone(`max by (student) (round((${silent}) / 60))`, 'student', 'nobody')),
+            promqlTable(orNone(`max by (student) (round((${secondsSilent}) / 60))`, 'student', 'nobody')),
             { student: 'Student' },
             'Minutes ago',
           ),
         ],
       },
       {
-        title: 'How far',
+        title: 'Progress',
         panels: [
-          gauges(
+          barGauges(
             {
               title: 'Points',
               description:
-                'Points of each student, of those of the exercises that he or she has started. What the lab solved gives none.',
+                'Points of each student, as a share of the exercises that the student has started. Tasks that the lab solved give none.',
               unit: 'percentunit',
-              empty: nobody,
+              empty: noStudents,
               height: 12,
             },
             promqlNow(
@@ -144,11 +151,11 @@ export const classroom = (): Dashboard =>
           ),
           table(
             {
-              title: 'Tasks by failed tries',
+              title: 'Failed attempts by task',
               description:
-                'Failed tries of each task, over all students: what stands first is what the class should hear about together, or what the text explains badly.',
+                'Failed attempts at each task, over all students. The first is worth explaining to the whole class, or its text needs work.',
               unit: 'short',
-              empty: nobody,
+              empty: noStudents,
               height: 12,
             },
             promqlTable(orNone(`topk(20, sum by (exercise, task) (${last('task_tries')}))`, 'exercise', 'none')),

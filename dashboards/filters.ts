@@ -1,22 +1,22 @@
-// How the four variables narrow a query. Both languages read `.*`, which All stands for, as "also where there is none".
+// Selectors that apply the four variables of every dashboard. All is `.*`, which also matches a label that does not exist.
 
-/** Matchers for Tetragon's metrics that carry a workload: `tetragon_events_total`, `tetragon_policy_events_total`. */
+/** Matchers for Tetragon's metrics with workload labels: `tetragon_events_total`, `tetragon_policy_events_total`. */
 export const workload = 'namespace=~"$namespace", pod=~"$pod", binary=~"$binary"'
 
-/** Which events: without a type all of them, with `policy` only those that a policy asked for. */
+/** Which events to select. */
 export interface EventFilter {
-  /** `process_exec`, `process_exit`, `process_kprobe`; an exact match. */
+  /** `process_exec`, `process_exit` or `process_kprobe`; all types by default. */
   type?: string
   /**
-   * `chosen`: follows the variable, which under All lets exec and exit through; `any`: every event of a policy;
-   * left out: the variable plays no part, for what has no policy.
+   * `selected` applies the variable, whose All includes events without a policy. `any` excludes events without a policy.
+   * By default the variable does not apply.
    */
-  policy?: 'chosen' | 'any'
+  policy?: 'selected' | 'any'
 }
 
 /**
- * The LogQL selector of Tetragon's events under the dashboard's variables. Namespace, type and policy are labels of the
- * stream; pod and binary are structured metadata, so they are filtered behind it.
+ * Returns LogQL that selects Tetragon's events by the dashboard's variables. Namespace, type and policy are stream labels.
+ * Pod and binary are structured metadata, so they are filters after the selector.
  */
 export function events({ type, policy }: EventFilter = {}): string {
   const labels = ['service_name="tetragon"', 'k8s_namespace_name=~"$namespace"']
@@ -26,36 +26,36 @@ export function events({ type, policy }: EventFilter = {}): string {
   return `{${labels.join(', ')}} | k8s_pod_name=~"$pod" | process_executable_path=~"$binary"`
 }
 
-/** Events of policies that are tagged medium or worse: what the lab calls a violation. */
+/** Selects violations: events of policies tagged medium or worse. */
 export const violations = `${events({ policy: 'any' })} | detected_level=~"warn|error|critical"`
 
 /**
- * What was stopped. Not by the event's action: that names what the policy asks for, in monitor mode too. The shipper sets
- * this mark on the exit of a killed process, and on a call that an enforcing policy refused. An exit has no policy, so the choice of one plays
- * no part.
+ * Selects what was blocked. The event's action is not enough: it is what the policy requests, even in monitor mode. The
+ * shipper sets `tetragon_blocked` on the exit of a killed process and on a call that an enforcing policy refused. An exit
+ * has no policy, so the policy variable does not apply.
  */
 export const blocked = `${events()} | tetragon_blocked="true"`
 
-/** Events that a policy reported and let happen. */
+/** Selects violations that were not blocked. */
 export const observed = `${violations} | tetragon_blocked!="true"`
 
-/** Files of sensitive places that were opened: events of file policies tagged medium or worse. */
+/** Selects opened sensitive files: violations of policies on files. */
 export const sensitiveFiles = `${violations} | tetragon_function_name=~"(security_)?(file|path|inode)_.*|fd_install|.*sys_open.*"`
 
 /**
- * Connections that were opened, with the address and port of the other side as `destination`, and its address as `peer`. Of one policy: each that
- * hooks the function reports the same connection.
+ * Selects TCP connections, with the remote address and port as `destination` and the remote address as `peer`. Only events
+ * of one policy: every policy that hooks the function reports the same connection.
  */
-export const connections = `${events({ type: 'process_kprobe', policy: 'chosen' }).replace('}', ', tetragon_policy_name="tcp-connect"}')} | tetragon_function_name="tcp_connect" | tetragon_args=~".+ -> .+" | label_format destination=\`{{ regexReplaceAll "^.* -> " .tetragon_args "" }}\` | label_format peer=\`{{ regexReplaceAll "^::ffff:|:[0-9]+$" .destination "" }}\``
+export const connections = `${events({ type: 'process_kprobe', policy: 'selected' }).replace('}', ', tetragon_policy_name="tcp-connect"}')} | tetragon_function_name="tcp_connect" | tetragon_args=~".+ -> .+" | label_format destination=\`{{ regexReplaceAll "^.* -> " .tetragon_args "" }}\` | label_format peer=\`{{ regexReplaceAll "^::ffff:|:[0-9]+$" .destination "" }}\``
 
 const privateRanges = [
   ...['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '127.0.0.0/8', '169.254.0.0/16'],
   ...['::1/128', 'fc00::/7', 'fe80::/10'],
 ]
 
-/** Connections to an address that is in no private range. */
+/** Selects connections to an address outside the private ranges. */
 export const publicConnections = `${connections} ${privateRanges.map(range => `| peer!=ip("${range}")`).join(' ')}`
 
-/** An event as one short line, whatever its type. */
+/** Formats any event as one short line. */
 export const shortLine =
   '| line_format `{{ .tetragon_event_type }}  {{ .k8s_namespace_name }}/{{ .k8s_pod_name }}  {{ .process_executable_path }} {{ .process_arguments }} {{ .tetragon_function_name }} {{ .tetragon_args }} {{ .tetragon_signal }}`'

@@ -1,48 +1,37 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import {
-  bars,
-  blockedMarks,
-  colour,
-  dashboard,
-  lines,
-  logLines,
-  logql,
-  lokiSilent,
-  marks,
-  orNone,
-  orZero,
-  pages,
-  promql,
-} from './common.ts'
+import { blockedAnnotation, buildDashboard, logAnnotation } from './dashboard.ts'
 import { blocked, events, observed, shortLine, violations } from './filters.ts'
+import { pages } from './pages.ts'
+import { bars, fixedColour, logLines, lokiUnavailable, timeSeries } from './panels.ts'
+import { logql, orNone, orZero, promql } from './queries.ts'
 
 const traffic = 'testid="guestbook"'
-const noTraffic = 'No traffic: is traffic.enabled true, and k6 running? kubectl -n application get pods'
-const noFrontend = 'No metrics of the frontend: only the lab’s own images have them (guestbook.images: lab).'
+const noTraffic = 'No traffic. Is traffic.enabled true, and is k6 running? kubectl -n application get pods'
+const noFrontend = 'The frontend has no metrics. Only the lab’s own images have them (guestbook.images: lab).'
 
-/** A quantile of the frontend's latency. */
+/** Returns the PromQL of a quantile of the frontend's latency. */
 const frontendLatency = (quantile: number): string =>
   `histogram_quantile(${quantile}, sum by (le) (rate(guestbook_http_request_duration_seconds_bucket[$__rate_interval])))`
 
-/** How the application fares, and what the policies saw in the same minute. */
+/** Builds the dashboard of the application's health, and of what the policies saw at the same time. */
 export const guestbook = (): Dashboard =>
-  dashboard({
+  buildDashboard({
     page: pages.guestbook,
     description:
-      'Rate, errors and latency, as the visitor sees them (k6) and as the frontend does. Marks are violations that are tagged high or critical (orange) and what was blocked (red): does the one explain the other?',
+      'Request rate, errors and latency, as seen by k6 and by the frontend. Marks are violations tagged high or critical (orange) and blocked calls (red): does one explain the other?',
     annotations: [
-      marks('Violations', 'orange', violations.replace('warn|error|critical', 'error|critical')),
-      blockedMarks(blocked),
+      logAnnotation('Violations', 'orange', violations.replace('warn|error|critical', 'error|critical')),
+      blockedAnnotation(blocked),
     ],
     rows: [
       {
-        title: 'For the visitor',
+        title: 'As seen by the visitor',
         panels: [
-          lines(
+          timeSeries(
             {
               title: 'Visits',
               description:
-                'Requests a second that k6 makes, by what it asks for. The rate strays around `traffic.rate` on purpose.',
+                'Requests per second from k6, by kind of request. The rate varies around `traffic.rate` on purpose.',
               unit: 'reqps',
               empty: noTraffic,
               width: 8,
@@ -52,11 +41,11 @@ export const guestbook = (): Dashboard =>
               '{{name}}',
             ),
           ),
-          lines(
+          timeSeries(
             {
               title: 'Errors',
               description:
-                'Requests a second with an unexpected answer, by status. Kill a Redis pod, or load an enforcing policy that is too broad, and watch.',
+                'Requests per second with an unexpected response, by status. To see some, kill a Redis pod or load an enforcing policy that is too broad.',
               unit: 'reqps',
               empty: noTraffic,
               width: 8,
@@ -70,11 +59,11 @@ export const guestbook = (): Dashboard =>
               '{{status}}',
             ),
           ),
-          lines(
+          timeSeries(
             {
               title: 'Latency',
               description:
-                'Time until the whole answer is there, in the slowest kind of request: half of the visits are faster than p50, one in a hundred is slower than p99.',
+                'Time until the whole response has arrived, for the slowest kind of request. Half of the requests are faster than p50, and 1 in 100 is slower than p99.',
               unit: 's',
               empty: noTraffic,
               width: 8,
@@ -89,23 +78,23 @@ export const guestbook = (): Dashboard =>
         ],
       },
       {
-        title: 'At the frontend',
+        title: 'As seen by the frontend',
         panels: [
-          lines(
+          timeSeries(
             {
               title: 'Requests by status',
-              description: 'What the three frontends answered, all together.',
+              description: 'Responses per second of all frontend pods together, by HTTP status.',
               unit: 'reqps',
               empty: noFrontend,
               width: 8,
             },
             promql('sum by (code) (rate(guestbook_http_requests_total[$__rate_interval]))', '{{code}}'),
           ),
-          lines(
+          timeSeries(
             {
-              title: 'Errors of Redis',
+              title: 'Redis errors',
               description:
-                'Commands a second that Redis did not answer or refused, by the role of the Redis asked. Zero as long as leader and followers are up.',
+                'Commands per second that Redis did not answer or rejected, by role. Zero while the leader and the followers are up.',
               unit: 'ops',
               empty: noFrontend,
               width: 8,
@@ -115,11 +104,11 @@ export const guestbook = (): Dashboard =>
               '{{role}}',
             ),
           ),
-          lines(
+          timeSeries(
             {
               title: 'Latency inside the frontend',
               description:
-                'From the request to the answer, without the network. Far below the visitor’s latency: the time is lost on the way.',
+                'Time from the request to the response, without the network. If it is far below the visitor’s latency, the time is lost on the network.',
               unit: 's',
               empty: noFrontend,
               width: 8,
@@ -131,28 +120,28 @@ export const guestbook = (): Dashboard =>
         ],
       },
       {
-        title: 'In the same minute',
+        title: 'At the same time',
         panels: [
           bars(
             {
               title: 'Security events',
               description:
-                'Violations, observed or blocked, in each step of time; compare with the graphs above. The time axis is shared: point at a bar.',
+                'Violations per interval, observed or blocked. The graphs share their time axis: point at a bar to compare it with the graphs above.',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
               width: 8,
             },
             logql(orZero(`sum(count_over_time(${observed} [$__auto]))`), 'observed'),
             logql(orZero(`sum(count_over_time(${blocked} [$__auto]))`), 'blocked'),
           )
-            .overrideByName('observed', colour('orange'))
-            .overrideByName('blocked', colour('dark-red')),
-          lines(
+            .overrideByName('observed', fixedColour('orange'))
+            .overrideByName('blocked', fixedColour('dark-red')),
+          timeSeries(
             {
               title: 'CPU of the application',
-              description: 'CPU seconds a second of each pod in `application`: 1 is a whole core.',
+              description: 'CPU seconds per second of each pod in `application`; 1 is a whole core.',
               unit: 'cores',
-              empty: 'The kubelet’s metrics have not arrived; they take about a minute after the start.',
+              empty: 'The kubelet’s metrics have not arrived. They take about a minute after the start.',
               width: 8,
             },
             promql(
@@ -160,12 +149,12 @@ export const guestbook = (): Dashboard =>
               '{{pod}}',
             ),
           ),
-          lines(
+          timeSeries(
             {
               title: 'Memory of the application',
-              description: 'Working set of each pod in `application`: what counts against its limit.',
+              description: 'Working set of each pod in `application`, which counts against its limit.',
               unit: 'bytes',
-              empty: 'The kubelet’s metrics have not arrived; they take about a minute after the start.',
+              empty: 'The kubelet’s metrics have not arrived. They take about a minute after the start.',
               width: 8,
             },
             promql(
@@ -177,7 +166,7 @@ export const guestbook = (): Dashboard =>
             {
               title: 'Events of policies',
               description:
-                'What the policies reported of the pods chosen above, the newest hundred. Choose a policy to leave out the Guestbook’s own connections.',
+                'The newest 100 events of policies in the selected pods. Select a policy to hide the Guestbook’s own connections.',
               unit: 'short',
               empty: 'No policy matched in this time range. Is one loaded? kubectl get tracingpolicies -A',
               width: 24,

@@ -6,17 +6,17 @@ import { logs } from './logs.ts'
 import { security } from './security.ts'
 import { tetragonHealth } from './tetragon-health.ts'
 
-/** A dashboard and where it goes. */
+/** A dashboard, its file and its folder. */
 export interface LabDashboard {
-  /** Name of its JSON file. */
+  /** Name of the JSON file. */
   file: string
   /** Folder in Grafana. */
   folder: string
-  /** In Grafana's classic schema, the only one that is read from files. */
+  /** In Grafana's classic schema, the only one that Grafana reads from files. */
   dashboard: Dashboard
 }
 
-/** Every dashboard of the lab, built anew, in the order in which one leads to the next. */
+/** Builds every dashboard of the lab, in the order in which one links to the next. */
 export const allDashboards = (): LabDashboard[] =>
   [caseStudy(), security(), guestbook(), logs(), tetragonHealth(), classroom()].map(dashboard => ({
     file: `${dashboard.uid}.json`,
@@ -24,5 +24,5 @@ export const allDashboards = (): LabDashboard[] =>
     dashboard,
   }))
 
-/** A dashboard as its file: two spaces, a line feed at the end, the same for the same dashboard. */
+/** Formats a dashboard as a JSON file. */
 export const dashboardJson = (dashboard: Dashboard): string => `${JSON.stringify(dashboard, null, 2)}\n`

@@ -5,27 +5,16 @@ import {
   TextBoxVariableBuilder,
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard'
-import {
-  bars,
-  colour,
-  dashboard,
-  logLines,
-  logql,
-  logqlNow,
-  lokiSilent,
-  orNone,
-  orZero,
-  pages,
-  severityColours,
-  stat,
-  table,
-} from './common.ts'
+import { buildDashboard } from './dashboard.ts'
 import { events, shortLine } from './filters.ts'
+import { pages } from './pages.ts'
+import { bars, colourBySeverity, logLines, lokiUnavailable, severityColours, stat, table } from './panels.ts'
+import { logql, logqlNow, orNone, orZero } from './queries.ts'
 
-// The four variables of every page, and the three of this one.
-const chosen = `${events({ policy: 'chosen' }).replace('}', ', tetragon_event_type=~"$type"}')} | detected_level=~"$severity" |~ "(?i)$search"`
+/** Selects events by the four variables of every dashboard and the three of this one. */
+const selected = `${events({ policy: 'selected' }).replace('}', ', tetragon_event_type=~"$type"}')} | detected_level=~"$severity" |~ "(?i)$search"`
 
-const choice = (name: string, label: string, values: string[]): Builder<VariableModel> =>
+const multiSelect = (name: string, label: string, values: string[]): Builder<VariableModel> =>
   new CustomVariableBuilder(name)
     .label(label)
     .values(values.join(','))
@@ -34,14 +23,14 @@ const choice = (name: string, label: string, values: string[]): Builder<Variable
     .allValue('.*')
     .current({ selected: true, text: ['All'], value: ['$__all'] })
 
-/** The events themselves: how many of what, and the lines. */
+/** Builds the dashboard of the events: counts, and the lines themselves. */
 export const logs = (): Dashboard =>
-  dashboard({
+  buildDashboard({
     page: pages.logs,
     description:
-      'All that Tetragon exported, as Loki keeps it. Namespace, type and policy are labels of a stream; the rest is structured metadata, which filters as fast and makes no new stream.',
+      'All events that Tetragon exported, as stored in Loki. Namespace, type and policy are stream labels. Everything else is structured metadata: it filters as fast and creates no streams.',
     variables: [
-      choice('type', 'Type', [
+      multiSelect('type', 'Type', [
         'process_exec',
         'process_exit',
         'process_kprobe',
@@ -49,57 +38,77 @@ export const logs = (): Dashboard =>
         'process_uprobe',
         'process_lsm',
       ]),
-      choice('severity', 'Severity', Object.keys(severityColours)),
+      multiSelect('severity', 'Severity', Object.keys(severityColours)),
       new TextBoxVariableBuilder('search').label('Text or regular expression').defaultValue(''),
     ],
     rows: [
       {
-        title: 'How many',
+        title: 'Counts',
         panels: [
           stat(
             {
               title: 'Events',
-              description: 'Events in this time range, under the choices at the top of the page.',
+              description: 'Events in this time range that match the filters at the top of the page.',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
               width: 4,
               height: 7,
             },
-            logqlNow(orZero(`sum(count_over_time(${chosen} [$__range]))`), 'events'),
+            logqlNow(orZero(`sum(count_over_time(${selected} [$__range]))`), 'events'),
           ),
           bars(
             {
               title: 'By type',
               description:
-                'Events in each step of time: programs started (exec), processes ended (exit), and calls that a policy watches (kprobe).',
+                'Events per interval: programs started (exec), processes exited (exit), and calls that a policy watches (kprobe).',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
               width: 10,
               height: 7,
             },
             logql(
               orNone(
-                `sum by (tetragon_event_type) (count_over_time(${chosen} [$__auto]))`,
+                `sum by (tetragon_event_type) (count_over_time(${selected} [$__auto]))`,
                 'tetragon_event_type',
                 'no event',
               ),
               '{{tetragon_event_type}}',
             ),
           ),
-          severities(),
+          colourBySeverity(
+            bars(
+              {
+                title: 'By severity',
+                description:
+                  'Events by severity, from the tag of the policy: info, medium (warn), high (error) or critical. Exec and exit events have no policy and are info.',
+                unit: 'short',
+                empty: lokiUnavailable,
+                width: 10,
+                height: 7,
+              },
+              logql(
+                orNone(
+                  `sum by (detected_level) (count_over_time(${selected} [$__auto]))`,
+                  'detected_level',
+                  'no event',
+                ),
+                '{{detected_level}}',
+              ),
+            ),
+          ),
           bars(
             {
               title: 'By namespace and workload',
               description:
-                'Where events come from. Tetragon keeps its own cluster services out of the file: the deny list names `kube-system` and the node itself. The fifteen busiest workloads of each step of time.',
+                'The 15 workloads with the most events in each interval. Events of `kube-system` and of the node itself are missing because they are on the deny list.',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
               width: 10,
               height: 7,
             },
             logql(
               orNone(
-                `topk(15, sum by (k8s_namespace_name, k8s_workload_name) (count_over_time(${chosen} [$__auto])))`,
+                `topk(15, sum by (k8s_namespace_name, k8s_workload_name) (count_over_time(${selected} [$__auto])))`,
                 'k8s_workload_name',
                 'no event',
               ),
@@ -110,15 +119,15 @@ export const logs = (): Dashboard =>
             {
               title: 'Volume',
               description:
-                'Size of the lines in each step of time, by type. An event weighs about 8 kB with ancestors, credentials and Linux namespaces on, and thirty times less once Loki has compressed it.',
+                'Size of the lines per interval, by type. An event with ancestors, credentials and Linux namespaces is about 8 kB. Loki compresses it to about a thirtieth.',
               unit: 'bytes',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
               width: 7,
               height: 7,
             },
             logql(
               orNone(
-                `sum by (tetragon_event_type) (bytes_over_time(${chosen} [$__auto]))`,
+                `sum by (tetragon_event_type) (bytes_over_time(${selected} [$__auto]))`,
                 'tetragon_event_type',
                 'no event',
               ),
@@ -128,14 +137,14 @@ export const logs = (): Dashboard =>
           table(
             {
               title: 'Busiest binaries',
-              description: 'The twenty programs with most events, and what kind of events they are.',
+              description: 'The 20 programs with the most events, by type of event.',
               unit: 'short',
-              empty: 'No event under these choices.',
+              empty: 'No event matches these filters.',
               width: 7,
               height: 7,
             },
             logqlNow(
-              `topk(20, sum by (process_executable_path, tetragon_event_type) (count_over_time(${chosen} [$__range])))`,
+              `topk(20, sum by (process_executable_path, tetragon_event_type) (count_over_time(${selected} [$__range])))`,
             ),
             { process_executable_path: 'Binary', tetragon_event_type: 'Type' },
           ),
@@ -146,49 +155,29 @@ export const logs = (): Dashboard =>
         panels: [
           logLines(
             {
-              title: 'Events, a line each',
+              title: 'Events, one per line',
               description:
-                'The newest hundred: type, pod, program, what it called and with what. The bar at the left is the severity. The search looks in the whole event, not only in what is shown; to see that, open a line.',
+                'The newest 100 events: type, pod, program, function and arguments. The bar at the left shows the severity. The search covers the whole event, not only what is shown; open a line to see all of it.',
               unit: 'short',
-              empty: 'No event under these choices.',
+              empty: 'No event matches these filters.',
               width: 24,
               height: 12,
             },
-            logql(`${chosen} ${shortLine}`),
+            logql(`${selected} ${shortLine}`),
           ),
           logLines(
             {
-              title: 'Events as Tetragon wrote them',
+              title: 'Events as JSON',
               description:
-                'The same events as JSON, which is what Loki keeps. In Explore, `| json` makes a field of every part.',
+                'The same events as Tetragon wrote them and Loki stores them. In Explore, `| json` turns every part into a field.',
               unit: 'short',
-              empty: 'No event under these choices.',
+              empty: 'No event matches these filters.',
               width: 24,
               height: 10,
             },
-            logql(chosen),
+            logql(selected),
           ).prettifyLogMessage(false),
         ],
       },
     ],
   })
-
-function severities() {
-  const panel = bars(
-    {
-      title: 'By severity',
-      description:
-        'From the tag of the policy: info, medium (warn), high (error), critical. Exec and exit have no policy and are info.',
-      unit: 'short',
-      empty: lokiSilent,
-      width: 10,
-      height: 7,
-    },
-    logql(
-      orNone(`sum by (detected_level) (count_over_time(${chosen} [$__auto]))`, 'detected_level', 'no event'),
-      '{{detected_level}}',
-    ),
-  )
-  for (const [severity, name] of Object.entries(severityColours)) panel.overrideByName(severity, colour(name))
-  return panel
-}

@@ -1,28 +1,28 @@
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 import type { Dashboard, Panel, RowPanel, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard'
 
-// The queries of a dashboard as data: what `lab verify` runs, and what the tests parse.
+// The queries of a dashboard as data, for `lab verify` and the tests.
 
 /** One query of one panel. */
 export interface PanelQuery {
-  /** Uid of the dashboard. */
+  /** The dashboard's uid. */
   dashboard: string
   panel: { id: number; title: string }
-  /** Letter of the query within its panel. */
+  /** The query's letter within its panel. */
   refId: string
   datasource: 'prometheus' | 'loki'
-  /** As written, with Grafana's macros and the dashboard's variables. */
+  /** With Grafana's macros and the dashboard's variables. */
   expr: string
-  /** Evaluated once, at the end of the time range; else over it. */
+  /** Whether it is evaluated once, at the end of the time range, rather than over the range. */
   instant: boolean
   /**
-   * The setting without which this query finds nothing, and what it must be: no fault of the pipe. Absent for a query that
-   * holds data in every lab.
+   * A setting that this query needs to find anything, and its required value. Absent for a query that has data in every
+   * lab.
    */
   needs?: { setting: string; value: unknown }
 }
 
-/** Every query of every panel, in the order they stand. Rows that are folded count too. */
+/** Returns every query of every panel in order, including those in collapsed rows. */
 export function panelQueries(dashboard: Dashboard): PanelQuery[] {
   return panelsOf(dashboard).flatMap(panel =>
     (panel.targets ?? []).map(target => {
@@ -35,7 +35,7 @@ export function panelQueries(dashboard: Dashboard): PanelQuery[] {
         expr,
         instant: instant === true || queryType === 'instant',
       }
-      const needs = needed(expr)
+      const needs = requiredSetting(expr)
       return needs ? { ...query, needs } : query
     }),
   )
@@ -49,14 +49,14 @@ interface Target extends Dataquery {
   queryType?: string
 }
 
-/** Panels in the order they stand, without rows. */
+/** Returns the panels of a dashboard in order, without the rows. */
 export const panelsOf = (dashboard: Dashboard): Panel[] =>
   (dashboard.panels ?? []).flatMap(panel => (isRow(panel) ? panel.panels : [panel]))
 
 const isRow = (panel: Panel | RowPanel): panel is RowPanel => panel.type === 'row'
 
-// Only a query that is nothing without them: one that falls back to zero holds data anyway.
-function needed(expr: string): PanelQuery['needs'] {
+// A query that falls back to zero always has data.
+function requiredSetting(expr: string): PanelQuery['needs'] {
   if (/\bvector\(0\)/.test(expr)) return undefined
   if (/\bk6_/.test(expr)) return { setting: 'traffic.enabled', value: true }
   if (/\bguestbook_/.test(expr)) return { setting: 'guestbook.images', value: 'lab' }
@@ -64,44 +64,48 @@ function needed(expr: string): PanelQuery['needs'] {
 }
 
 /**
- * Panels that stay at zero in a lab where nothing is amiss, and why. Of all others a recording fills every query, so that one which falls back to
- * zero there asks for the wrong thing.
+ * Panels that show zero in a healthy lab, and why. A recording fills every query of all other panels, so a query of theirs
+ * that falls back to zero during a replay is wrong.
  */
-export const quiet: Record<string, string> = {
-  'Connections to public addresses': 'nobody in the lab makes one',
-  'Connections to public addresses, by binary': 'nobody in the lab makes one',
-  Errors: 'the Guestbook answers as it should',
-  'Errors of Redis': 'Redis answers as it should',
-  'Events lost, by stage': 'nothing is lost',
-  'Queue of the shipper': 'a SIEM is a setting, and Fluent Bit’s queue has no limit',
-  Students: 'no class is on',
-  Active: 'no class is on',
-  Stuck: 'no class is on',
-  'Exercises finished': 'no class is on',
-  'Minutes at the present task': 'no class is on',
-  'Failed tries at the present task': 'no class is on',
-  'Last heard of': 'no class is on',
-  Points: 'no class is on',
-  'Tasks by failed tries': 'no class is on',
+export const expectedAtZero: Record<string, string> = {
+  'Connections to public addresses': 'no workload of the lab makes one',
+  'Connections to public addresses, by binary': 'no workload of the lab makes one',
+  Errors: 'the Guestbook has no errors',
+  'Redis errors': 'Redis has no errors',
+  'Events lost, by stage': 'no event is lost',
+  'Queue of the shipper': 'a SIEM is optional, and Fluent Bit’s queue has no limit',
+  Students: 'no class is running',
+  Active: 'no class is running',
+  Stuck: 'no class is running',
+  'Exercises finished': 'no class is running',
+  'Minutes on the current task': 'no class is running',
+  'Failed attempts at the current task': 'no class is running',
+  'Last report': 'no class is running',
+  Points: 'no class is running',
+  'Failed attempts by task': 'no class is running',
 }
 
-/** A query without the zero that stands for nothing found. */
+/** Removes the zero that `orZero` or `orNone` added to a query. */
 export const withoutFallback = (expr: string): string =>
   expr.replace(/ or (vector\(0\)|on\(\) label_replace\(vector\(0\), "\w+", "[^"]*", "", ""\))$/, '')
 
 /**
- * A query as a data source takes it: macros become durations, variables become what All stands for, or their present value.
- * @param times `range` for `$__range`, `step` for every other macro; both as durations, 15m and 1m when left out.
+ * Replaces macros with durations, and variables with their current value or the value of All.
+ * @param times `range` replaces `$__range` (15m by default), `step` every other macro (1m by default)
  */
-export function runnable(expr: string, dashboard: Dashboard, times: { range?: string; step?: string } = {}): string {
+export function resolveQuery(
+  expr: string,
+  dashboard: Dashboard,
+  times: { range?: string; step?: string } = {},
+): string {
   const { range = '15m', step = '1m' } = times
   let query = expr.replaceAll('$__range', range).replace(/\$__(rate_interval|interval|auto)\b/g, step)
   for (const variable of dashboard.templating.list ?? [])
-    query = query.replace(new RegExp(`\\$${variable.name}\\b`, 'g'), () => presentValue(variable))
+    query = query.replace(new RegExp(`\\$${variable.name}\\b`, 'g'), () => currentValue(variable))
   return query
 }
 
-function presentValue(variable: VariableModel): string {
+function currentValue(variable: VariableModel): string {
   if (variable.includeAll) return variable.allValue ?? '.*'
   const value = variable.current?.value ?? ''
   return Array.isArray(value) ? value.join('|') : value

@@ -1,23 +1,19 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
+import { blockedAnnotation, buildDashboard } from './dashboard.ts'
+import { blocked, connections, events, observed, publicConnections, sensitiveFiles, violations } from './filters.ts'
+import { pages } from './pages.ts'
 import {
   bars,
-  blockedMarks,
-  colour,
-  dashboard,
+  colourBySeverity,
+  fixedColour,
   heatmap,
   logLines,
-  logql,
-  logqlNow,
-  lokiSilent,
-  orNone,
-  orZero,
-  pages,
-  severityColours,
+  lokiUnavailable,
   stat,
   table,
   thresholds,
-} from './common.ts'
-import { blocked, connections, events, observed, publicConnections, sensitiveFiles, violations } from './filters.ts'
+} from './panels.ts'
+import { logql, logqlNow, orNone, orZero } from './queries.ts'
 
 const count = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__auto]))`
 const countAll = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__range]))`
@@ -25,24 +21,24 @@ const countAll = (selector: string, by = ''): string => `sum ${by}(count_over_ti
 interface Total {
   title: string
   description: string
-  /** From the first one on. */
+  /** From a count of 1. */
   color: string
 }
 
-/** How many lines of a selector the time range holds: zero is green. */
+/** Counts the lines of a selector in the time range. Zero is green. */
 const total = ({ title, description, color }: Total, selector: string, legend: string) =>
   stat(
-    { title, description, unit: 'short', empty: lokiSilent, width: 6, height: 4 },
+    { title, description, unit: 'short', empty: lokiUnavailable, width: 6, height: 4 },
     logqlNow(orZero(countAll(selector)), legend),
   ).thresholds(thresholds({ value: 1, color }))
 
-/** What happened in the pods, what of it a policy minds, and what was stopped. */
+/** Builds the dashboard of what happened in the pods, what violated a policy, and what was blocked. */
 export const security = (): Dashboard =>
-  dashboard({
+  buildDashboard({
     page: pages.security,
     description:
-      'A violation is an event of a policy whose tag says medium, high or critical. Observed means reported and let through; blocked means stopped.',
-    annotations: [blockedMarks(blocked)],
+      'A violation is an event of a policy tagged medium, high or critical. Observed means that the policy reported it and let it happen; blocked means that it was stopped.',
+    annotations: [blockedAnnotation(blocked)],
     rows: [
       {
         title: 'In this time range',
@@ -51,7 +47,7 @@ export const security = (): Dashboard =>
             {
               title: 'Violations',
               description:
-                'Events of policies tagged `severity.medium` or worse. The tag stands in the policy: see `policies/`. A policy without one reports information, which is under *Top talkers* and on *Events*, and no violation.',
+                'Events of policies tagged `severity.medium` or worse; the tag is in the policy file in `policies/`. Events of a policy without such a tag are not violations. They are in *Top talkers* and on *Events*.',
               color: 'yellow',
             },
             violations,
@@ -61,7 +57,7 @@ export const security = (): Dashboard =>
             {
               title: 'Blocked',
               description:
-                'Processes that were killed with SIGKILL, and calls that an enforcing policy answered with an error. Zero while no enforcing policy is loaded: the exercise on enforcement loads one. The end of a process names no policy, so the choice of one plays no part, and kills by others count too: kubelet at the end of a pod’s grace, the kernel when memory is short.',
+                'Processes killed with SIGKILL, and calls to which an enforcing policy returned an error. Zero while no enforcing policy is loaded; the exercise on enforcement loads one. An exit event names no policy, so the policy filter does not apply. Other kills count too: by the kubelet when a pod does not stop in time, or by the kernel when it runs out of memory.',
               color: 'red',
             },
             blocked,
@@ -71,7 +67,7 @@ export const security = (): Dashboard =>
             {
               title: 'Sensitive files opened',
               description:
-                'Violations on files: password files, keys, service-account tokens. Only of policies with a severity tag of medium or worse.',
+                'Violations on files: password files, keys, service account tokens. Counts only policies tagged medium or worse.',
               color: 'orange',
             },
             sensitiveFiles,
@@ -81,7 +77,7 @@ export const security = (): Dashboard =>
             {
               title: 'Connections to public addresses',
               description:
-                'Connections to an address outside all private ranges. The Guestbook makes none, so any is worth a look. Needs the policy `tcp-connect`. Another machine of the same network has a private address: the policy `tcp-connect-outside` reports that one too.',
+                'Connections to an address outside all private ranges. The Guestbook makes none, so any is worth a look. Needs the policy `tcp-connect`. A machine on the same network has a private address; the policy `tcp-connect-outside` reports that one too.',
               color: 'orange',
             },
             publicConnections,
@@ -90,15 +86,15 @@ export const security = (): Dashboard =>
         ],
       },
       {
-        title: 'What ran',
+        title: 'Programs',
         panels: [
           heatmap(
             {
               title: 'Programs started, by namespace and binary',
               description:
-                'A row for each program, a column for each step of time (with its 25 busiest): the darker, the more starts. A steady row is a health check; a new row with a single dark cell is somebody at a shell, or an intruder.',
+                'A row per program and a column per interval, with the 25 programs that start most often; darker means more starts. A steady row is a health check. A new row with a single dark cell is someone at a shell, or an intruder.',
               unit: 'short',
-              empty: 'No program started under these choices of namespace, pod and binary.',
+              empty: 'No program that matches these filters started.',
               width: 24,
               height: 10,
             },
@@ -110,39 +106,50 @@ export const security = (): Dashboard =>
         ],
       },
       {
-        title: 'What a policy minds',
+        title: 'Violations',
         panels: [
           bars(
             {
               title: 'Violations by policy',
-              description: 'Violations in each step of time, by the TracingPolicy that reported them.',
+              description: 'Violations per interval, by the TracingPolicy that reported them.',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
             },
             logql(
               orNone(count(violations, 'by (tetragon_policy_name) '), 'tetragon_policy_name'),
               '{{tetragon_policy_name}}',
             ),
           ),
-          severityBars(),
+          colourBySeverity(
+            bars(
+              {
+                title: 'Violations by severity',
+                description:
+                  'The same violations by the severity in the policy’s tag: `severity.medium` is warn, `high` is error, `critical` is critical.',
+                unit: 'short',
+                empty: lokiUnavailable,
+              },
+              logql(orNone(count(violations, 'by (detected_level) '), 'detected_level'), '{{detected_level}}'),
+            ),
+          ),
           bars(
             {
               title: 'Blocked against observed',
               description:
-                'Observed: a policy reported it and let it through. Blocked: the process was killed, or its call refused. The action in an event says only what the policy asks for, in monitor mode too, so it is not what is counted here: a refusal counts unless its policy is called `…-monitor`, also while `tetra tracingpolicy set-mode` has put it into monitor mode. A killed process shows twice: the call that a policy saw is observed, the end of the process is blocked.',
+                'Observed: a policy reported a call and let it happen. Blocked: the process was killed, or its call was refused. The action in an event is what the policy requests, even in monitor mode. So a refusal counts as blocked unless the policy’s name ends in `-monitor`, even if `tetra tracingpolicy set-mode` has put the policy into monitor mode. A killed process counts twice: its call is observed, its exit is blocked.',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
             },
             logql(orZero(count(blocked)), 'blocked'),
             logql(orZero(count(observed)), 'observed'),
           )
-            .overrideByName('blocked', colour('dark-red'))
-            .overrideByName('observed', colour('blue')),
+            .overrideByName('blocked', fixedColour('dark-red'))
+            .overrideByName('observed', fixedColour('blue')),
           table(
             {
               title: 'Top talkers',
               description:
-                'The ten busiest pairs of pod and policy, violation or not. A pod at the top for `tcp-connect` is merely busy; one with two policies on the list deserves a look. A pod’s name leads to its events.',
+                'The 10 pairs of pod and policy with the most events, violations or not. A pod at the top for `tcp-connect` is merely busy; a pod with two policies in the list deserves a look. The name of a pod links to its events.',
               unit: 'short',
               empty: 'No policy matched in this time range. Is one loaded? kubectl get tracingpolicies -A',
             },
@@ -160,9 +167,9 @@ export const security = (): Dashboard =>
             {
               title: 'Sensitive files',
               description:
-                'Who opened which sensitive file, and which policy saw it. Paths are those the kernel resolved: a service-account token shows under its dated folder, never as `…/token` alone.',
+                'Which program opened which sensitive file, and which policy reported it. Paths are as the kernel resolved them: the path of a service account token contains a folder with a date.',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
             },
             logqlNow(
               orNone(
@@ -182,9 +189,9 @@ export const security = (): Dashboard =>
             {
               title: 'Connections by binary and destination',
               description:
-                'Who connected where, from the policy `tcp-connect`. The Guestbook’s own are few: `node` and Redis to port 6379, `k6` to port 80. Any other binary or port is the unexpected one. The address is the Service’s, as the program asked for it.',
+                'Which program connected where, as reported by the policy `tcp-connect`. The Guestbook’s own connections are few: `node` and Redis to port 6379, `k6` to port 80. Any other binary or port is unexpected. The address is that of the Service, as requested by the program.',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
             },
             logqlNow(
               orNone(
@@ -200,9 +207,9 @@ export const security = (): Dashboard =>
             {
               title: 'Connections to public addresses, by binary',
               description:
-                'Connections to an address outside all private ranges, by the binary that made them. `curl -s https://example.com` in the visitor’s pod makes one, if the machine is online.',
+                'Connections to an address outside all private ranges, by the binary that made them. If the machine is online, `curl -s https://example.com` in the visitor’s pod makes one.',
               unit: 'short',
-              empty: lokiSilent,
+              empty: lokiUnavailable,
               width: 24,
               height: 6,
             },
@@ -218,13 +225,13 @@ export const security = (): Dashboard =>
         ],
       },
       {
-        title: 'Who started whom',
+        title: 'Process tree',
         panels: [
           logLines(
             {
               title: 'Process tree of $pod',
               description:
-                'The last hundred programs in the order they started, indented by the number of their ancestors: pod, parent, program, arguments. Choose one pod at the top of the page, or several trees stand in each other. `kubectl exec` shows as a child of `containerd-shim` or `runc`.',
+                'The last 100 programs in the order in which they started, indented by the number of ancestors: pod, parent, program, arguments. Select one pod at the top of the page, or several trees are mixed. A program started by `kubectl exec` is a child of `containerd-shim` or `runc`.',
               unit: 'short',
               empty: 'No program started in this pod in this time range.',
               width: 14,
@@ -239,9 +246,9 @@ export const security = (): Dashboard =>
             {
               title: 'Parents and children',
               description:
-                'Which program started which, and how often: one row with a high count is a health check, a shell under a web server is an incident.',
+                'Which program started which, and how often. A row with a high count is a health check; a shell under a web server is an incident.',
               unit: 'short',
-              empty: 'No program started under these choices of namespace, pod and binary.',
+              empty: 'No program that matches these filters started.',
               width: 10,
               height: 12,
             },
@@ -255,18 +262,3 @@ export const security = (): Dashboard =>
       },
     ],
   })
-
-function severityBars() {
-  const panel = bars(
-    {
-      title: 'Violations by severity',
-      description:
-        'The same violations by the severity in the policy’s tag: `severity.medium` is warn, `high` is error, `critical` is critical.',
-      unit: 'short',
-      empty: lokiSilent,
-    },
-    logql(orNone(count(violations, 'by (detected_level) '), 'detected_level'), '{{detected_level}}'),
-  )
-  for (const [severity, name] of Object.entries(severityColours)) panel.overrideByName(severity, colour(name))
-  return panel
-}

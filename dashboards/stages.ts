@@ -1,33 +1,33 @@
-// The pipe from the kernel to Loki: what counts the events that pass each stage, and those that are lost there.
+// The pipeline from the kernel to Loki: the metrics that count the events that pass each stage, and those lost there.
 
-/** A stage of the pipe. Metrics are series selectors of counters, without a range. */
+/** A stage of the pipeline. Metrics are selectors of counters, without a range. */
 export interface Stage {
   name: string
-  /** Counts what got through. */
+  /** Counts the events that got through. */
   passed: string
-  /** What counts losses, in the order events meet them. */
+  /** Counters of losses, in the order of the pipeline. */
   lost: Loss[]
 }
 
-/** Something that counts losses. */
+/** A counter of losses. */
 export interface Loss {
-  /** With the number of the stage in front. */
+  /** What happened, after the number of the stage. */
   what: string
   metric: string
-  /** Why a count above zero may mean that nothing is lost: it is shown then, but no alarm. */
+  /** Why a count above zero does not mean that an event is lost. It is shown, but raises no alert. */
   noAlarm?: string
 }
 
 /**
- * A metric under any of the names that the two shippers and their versions give it. Only ever one of them exists, so a
- * rate over the name is safe.
+ * Returns a selector of a metric that has a different name in each shipper and version. Only one of them exists at a time,
+ * so a rate over the selector is safe.
  */
 const anyOf = (names: string[], ...matchers: string[]): string =>
   `{${[`__name__=~"${names.join('|')}"`, ...matchers].join(', ')}}`
 
-// What goes to a SIEM as well must not count twice, and what Fluent Bit reads back from its own queue neither.
+// Events that also go to a SIEM must not count twice, nor must events that Fluent Bit reads back from its own queue.
 const toLoki = ['exporter!~".+/siem"', 'name!~"syslog.+|opentelemetry.+"']
-// Each shipper has one of these labels, and the other one is empty there.
+// Each shipper sets only one of these labels; the other is empty.
 const toSiem = ['exporter=~"(.+/siem)?"', 'name=~"((syslog|opentelemetry).+)?"']
 const fromFile = ['receiver!~".+/siem"', 'name!~"storage_backlog.+|siem"']
 
@@ -35,13 +35,13 @@ const gaveUp = ['otelcol_exporter_send_failed_log_records(_total)?', 'fluentbit_
 
 const waiting = ['otelcol_exporter_queue_size', 'fluentbit_input_storage_chunks_busy_bytes']
 
-/** What waits in the shipper, in bytes: for Loki, and for a SIEM. Of the metrics with the name of an output or an input one shipper has each. */
+/** Bytes that wait in the shipper, for Loki and for a SIEM. One shipper labels them by output, the other by input. */
 export const queues = {
   loki: `sum(${anyOf(waiting, 'exporter!~".+/siem"', 'name!="siem"')})`,
   siem: `sum(${anyOf(waiting, 'exporter=~"(.+/siem)?"', 'name=~"(siem)?"')})`,
 }
 
-/** In the order that an event meets them. */
+/** All stages, in the order in which an event passes them. */
 export const stages = {
   kernel: {
     name: '1. kernel to agent',
@@ -50,7 +50,7 @@ export const stages = {
       {
         what: '1. probe did not run',
         metric: 'tetragon_missed_prog_probes_total',
-        noAlarm: 'a probe that meets itself is skipped on purpose, and no event is due then',
+        noAlarm: 'the kernel skips a probe that interrupts itself, and no event is due then',
       },
       { what: '1. kernel could not write', metric: 'tetragon_bpf_missed_events_total' },
       { what: '1. ring buffer full', metric: 'tetragon_observer_ringbuf_events_lost_total' },
@@ -69,7 +69,7 @@ export const stages = {
       {
         what: '3. shipper refused',
         metric: anyOf(['otelcol_receiver_refused_log_records(_total)?']),
-        noAlarm: 'what the shipper refuses it reads again later',
+        noAlarm: 'the shipper reads refused lines again later',
       },
       { what: '3. line too long', metric: anyOf(['fluentbit_input_long_line_skipped_total']) },
       {
@@ -100,9 +100,9 @@ export const stages = {
 } satisfies Record<string, Stage>
 
 /**
- * How far a counter grew in a span of time. A counter that was not there before counts whole: several of them are born with the first loss,
- * at 1, and `increase` alone would never see that one. Before is the day before: where nothing was read for a while, as while a laptop slept,
- * an old counter does not pass for a new one.
+ * Returns PromQL for the growth of a counter in a span of time. A new counter counts from zero: several of these counters
+ * only appear with the first loss, at 1, which `increase` does not see. A counter is new if it did not exist in the day
+ * before, so that a gap in the scrapes, as while a laptop sleeps, does not make an old counter new.
  */
 export const growth = (metric: string, span: string): string =>
   `(sum(${metric}) unless sum(last_over_time(${metric}[1d] offset ${span})) or sum(increase(${metric}[${span}])))`

@@ -1,38 +1,43 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import { dashboard, gauges, lines, orNone, orZero, pages, promql, promqlNow, stat, thresholds } from './common.ts'
+import { buildDashboard } from './dashboard.ts'
+import { pages } from './pages.ts'
+import { barGauges, stat, thresholds, timeSeries } from './panels.ts'
+import { orNone, orZero, promql, promqlNow } from './queries.ts'
 import { growth, queues, type Stage, stages } from './stages.ts'
 
-const notScraped = 'Prometheus does not read Tetragon’s metrics: see Targets at Prometheus, job tetragon.'
+const notScraped = 'Prometheus does not scrape Tetragon’s metrics. See Targets in Prometheus, job tetragon.'
+const pipelineNotScraped = 'Prometheus does not scrape any stage of the pipeline.'
+const noKubeletMetrics = 'The kubelet’s metrics have not arrived. They take about a minute after the start.'
 
-/** Can what the other dashboards show be trusted: is anything lost, is every policy loaded, and what does it cost. */
+/** Builds the dashboard that tells whether the others can be trusted: lost events, policies that failed, and the cost. */
 export const tetragonHealth = (): Dashboard =>
-  dashboard({
+  buildDashboard({
     page: pages.health,
     description:
-      'A dashboard without alarms is worth only as much as the pipe behind it. The choices of namespace, pod and so on play a part only where workloads are shown.',
+      'A dashboard without alarms is only as good as the pipeline behind it. The filters for namespace, pod and so on only apply to panels that show workloads.',
     rows: [
       {
         title: 'From the kernel to Loki',
         panels: [
-          lines(
+          timeSeries(
             {
               title: 'Events at each stage',
               description:
-                'Events a second at each stage of the pipe. The kernel hands over far more than is exported: clones, host processes and what the deny list hides end in the agent. From the export on, the lines should lie on each other; one that stays below is where to look.',
+                'Events per second at each stage of the pipeline. The agent drops most of what the kernel sends: clones, host processes and events on the deny list. From the export on, all lines should match; a lower line is where events are lost.',
               unit: 'eps',
-              empty: 'Nothing along the pipe is read by Prometheus.',
+              empty: pipelineNotScraped,
               width: 14,
               height: 10,
             },
             ...Object.values(stages).map(({ name, passed }) => promql(`sum(rate(${passed}[$__rate_interval]))`, name)),
           ),
-          gauges(
+          barGauges(
             {
               title: 'Events lost, by stage',
               description:
-                'Events lost in this time range, from the kernel at the top to Loki at the bottom. Two of them are harmless alone: a probe that meets itself does not run, and what the shipper refuses it reads again. The others have a remedy in `docs/runbooks.md`.',
+                'Events lost in this time range, from the kernel at the top to Loki at the bottom. Two of them are harmless: the kernel skips a probe that interrupts itself, and the shipper retries what it refused. For the others, see `docs/runbooks.md`.',
               unit: 'short',
-              empty: 'Nothing along the pipe is read by Prometheus.',
+              empty: pipelineNotScraped,
               width: 10,
               height: 10,
             },
@@ -49,7 +54,7 @@ export const tetragonHealth = (): Dashboard =>
             {
               title: 'Policies by state',
               description:
-                'TracingPolicies as the agent sees them. A TracingPolicy has no status in Kubernetes: `kubectl apply` succeeds even where the agent refuses it, and here is where that shows. The reason stands in the agent’s log, and in `tetra tracingpolicy list -o json`.',
+                'TracingPolicies by their state in the agent. A TracingPolicy has no status in Kubernetes, so `kubectl apply` succeeds even if the agent rejects the policy. The reason is in the agent’s log and in `tetra tracingpolicy list -o json`.',
               unit: 'short',
               empty: notScraped,
               width: 8,
@@ -63,10 +68,10 @@ export const tetragonHealth = (): Dashboard =>
             .overrideByName('disabled', [
               { id: 'thresholds', value: thresholds({ value: 1, color: 'yellow' }).build() },
             ]),
-          lines(
+          timeSeries(
             {
               title: 'Events of policies',
-              description: 'Events a second of each policy, before the export’s filters: the load that it makes.',
+              description: 'Events per second of each policy, before the export filters: the load that it causes.',
               unit: 'eps',
               empty: 'No policy has matched yet.',
               width: 8,
@@ -81,11 +86,11 @@ export const tetragonHealth = (): Dashboard =>
               '{{policy}}',
             ),
           ),
-          lines(
+          timeSeries(
             {
               title: 'Kernel memory of policies',
               description:
-                'Memory that a policy’s maps and programs take in the kernel. It is charged to the agent’s pod, on top of the agent’s own: a limit must leave room for it.',
+                'Kernel memory used by a policy’s maps and programs. It counts towards the memory of the agent’s pod, so the limit must leave room for it.',
               unit: 'bytes',
               empty: notScraped,
               width: 8,
@@ -103,45 +108,48 @@ export const tetragonHealth = (): Dashboard =>
         ],
       },
       {
-        title: 'What it costs',
+        title: 'Cost',
         panels: [
-          lines(
+          timeSeries(
             {
               title: 'CPU',
               description:
-                'CPU seconds a second of each part of the pipe: 1 is a whole core. `agent` is the agent’s own account; pods are the kubelet’s. Under `tetragon.source: replay` the agent’s account is the recorded one, played faster than it was: look at the pod.',
+                'CPU seconds per second of each part of the pipeline; 1 is a whole core. `agent` is measured by the agent, pods by the kubelet. With `tetragon.source: replay` the agent’s value is recorded and played faster, so use the pod’s.',
               unit: 'cores',
-              empty: 'The kubelet’s metrics have not arrived; they take about a minute after the start.',
+              empty: noKubeletMetrics,
             },
             promql('sum(rate(process_cpu_seconds_total{job="tetragon"}[$__rate_interval]))', 'agent'),
-            promql(`max by (pod) (rate(container_cpu_usage_seconds_total{${pipe}}[$__rate_interval]))`, '{{pod}}'),
+            promql(
+              `max by (pod) (rate(container_cpu_usage_seconds_total{${pipelinePods}}[$__rate_interval]))`,
+              '{{pod}}',
+            ),
           ),
-          lines(
+          timeSeries(
             {
               title: 'Memory',
               description:
-                'Memory of each part of the pipe: resident for the agent (the recorded one, under replay), working set for pods.',
+                'Memory of each part of the pipeline: resident memory of the agent (recorded, with replay), working set of pods.',
               unit: 'bytes',
-              empty: 'The kubelet’s metrics have not arrived; they take about a minute after the start.',
+              empty: noKubeletMetrics,
             },
             promql('sum(process_resident_memory_bytes{job="tetragon"})', 'agent'),
-            promql(`max by (pod) (container_memory_working_set_bytes{${pipe}})`, '{{pod}}'),
+            promql(`max by (pod) (container_memory_working_set_bytes{${pipelinePods}})`, '{{pod}}'),
           ),
-          lines(
+          timeSeries(
             {
               title: 'Time in the kernel, by policy',
               description:
-                'Seconds a second that the policies’ programs run inside other people’s calls: the overhead that applications feel. `__base__` is what follows processes without any policy. All zero until the kernel keeps count: `sysctl kernel.bpf_stats_enabled=1` on the node.',
+                'Seconds per second that BPF programs run during calls of applications: the overhead that applications notice. `__base__` tracks processes and needs no policy. All zero until the kernel collects statistics: `sysctl kernel.bpf_stats_enabled=1` on the node.',
               unit: 'percentunit',
               empty: notScraped,
             },
             promql('sum by (policy) (rate(tetragon_overhead_program_seconds_total[$__rate_interval]))', '{{policy}}'),
           ),
-          lines(
+          timeSeries(
             {
               title: 'Runs in the kernel, by policy',
               description:
-                'How often a second the policies’ programs run. Far more often than there are events: the filter that drops the rest runs here too. All zero until the kernel keeps count (see the panel beside).',
+                'How often BPF programs run per second. They run far more often than there are events, because the filters run in the kernel too. All zero until the kernel collects statistics (see the panel on the left).',
               unit: 'ops',
               empty: notScraped,
             },
@@ -152,11 +160,11 @@ export const tetragonHealth = (): Dashboard =>
       {
         title: 'Inside the agent',
         panels: [
-          lines(
+          timeSeries(
             {
               title: 'Process cache',
               description:
-                'How full the agent’s memory of processes is. Past the limit the oldest go first, and events lose their pod and parent.',
+                'How full the agent’s process cache is. When it is full, the oldest processes are evicted, and events lose their pod and parent.',
               unit: 'percentunit',
               empty: notScraped,
               width: 8,
@@ -164,11 +172,11 @@ export const tetragonHealth = (): Dashboard =>
             },
             promql('sum(tetragon_process_cache_size) / sum(tetragon_process_cache_capacity)', 'filled'),
           ).max(1),
-          lines(
+          timeSeries(
             {
-              title: 'Events with gaps',
+              title: 'Incomplete events',
               description:
-                'Events a second that lack something: the process (cache misses, missing information), or its pod, after all retries.',
+                'Events per second without a process (cache misses, missing information), or without its pod after all retries.',
               unit: 'eps',
               empty: notScraped,
               width: 8,
@@ -181,10 +189,10 @@ export const tetragonHealth = (): Dashboard =>
               'without {{entry_type}}',
             ),
           ),
-          lines(
+          timeSeries(
             {
-              title: 'Errors of the agent',
-              description: 'Errors a second in handling events, by kind.',
+              title: 'Agent errors',
+              description: 'Errors per second while handling events, by kind.',
               unit: 'ops',
               empty: notScraped,
               width: 8,
@@ -193,24 +201,24 @@ export const tetragonHealth = (): Dashboard =>
             promql('sum by (error) (rate(tetragon_errors_total[$__rate_interval]))', '{{error}}'),
             promql('sum by (error) (rate(tetragon_handler_errors_total[$__rate_interval]))', '{{error}}'),
           ),
-          lines(
+          timeSeries(
             {
-              title: 'Maps in the kernel',
+              title: 'BPF maps',
               description:
-                'How full the agent’s tables in the kernel are. At 100% new processes are not followed any more.',
+                'How full the agent’s maps in the kernel are. At 100% the agent no longer tracks new processes.',
               unit: 'percentunit',
               empty: notScraped,
               height: 7,
             },
             promql('sum by (map) (tetragon_map_entries) / sum by (map) (tetragon_map_capacity)', '{{map}}'),
           ).max(1),
-          lines(
+          timeSeries(
             {
               title: 'Queue of the shipper',
               description:
-                'What waits on the node’s disk for Loki. A queue that grows while Loki is away and drains when it is back is what it is for; when it is full, the shipper stops reading, and Tetragon’s files keep the rest. Fluent Bit’s has no limit, so it shows no room.',
+                'What waits on the node’s disk for Loki. The queue grows while Loki is down and drains when it is back. When it is full, the shipper stops reading, and the events wait in Tetragon’s files. Fluent Bit’s queue has no limit, so it shows no room.',
               unit: 'bytes',
-              empty: 'The shipper’s metrics are not read by Prometheus.',
+              empty: 'Prometheus does not scrape the shipper’s metrics.',
               height: 7,
             },
             promql(orZero(queues.loki), 'waiting'),
@@ -222,5 +230,5 @@ export const tetragonHealth = (): Dashboard =>
     ],
   })
 
-// The kubelet's account on kind may lack containers; a pod's own group of processes is always the largest of its series.
-const pipe = 'namespace="monitoring", pod=~"tetragon-.+|opentelemetry-collector-.+|fluent-bit-.+|loki-.+"'
+// On kind, the kubelet's metrics may lack containers. The cgroup of the pod is always the largest series, hence `max`.
+const pipelinePods = 'namespace="monitoring", pod=~"tetragon-.+|opentelemetry-collector-.+|fluent-bit-.+|loki-.+"'

@@ -1,8 +1,8 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { dataSources } from '../../dashboards/common.ts'
 import { allDashboards, dashboardJson, type LabDashboard } from '../../dashboards/index.ts'
 import { panelsOf } from '../../dashboards/panel-queries.ts'
+import { dataSources } from '../../dashboards/queries.ts'
 import { LabError } from '../../shared/lab-error.ts'
 
 /** A dashboard in a few words. */

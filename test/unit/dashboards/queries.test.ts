@@ -9,8 +9,8 @@ import { parser as promqlParser } from '@prometheus-io/lezer-promql'
 import { describe, expect, test } from 'vitest'
 import { alertGroups, grafanaAlertGroups } from '../../../dashboards/alerts.ts'
 import { allDashboards } from '../../../dashboards/index.ts'
-import { panelQueries, panelsOf, quiet, runnable } from '../../../dashboards/panel-queries.ts'
-import { asked } from '../../../scripts/verify/panels.ts'
+import { panelQueries, panelsOf, expectedAtZero, resolveQuery } from '../../../dashboards/panel-queries.ts'
+import { queryToCheck } from '../../../scripts/verify/panel-data.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { derived, fields } from '../../../stacks/monitoring/fields.ts'
 
@@ -47,7 +47,7 @@ function fromPanels(dashboard: Dashboard): Expression[] {
     return {
       where: `${dashboard.uid} / ${query.panel.title} / ${query.refId}`,
       language: query.datasource,
-      expr: runnable(query.expr, dashboard),
+      expr: resolveQuery(query.expr, dashboard),
       wants: [...legend, ...columns.filter(column => !column.startsWith('Value'))],
     }
   })
@@ -58,7 +58,7 @@ function fromVariables(dashboard: Dashboard): Expression[] {
   return (dashboard.templating.list ?? []).flatMap(({ name, type, definition }) => {
     if (type !== 'query') return []
     const [, series, label] = definition!.match(/^label_values\((.+), (\w+)\)$/)!
-    const expr = `group by (${label}) (${runnable(series!, dashboard)})`
+    const expr = `group by (${label}) (${resolveQuery(series!, dashboard)})`
     return [{ where: `${dashboard.uid} / variable ${name}`, language: 'prometheus' as const, expr, wants: [label!] }]
   })
 }
@@ -67,7 +67,7 @@ function fromAnnotations(dashboard: Dashboard): Expression[] {
   return (dashboard.annotations.list ?? []).map(({ name, expr }) => ({
     where: `${dashboard.uid} / annotation ${name}`,
     language: 'loki' as const,
-    expr: runnable(expr!, dashboard),
+    expr: resolveQuery(expr!, dashboard),
     wants: [],
   }))
 }
@@ -271,11 +271,11 @@ describe('where a recording is played', () => {
 
   test('a panel that it fills cannot hide behind a zero', () => {
     for (const query of falling) {
-      const strict = !(query.panel.title in quiet)
-      expect(asked(query, 'replay').includes('vector(0)'), query.panel.title).toBe(!strict)
-      expect(asked(query, 'live')).toBe(query.expr)
+      const strict = !(query.panel.title in expectedAtZero)
+      expect(queryToCheck(query, 'replay').includes('vector(0)'), query.panel.title).toBe(!strict)
+      expect(queryToCheck(query, 'live')).toBe(query.expr)
     }
-    const filled = new Set(falling.filter(({ panel }) => !(panel.title in quiet)).map(({ panel }) => panel.title))
+    const filled = new Set(falling.filter(({ panel }) => !(panel.title in expectedAtZero)).map(({ panel }) => panel.title))
     // What the recording is known to hold.
     for (const title of [
       'Violations',
@@ -289,7 +289,7 @@ describe('where a recording is played', () => {
   })
 
   test('what it leaves at zero is a panel, and says why', () => {
-    for (const [title, why] of Object.entries(quiet)) {
+    for (const [title, why] of Object.entries(expectedAtZero)) {
       expect(
         falling.some(({ panel }) => panel.title === title),
         title,
@@ -298,7 +298,7 @@ describe('where a recording is played', () => {
     }
     // Without a class nobody is heard of.
     const class_ = allDashboards().find(({ dashboard }) => dashboard.title === 'Class')!
-    for (const { title } of panelsOf(class_.dashboard)) expect(quiet).toHaveProperty([title!])
+    for (const { title } of panelsOf(class_.dashboard)) expect(expectedAtZero).toHaveProperty([title!])
   })
 })
 
@@ -320,7 +320,7 @@ test('what is asked of the Guestbook is what its frontend says', () => {
 
 test('runnable fills in macros and variables, and leaves alone what only looks like them', () => {
   const dashboard = dashboards.find(({ uid }) => uid === 'tetragon-logs')!
-  expect(runnable('rate(a{pod=~"$pod"}[$__rate_interval])', dashboard)).toBe('rate(a{pod=~".*"}[1m])')
-  expect(runnable('a[$__range] b[$__auto]', dashboard, { range: '5m', step: '15s' })).toBe('a[5m] b[15s]')
-  expect(runnable('x |~ "(?i)$search" y "$"', dashboard)).toBe('x |~ "(?i)" y "$"')
+  expect(resolveQuery('rate(a{pod=~"$pod"}[$__rate_interval])', dashboard)).toBe('rate(a{pod=~".*"}[1m])')
+  expect(resolveQuery('a[$__range] b[$__auto]', dashboard, { range: '5m', step: '15s' })).toBe('a[5m] b[15s]')
+  expect(resolveQuery('x |~ "(?i)$search" y "$"', dashboard)).toBe('x |~ "(?i)" y "$"')
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { allDashboards } from '../../../dashboards/index.ts'
-import { panelQueries, runnable } from '../../../dashboards/panel-queries.ts'
+import { panelQueries, resolveQuery } from '../../../dashboards/panel-queries.ts'
 import { findExercise } from '../../../scripts/exercise/definition/exercises.ts'
 
 // The exercise on reading dashboards: what is right is what the panel shows that the text names.
@@ -30,7 +30,7 @@ const readings = [
 function ofPanel({ dashboard: title, panel, namespace = '.*' }: (typeof readings)[number]): string {
   const { dashboard } = allDashboards().find(each => each.dashboard.title === title)!
   const { expr } = panelQueries(dashboard).find(query => query.panel.title === panel)!
-  const filled = runnable(expr.replaceAll('$namespace', namespace), dashboard, { range: '15m', step: '15m' })
+  const filled = resolveQuery(expr.replaceAll('$namespace', namespace), dashboard, { range: '15m', step: '15m' })
   return filled.replace(/ or on\(\) label_replace\(vector\(0\).*$/, '')
 }
 

@@ -1,0 +1,9 @@
+/** Every dashboard's uid and its title in links, in the order in which one links to the next. */
+export const pages = {
+  caseStudy: { uid: 'tetragon-case-study', title: 'Case study' },
+  security: { uid: 'tetragon-security', title: 'Security' },
+  guestbook: { uid: 'tetragon-guestbook', title: 'Guestbook' },
+  logs: { uid: 'tetragon-logs', title: 'Events' },
+  health: { uid: 'tetragon-health', title: 'Tetragon health' },
+  class: { uid: 'tetragon-class', title: 'Class' },
+} as const
