@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nodeOf } from '../../scripts/cluster/kind.ts'
-import { kubectl } from '../../scripts/cluster/kubectl.ts'
+import { type ClusterAccess, kubectl } from '../../scripts/cluster/kubectl.ts'
 import { docker } from '../../scripts/engine/docker.ts'
 import { exportFile, namespaces } from '../../shared/names.ts'
 import type { Stopped } from './played.ts'
@@ -26,17 +26,28 @@ interface DaemonSet {
 
 /** The lab's replay, silenced and played at other speeds for a while; `restore` gives it back as Pulumi made it. */
 export class ReplayControl {
+  readonly #access: ClusterAccess
   readonly #node: string
   readonly #original: DaemonSet
   /** Changes are applied in Pulumi's own name: under another, the next `lab up` would find its fields taken by somebody else. */
   readonly #manager: string
 
-  static async take(cluster: string): Promise<ReplayControl> {
-    const shown = await kubectl(['-n', namespaces.monitoring, 'get', 'ds', name, '-o', 'json', '--show-managed-fields'])
-    return new ReplayControl(nodeOf(cluster), JSON.parse(shown) as DaemonSet)
+  static async take(access: ClusterAccess, cluster: string): Promise<ReplayControl> {
+    const shown = await kubectl(access, [
+      '-n',
+      namespaces.monitoring,
+      'get',
+      'ds',
+      name,
+      '-o',
+      'json',
+      '--show-managed-fields',
+    ])
+    return new ReplayControl(access, nodeOf(cluster), JSON.parse(shown) as DaemonSet)
   }
 
-  private constructor(node: string, { apiVersion, kind, metadata, spec }: DaemonSet) {
+  private constructor(access: ClusterAccess, node: string, { apiVersion, kind, metadata, spec }: DaemonSet) {
+    this.#access = access
     this.#node = node
     const { name, namespace, labels, annotations } = metadata
     this.#original = { apiVersion, kind, metadata: { name, namespace, labels, annotations } as never, spec }
@@ -50,7 +61,16 @@ export class ReplayControl {
     silent.spec.template.spec.nodeSelector = { 'tetragon-lab/replay': 'silent' }
     await this.#apply(silent)
     const selector = `app.kubernetes.io/name=${name}`
-    await kubectl(['-n', namespaces.monitoring, 'wait', '--for=delete', 'pod', '-l', selector, '--timeout=90s'])
+    await kubectl(this.#access, [
+      '-n',
+      namespaces.monitoring,
+      'wait',
+      '--for=delete',
+      'pod',
+      '-l',
+      selector,
+      '--timeout=90s',
+    ])
   }
 
   /** Begins anew at a speed, with one round of the recording at once and then on at that pace. */
@@ -74,14 +94,18 @@ export class ReplayControl {
   }
 
   async #apply(wanted: DaemonSet): Promise<void> {
-    await kubectl(['apply', '--server-side', '--force-conflicts', `--field-manager=${this.#manager}`, '-f', '-'], {
-      input: JSON.stringify(wanted),
-    })
+    await kubectl(
+      this.#access,
+      ['apply', '--server-side', '--force-conflicts', `--field-manager=${this.#manager}`, '-f', '-'],
+      {
+        input: JSON.stringify(wanted),
+      },
+    )
   }
 
   async #ready(): Promise<void> {
     // The controller has to have seen the change before its status means anything.
     await sleep(500)
-    await kubectl(['-n', namespaces.monitoring, 'rollout', 'status', `ds/${name}`, '--timeout=120s'])
+    await kubectl(this.#access, ['-n', namespaces.monitoring, 'rollout', 'status', `ds/${name}`, '--timeout=120s'])
   }
 }

@@ -44,8 +44,9 @@ export class Load {
 
   /** Takes over the replay of the lab that is up. @throws LabError when none is. */
   static async take(say: (line: string) => void): Promise<Load> {
-    const { settings } = await loadContext()
-    return new Load(new Observed(settings), await ReplayControl.take(settings.cluster.name), say)
+    const context = await loadContext()
+    const { settings } = context
+    return new Load(new Observed(settings), await ReplayControl.take(context, settings.cluster.name), say)
   }
 
   private constructor(observed: Observed, replay: ReplayControl, say: (line: string) => void) {

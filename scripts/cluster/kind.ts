@@ -2,17 +2,21 @@ import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { z } from 'zod'
+import type { ClusterSpec } from '../../shared/cluster-spec.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { labId, labPath } from '../../shared/paths.ts'
-import { setCommand } from '../../shared/settings/schema.ts'
+import { setCommand } from '../../shared/settings/config-commands.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { readSingle } from '../../shared/validation/yaml-source.ts'
-import type { ClusterSpec } from '../../stacks/cluster.ts'
-import { type ImageStep, loadImages, pullAll } from '../supplies/images.ts'
+import { loadImagesIntoNode } from '../supplies/node-images.ts'
+import { type ImageProgress, pullImages } from '../supplies/pull-images.ts'
 import { keepClusterAddressesInside } from './cluster-addresses.ts'
 
 type Say = (line: string) => void
+
+/** Environment of `kind` and `kubectl`: `env` of a `Context`. */
+type Env = Readonly<Record<string, string>>
 
 /** The container that plays the node of a cluster. */
 export const nodeOf = (cluster: string): string => `${cluster}-control-plane`
@@ -37,13 +41,13 @@ export const isForgotten = async (cluster: string): Promise<boolean> =>
  * Writes anew what is kept of a cluster of this lab, where it is gone or damaged.
  * @returns what was, a line each.
  */
-export async function mendRecords(cluster: string): Promise<string[]> {
+export async function repairRecords(cluster: string, env: Env): Promise<string[]> {
   const done: string[] = []
   if (await isForgotten(cluster)) {
     writeStateFile(recordFile(), { name: cluster })
     done.push('wrote .lab/cluster.json anew, which was damaged')
   }
-  if (isRecorded(cluster) && contextOf(kubeconfig()) !== `kind-${cluster}` && (await exportKubeconfig(cluster)))
+  if (isRecorded(cluster) && contextOf(kubeconfig()) !== `kind-${cluster}` && (await exportKubeconfig(cluster, env)))
     done.push('wrote .lab/kubeconfig anew, which was damaged')
   return done
 }
@@ -61,10 +65,11 @@ export const contextOf = (file: string): string | undefined =>
     : undefined
 
 /** kind takes it from the node, where an interrupted creation may not have put it yet. @returns whether it did. */
-async function exportKubeconfig(name: string): Promise<boolean> {
+async function exportKubeconfig(name: string, env: Env): Promise<boolean> {
   // kind would add to a damaged one, and fail.
   if (contextOf(kubeconfig()) === undefined) rmSync(kubeconfig(), { force: true })
   const { failed } = await execa('kind', ['export', 'kubeconfig', '--name', name, '--kubeconfig', kubeconfig(), '-q'], {
+    env,
     reject: false,
   })
   if (!failed) chmodSync(kubeconfig(), 0o600)
@@ -102,7 +107,7 @@ export async function settledNodeState(cluster: string): Promise<string | undefi
  * @returns the node's name.
  * @throws LabError when a cluster of this name belongs to somebody else, or kind or Docker fail.
  */
-export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string> {
+export async function ensureCluster(spec: ClusterSpec, env: Env, say: Say): Promise<string> {
   const node = nodeOf(spec.name)
   const state = await nodeState(spec.name)
   if (state && !(await isOurs(spec.name)))
@@ -111,38 +116,38 @@ export async function ensureCluster(spec: ClusterSpec, say: Say): Promise<string
       expected: 'a name that is free',
       next: `${setCommand('cluster.name', `${spec.name}-2`)}, or: kind delete cluster --name ${spec.name}`,
     })
-  const pulled = pullAll([spec.nodeImage], tell(say)).then(() => pullAll(spec.images, tell(say)))
+  const pulled = pullImages([spec.nodeImage], tell(say)).then(() => pullImages(spec.images, tell(say)))
   // Loaded as soon as the node's containerd runs: its boot is mostly waiting.
   const load = async () => {
     await pulled
-    await loadImages(node, spec.images.map(imageRef), { onImage: tell(say) })
+    await loadImagesIntoNode(node, spec.images.map(imageRef), { onProgress: tell(say) })
   }
-  if (state && (await revive(spec.name, state, say))) {
+  if (state && (await revive(spec.name, state, env, say))) {
     await Promise.all([load(), keepClusterAddressesInside(node)])
     return node
   }
-  if (state) await deleteCluster(spec.name, say)
+  if (state) await deleteCluster(spec.name, env, say)
   writeStateFile(recordFile(), { name: spec.name })
-  await pullAll([spec.nodeImage], tell(say))
-  await Promise.all([create(spec, say).then(() => ready(120, say)), load(), keepClusterAddressesInside(node)])
+  await pullImages([spec.nodeImage], tell(say))
+  await Promise.all([create(spec, env, say).then(() => ready(120, env, say)), load(), keepClusterAddressesInside(node)])
   return node
 }
 
 /** Deletes a cluster that this lab made. One that is not there is no error. */
-export async function deleteCluster(name: string, say: Say): Promise<void> {
+export async function deleteCluster(name: string, env: Env, say: Say): Promise<void> {
   if (await settledNodeState(name)) {
     if (!(await isOurs(name))) {
       say(`cluster ${name} was not made by this lab: left alone`)
       return
     }
     say(`deleting cluster ${name}`)
-    await kind(['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig()])
+    await kind(['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig()], env)
   }
   rmSync(recordFile(), { force: true })
   rmSync(kubeconfig(), { force: true })
 }
 
-async function create(spec: ClusterSpec, say: Say): Promise<void> {
+async function create(spec: ClusterSpec, env: Env, say: Say): Promise<void> {
   say('creating the node')
   // By its tag: the pull has made sure that it is the image of the lock, and by digest kind would ask a registry for one that was loaded from a file.
   const creating = execa(
@@ -162,7 +167,7 @@ async function create(spec: ClusterSpec, say: Say): Promise<void> {
       '0s',
       '-q',
     ],
-    { input: spec.config, reject: false, all: true },
+    { input: spec.config, env, reject: false, all: true },
   )
   const result = await creating
   if (result.failed) throw kindProblem(result.all ?? '', result.code)
@@ -171,7 +176,7 @@ async function create(spec: ClusterSpec, say: Say): Promise<void> {
 }
 
 /** Starts a node that is stopped or paused, and says whether its cluster answers. */
-export async function revive(name: string, state: string, say: Say): Promise<boolean> {
+export async function revive(name: string, state: string, env: Env, say: Say): Promise<boolean> {
   if (state !== 'running') {
     say(`starting the node, which was ${state}`)
     const { failed, stderr } = await execa('docker', [state === 'paused' ? 'unpause' : 'start', nodeOf(name)], {
@@ -179,9 +184,9 @@ export async function revive(name: string, state: string, say: Say): Promise<boo
     })
     if (failed) throw kindProblem(stderr)
   }
-  if (!(await exportKubeconfig(name))) return false
+  if (!(await exportKubeconfig(name, env))) return false
   try {
-    await ready(60, say)
+    await ready(60, env, say)
     return true
   } catch (error) {
     if (error instanceof LabError) return false
@@ -190,7 +195,7 @@ export async function revive(name: string, state: string, say: Say): Promise<boo
 }
 
 /** Waits until the API answers and the node is ready: whoever asks earlier is told that the cluster is unreachable, and believes it. */
-async function ready(seconds: number, say: Say): Promise<void> {
+async function ready(seconds: number, env: Env, say: Say): Promise<void> {
   const end = Date.now() + seconds * 1000
   let last = ''
   while (Date.now() < end) {
@@ -201,7 +206,7 @@ async function ready(seconds: number, say: Say): Promise<void> {
       'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}',
       '--request-timeout=5s',
     ]
-    const { stdout, stderr, failed } = await kubectl(args)
+    const { stdout, stderr, failed } = await kubectl(args, env)
     if (
       !failed &&
       stdout.trim() !== '' &&
@@ -210,7 +215,7 @@ async function ready(seconds: number, say: Say): Promise<void> {
         .split(' ')
         .every(status => status === 'True')
     ) {
-      const api = await kubectl(['get', '--raw', '/readyz', '--request-timeout=5s'])
+      const api = await kubectl(['get', '--raw', '/readyz', '--request-timeout=5s'], env)
       if (!api.failed && api.stdout.trim() === 'ok') {
         say('the cluster is ready')
         return
@@ -226,10 +231,11 @@ async function ready(seconds: number, say: Say): Promise<void> {
   })
 }
 
-const kubectl = (args: string[]) => execa('kubectl', ['--kubeconfig', kubeconfig(), ...args], { reject: false })
+const kubectl = (args: string[], env: Env) =>
+  execa('kubectl', ['--kubeconfig', kubeconfig(), ...args], { env, reject: false })
 
-async function kind(args: string[]): Promise<void> {
-  const { failed, all, code } = await execa('kind', args, { reject: false, all: true })
+async function kind(args: string[], env: Env): Promise<void> {
+  const { failed, all, code } = await execa('kind', args, { env, reject: false, all: true })
   if (failed) throw kindProblem(all ?? '', code)
 }
 
@@ -252,7 +258,7 @@ function kindProblem(output: string, code?: string): LabError {
 /** One line for each image that is not there already. */
 const tell =
   (say: Say) =>
-  ({ ref, step, layers }: ImageStep): void => {
+  ({ ref, step, layers }: ImageProgress): void => {
     if (step === 'pulling' && layers) return
     if (step !== 'present') say(`${step} ${ref}`)
   }

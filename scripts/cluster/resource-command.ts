@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
+import type { ClusterSpec } from '../../shared/cluster-spec.ts'
 import { LabError } from '../../shared/lab-error.ts'
-import type { ClusterSpec } from '../../stacks/cluster.ts'
 import { deleteCluster, ensureCluster } from './kind.ts'
 
 // What the cluster's command resource runs: `node scripts/cluster/resource-command.ts ensure|delete`, with the specification on standard input. Progress goes
@@ -8,13 +8,16 @@ import { deleteCluster, ensureCluster } from './kind.ts'
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
 
+// Pulumi has started this process with the lab's environment already.
+const env = {}
+
 try {
   const [action] = process.argv.slice(2)
   const spec = JSON.parse(await text(process.stdin)) as ClusterSpec
   if (action === 'delete') {
-    await deleteCluster(spec.name, say)
+    await deleteCluster(spec.name, env, say)
   } else {
-    const node = await ensureCluster(spec, say)
+    const node = await ensureCluster(spec, env, say)
     process.stdout.write(`${node}\n`)
   }
 } catch (error) {

@@ -1,5 +1,5 @@
 import { namespaces } from '../../shared/names.ts'
-import { kubectlJson } from './kubectl.ts'
+import { type ClusterAccess, kubectlJson } from './kubectl.ts'
 
 // What the lab has in its namespaces, as Kubernetes counts it, and where not all of it is ready, why.
 
@@ -59,10 +59,10 @@ export interface PodState {
 }
 
 /** Deployments, DaemonSets and StatefulSets of the lab's namespaces. */
-export async function readWorkloads(): Promise<Workload[]> {
+export async function readWorkloads(access: ClusterAccess): Promise<Workload[]> {
   const lists = await Promise.all(
     Object.values(namespaces).map(namespace =>
-      kubectlJson<{ items: (Controller | PodState)[] }>([
+      kubectlJson<{ items: (Controller | PodState)[] }>(access, [
         'get',
         'deployments,daemonsets,statefulsets,pods',
         '-n',

@@ -3,25 +3,20 @@ import type { Settings } from '../../shared/settings/schema.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
 import { labEnvironment } from './environment.ts'
 
-/** What most commands start from. */
+/** What most commands need. */
 export interface Context {
   settings: Settings
   lock: Lock
-  /** What the lab's own programs are run with. */
-  env: Record<string, string>
+  /** Environment of the programs that the lab starts, with the pinned `pulumi`, `kubectl` and `kind` first on PATH. */
+  env: Readonly<Record<string, string>>
 }
 
 /**
- * Reads settings and pins, and puts the pinned programs first on this process's own PATH, so that every module simply runs `kubectl`, and
- * `kind` as the lab wants it.
- * @throws LabError for a wrong setting or lock, or a program that cannot be fetched.
+ * Reads the settings and the lock file, and downloads the pinned programs that are missing.
+ * @throws LabError when a setting or the lock file is invalid, or a program cannot be downloaded.
  */
 export async function loadContext(): Promise<Context> {
   const settings = readSettings()
   const lock = readLock()
-  const env = await labEnvironment(lock, settings.cluster.mode)
-  process.env.PATH = env.PATH
-  process.env.KUBECACHEDIR = env.KUBECACHEDIR
-  process.env.KIND_EXPERIMENTAL_PROVIDER = env.KIND_EXPERIMENTAL_PROVIDER
-  return { settings, lock, env }
+  return { settings, lock, env: await labEnvironment(lock, settings.cluster.mode) }
 }

@@ -2,13 +2,14 @@ import { rmSync } from 'node:fs'
 import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { labPath } from '../../shared/paths.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
 import { deleteCluster, isOurs, nodeState } from '../cluster/kind.ts'
-import { loadContext } from '../context/context.ts'
+import { type Context, loadContext } from '../context/context.ts'
 import { repair, requireNoOtherUpdate } from '../pulumi/repair.ts'
-import { interruption, runPulumi } from '../pulumi/run.ts'
+import { interruptedError, runPulumi } from '../pulumi/run.ts'
 import { removeState, stackExists, stateProblem, stateResources } from '../pulumi/state.ts'
 import { report } from '../terminal/output.ts'
-import { withLabLock } from './run-lock.ts'
+import { recordPulumi, withLabLock } from './run-lock.ts'
 
 /** What `lab down` has done. */
 export interface DownResult {
@@ -17,57 +18,74 @@ export interface DownResult {
   seconds: number
 }
 
-/** What is left of a lab, in words; empty when nothing is. */
-export async function whatIsThere(): Promise<string[]> {
-  const { settings } = await loadContext()
-  const there: string[] = []
-  if ((await nodeState(settings.cluster.name)) && (await isOurs(settings.cluster.name)))
-    there.push(`KinD cluster ${settings.cluster.name} with all that is in it`)
-  if (stackExists()) there.push(`Pulumi's state (${stateProblem() ?? `${stateResources().length} resources`})`)
-  return there
+/** Returns what exists of the lab, in words; empty when nothing does. */
+export async function describeLab({ settings }: Pick<Context, 'settings'>): Promise<string[]> {
+  const found: string[] = []
+  if (await hasCluster(settings)) found.push(`the KinD cluster ${settings.cluster.name} with everything in it`)
+  if (stackExists()) found.push(`Pulumi's state (${stateProblem() ?? `${stateResources().length} resources`})`)
+  return found
 }
 
 /**
- * Removes the cluster, the state and everything else but what the next `up` is glad of: images, charts and programs.
- * Where there is nothing, it does nothing.
- * @throws LabError when something will not go.
+ * Removes the cluster, the state and all other files except images, charts and programs, which the next `up` uses. Does nothing when there is no lab.
+ * @throws LabError when something cannot be removed.
  */
-export async function downLab(): Promise<DownResult> {
-  const began = performance.now()
-  // Nothing of it is worth waiting for: the next `down` goes on from wherever this one stopped.
-  const onSignal = () => process.exit(report(interruption('down')))
-  process.once('SIGINT', onSignal)
-  process.once('SIGTERM', onSignal)
-  return withLabLock('down', async () => {
-    const { settings, env } = await loadContext()
-    const removed = (await whatIsThere()).length > 0
-    const name = settings.cluster.name
-    await requireNoOtherUpdate()
-    if (settings.cluster.mode === 'existing') {
-      await repair(settings, env)
-      if (stateResources().length > 0) await runPulumi('destroy', { env })
-    } else {
-      // All that the state holds lives in the node and is `deletedWith` it: with the node gone, `pulumi destroy` would only write that down,
-      // forty times, into a state that goes as well.
-      await deleteCluster(name, () => {})
-    }
-    if (await leftovers(name))
-      throw new LabError({
-        found: `the cluster ${name} is still there`,
-        expected: 'nothing left of it',
-        next: `kind delete cluster --name ${name}`,
-      })
-    removeState()
-    await removeNetwork()
-    for (const file of ['grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json', 'stood-up.json'])
-      rmSync(labPath(file), { force: true })
-    return { removed, seconds: (performance.now() - began) / 1000 }
-  })
+export async function downLab({ load = loadContext }: { load?: () => Promise<Context> } = {}): Promise<DownResult> {
+  const startedAt = performance.now()
+  return withImmediateExit(() =>
+    withLabLock('down', async () => {
+      const context = await load()
+      const removed = (await describeLab(context)).length > 0
+      await requireNoOtherUpdate()
+      await removeResources(context)
+      await requireNoCluster(context.settings)
+      removeState()
+      removeFiles()
+      await removeNetwork()
+      return { removed, seconds: (performance.now() - startedAt) / 1000 }
+    }),
+  )
 }
 
-const leftovers = async (name: string): Promise<boolean> => (await nodeState(name)) !== undefined && isOurs(name)
+/** Ends the process at the first Ctrl-C: the next `down` continues where this one has stopped. */
+async function withImmediateExit<T>(work: () => Promise<T>): Promise<T> {
+  const onSignal = () => process.exit(report(interruptedError('down')))
+  process.once('SIGINT', onSignal)
+  process.once('SIGTERM', onSignal)
+  try {
+    return await work()
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+  }
+}
 
-/** kind makes a network for its clusters and leaves it; it goes when no cluster uses it any more. */
+async function removeResources(context: Context): Promise<void> {
+  const { settings, env } = context
+  if (settings.cluster.mode === 'existing') {
+    await repair(context)
+    if (stateResources().length > 0) await runPulumi('destroy', { env, onStart: recordPulumi })
+  } else {
+    // Everything that the state describes is in the node. `pulumi destroy` would only update a state that is deleted too.
+    await deleteCluster(settings.cluster.name, env, () => {})
+  }
+}
+
+async function requireNoCluster(settings: Settings): Promise<void> {
+  const { name } = settings.cluster
+  if (await hasCluster(settings))
+    throw new LabError({ found: `The cluster ${name} still exists`, next: `kind delete cluster --name ${name}` })
+}
+
+const hasCluster = async ({ cluster: { name } }: Settings): Promise<boolean> =>
+  (await nodeState(name)) !== undefined && isOurs(name)
+
+function removeFiles(): void {
+  for (const file of ['grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json', 'stood-up.json'])
+    rmSync(labPath(file), { force: true })
+}
+
+/** Removes the network that kind creates and leaves behind, unless another cluster uses it. */
 async function removeNetwork(): Promise<void> {
   const { stdout, failed } = await execa('docker', ['network', 'inspect', 'kind', '--format', '{{len .Containers}}'], {
     reject: false,

@@ -4,81 +4,89 @@ import { z } from 'zod'
 import { LabError } from '../../shared/lab-error.ts'
 import { labPath } from '../../shared/paths.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
-import { bootId } from '../kernel/decision.ts'
-import { endRun, type PulumiRun } from '../pulumi/processes.ts'
+import { bootId } from '../kernel/boot-id.ts'
+import { type PulumiRun, stopRun } from '../pulumi/processes.ts'
 
-const runningSchema = z.object({
-  // 0 and less would mean whole groups of processes.
+const lockSchema = z.object({
+  // `kill` takes a pid of 0 or less as a whole process group.
   pid: z.int().min(1),
   action: z.enum(['up', 'down']),
   since: z.iso.datetime(),
-  /** After a reboot another process has its number. Empty where the system does not say. */
+  /** After a reboot another process can have the pid. Empty where the system has no boot id. */
   boot: z.string().default(''),
-  /** The Pulumi that it has started. */
+  /** The Pulumi that the process has started. */
   started: z.object({ pulumi: z.int().min(1), run: z.uuid() }).optional(),
 })
 
-type Running = z.infer<typeof runningSchema>
+type RunLock = z.infer<typeof lockSchema>
 
-const file = (): string => labPath('running.json')
-
-/** Who holds the lab; undefined where its process is gone, or the file says nothing. */
-async function holder(patience: number): Promise<Running | undefined> {
-  let running = readStateFile(file(), runningSchema)
-  if (!running) {
-    // It is made and then written: somebody may be in between.
-    await sleep(patience)
-    running = readStateFile(file(), runningSchema)
-  }
-  if (!running || (running.boot && running.boot !== bootId())) return undefined
-  try {
-    // Signal 0 asks only whether the process is there.
-    process.kill(running.pid, 0)
-    return running
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' ? running : undefined
-  }
-}
+const lockFile = (): string => labPath('running.json')
+const readRunLock = (): RunLock | undefined => readStateFile(lockFile(), lockSchema)
 
 /**
- * Does something that changes the lab, while nobody else does.
- * @param patience with a file that says nothing, in milliseconds.
- * @throws LabError when another `lab up` or `lab down` of this checkout is under way.
+ * Runs `work` while no other `lab up` or `lab down` of this checkout can run.
+ * @param writeMs how long another process may take to write the lock file that it has created
+ * @throws LabError when another one is running.
  */
-export async function withLabLock<T>(action: Running['action'], work: () => Promise<T>, patience = 200): Promise<T> {
-  const running: Running = { pid: process.pid, action, since: new Date().toISOString(), boot: bootId() }
-  for (let attempt = 0; ; attempt++) {
-    try {
-      writeFileSync(file(), JSON.stringify(running), { flag: 'wx', mode: 0o600 })
-      break
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const other = await holder(patience)
-      if (other || attempt > 0)
-        throw new LabError({
-          found: `\`lab ${other?.action ?? 'up'}\` is under way${other ? ` since ${other.since.slice(11, 19)} UTC (process ${other.pid})` : ''}`,
-          expected: 'one at a time',
-          next: other ? `wait for it, or stop it: kill -INT ${other.pid}` : `./lab ${action}`,
-        })
-      // Its process is gone: it was killed, and what it had started may go on.
-      await endWhatItStarted()
-      rmSync(file(), { force: true })
-    }
-  }
+export async function withLabLock<T>(action: RunLock['action'], work: () => Promise<T>, writeMs = 200): Promise<T> {
+  await acquire({ pid: process.pid, action, since: new Date().toISOString(), boot: bootId() }, writeMs)
   try {
     return await work()
   } finally {
-    rmSync(file(), { force: true })
+    rmSync(lockFile(), { force: true })
   }
 }
 
-/** Notes the Pulumi that this process has started: should this process be killed, whoever is next ends it, and what it has started. */
-export function notePulumi(started: PulumiRun): void {
-  const running = readStateFile(file(), runningSchema)
-  if (running) writeStateFile(file(), { ...running, started })
+/** Records the Pulumi that this process has started. If this process is killed, the next `up` or `down` stops that Pulumi. */
+export function recordPulumi(started: PulumiRun): void {
+  const lock = readRunLock()
+  if (lock) writeStateFile(lockFile(), { ...lock, started })
 }
 
-async function endWhatItStarted(): Promise<void> {
-  const started = readStateFile(file(), runningSchema)?.started
-  if (started) await endRun(started)
+async function acquire(lock: RunLock, writeMs: number): Promise<void> {
+  if (create(lock)) return
+  const other = await readOtherLock(writeMs)
+  if (other && isAlive(other)) throw lockedError(lock.action, other)
+  // Its process was killed. The Pulumi that it had started may still be running.
+  if (other?.started) await stopRun(other.started)
+  rmSync(lockFile(), { force: true })
+  if (!create(lock)) throw lockedError(lock.action, readRunLock())
 }
+
+/** Creates the lock file. @returns false when it exists already. */
+function create(lock: RunLock): boolean {
+  try {
+    writeFileSync(lockFile(), JSON.stringify(lock), { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** A process creates the lock file before it writes to it, so an empty file is read a second time. */
+async function readOtherLock(writeMs: number): Promise<RunLock | undefined> {
+  const lock = readRunLock()
+  if (lock) return lock
+  await sleep(writeMs)
+  return readRunLock()
+}
+
+function isAlive({ pid, boot }: RunLock): boolean {
+  if (boot && boot !== bootId()) return false
+  try {
+    // Signal 0 only tests whether the process exists.
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+const lockedError = (action: RunLock['action'], other: RunLock | undefined): LabError =>
+  other
+    ? new LabError({
+        found: `\`lab ${other.action}\` has been running since ${other.since.slice(11, 19)} UTC (pid ${other.pid})`,
+        next: `wait until it has finished, or stop it: kill -INT ${other.pid}`,
+      })
+    : new LabError({ found: 'Another `lab up` or `lab down` is running', next: `./lab ${action}` })

@@ -1,50 +1,49 @@
 import { existsSync } from 'node:fs'
-import { whereToLook } from '../../shared/addresses.ts'
+import { accessByService } from '../../shared/addresses.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { labPath } from '../../shared/paths.ts'
-import type { Settings } from '../../shared/settings/schema.ts'
 import { nodeState } from '../cluster/kind.ts'
 import { readWorkloads, type Workload } from '../cluster/workloads.ts'
-import { loadContext } from '../context/context.ts'
+import { type Context, loadContext } from '../context/context.ts'
 import { kernelDecision } from '../kernel/decision.ts'
-import { runningSource } from '../tetragon/tetra.ts'
+import { eventSourceReason } from '../kernel/event-source.ts'
+import { runningSource } from '../tetragon/running-source.ts'
 
-/** How the lab is. */
+/** The state of the lab. */
 export interface Status {
-  /** `up`: all pods ready. `starting`: some are not. `stopped`: the node is there, but does not run. `down`: there is no lab. */
+  /** `up`: every pod is ready. `starting`: some are not. `stopped`: the node exists, but is not running. `down`: there is no lab. */
   state: 'up' | 'starting' | 'stopped' | 'down'
   source?: { runs: 'live' | 'replay' | 'none'; set: string; why: string }
   workloads: Workload[]
   addresses: Record<string, string>
 }
 
-/** Looks at the lab as it is now. @throws LabError when its cluster is there, and nothing that leads to it. */
+/** Returns the current state of the lab. @throws LabError when its cluster runs, but `.lab` has no kubeconfig for it. */
 export async function readStatus(): Promise<Status> {
-  const { settings } = await loadContext()
-  const addresses = whereToLook(settings)
-  if (settings.cluster.mode === 'create') {
-    const { name } = settings.cluster
-    const node = await nodeState(name)
+  const context = await loadContext()
+  const { cluster } = context.settings
+  const addresses = accessByService(context.settings)
+  if (cluster.mode === 'create') {
+    const node = await nodeState(cluster.name)
     if (node !== 'running') return { state: node ? 'stopped' : 'down', workloads: [], addresses }
     if (!existsSync(labPath('kubeconfig')))
       throw new LabError({
-        found: `the cluster ${name} runs, but .lab/kubeconfig, which leads to it, is not there`,
-        expected: 'an up that has come so far, and a .lab that nobody has deleted',
-        next: './lab up, which mends it, or ./lab down',
+        found: `The cluster ${cluster.name} is running, but its kubeconfig, .lab/kubeconfig, does not exist`,
+        next: './lab up, which writes it again, or ./lab down',
       })
   }
-  const [workloads, source] = await Promise.all([readWorkloads(), readSource(settings)])
-  // The node is no sign of a lab where it is not the lab's.
-  if (settings.cluster.mode === 'existing' && workloads.length === 0) return { state: 'down', workloads, addresses }
+  const [workloads, source] = await Promise.all([readWorkloads(context), readSource(context)])
+  // A cluster of the user's own runs without a lab too.
+  if (cluster.mode === 'existing' && workloads.length === 0) return { state: 'down', workloads, addresses }
   const ready = workloads.length > 0 && workloads.every(workload => workload.ready >= workload.wanted)
   return { state: ready ? 'up' : 'starting', source, workloads, addresses }
 }
 
-async function readSource(settings: Settings): Promise<Status['source']> {
+async function readSource(context: Context): Promise<Status['source']> {
+  const { settings, env } = context
   const [runs, decision] = await Promise.all([
-    runningSource(),
-    kernelDecision({ cluster: settings.cluster, pull: false }),
+    runningSource(context),
+    kernelDecision({ cluster: settings.cluster, pull: false, env }),
   ])
-  const set = settings.tetragon.source
-  return { runs, set, why: set === 'auto' ? decision.why : `tetragon.source is set to ${set}` }
+  return { runs, set: settings.tetragon.source, why: eventSourceReason(settings, decision) }
 }

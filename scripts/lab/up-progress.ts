@@ -1,10 +1,10 @@
-import { Listr, type ListrTaskWrapper, PRESET_TIMER } from 'listr2'
-import type { EngineEvent } from '../pulumi/run.ts'
+import { Listr, type ListrTask, type ListrTaskWrapper, PRESET_TIMER } from 'listr2'
+import type { EngineEvent } from '../pulumi/events.ts'
 
-// What `lab up` shows while it works: one line a part, with what it is at, and at the end how long it took.
+// Shows one line for each component while `lab up` runs, and how long the component took.
 
-/** The parts as a person thinks of them, by the type of their component, in the order in which they are shown. */
-const parts: Record<string, string> = {
+/** Titles of the components, by type, in the order in which they are shown. */
+const componentTitles: Record<string, string> = {
   'lab:cluster:Cluster': 'KinD cluster and images',
   'lab:application:Guestbook': 'Guestbook',
   'lab:application:Traffic': 'Traffic generator',
@@ -17,96 +17,105 @@ const parts: Record<string, string> = {
   'lab:monitoring:Grafana': 'Grafana and dashboards',
 }
 
-/** Which part a resource belongs to: the outermost component of the lab in its URN. */
-export function partOf(urn: string): string | undefined {
-  const types = urn.split('::')[2]?.split('$') ?? []
-  return types.find(type => type in parts)
-}
+/** Returns the type of the component that a resource belongs to: the outermost one in its URN. */
+export const componentOf = (urn: string): string | undefined => typesOf(urn).find(type => type in componentTitles)
 
-// biome-ignore lint/suspicious/noExplicitAny: the renderer's type is of no interest here
+const typesOf = (urn: string): string[] => urn.split('::')[2]?.split('$') ?? []
+
+// biome-ignore lint/suspicious/noExplicitAny: any renderer
 type Task = ListrTaskWrapper<any, any, any>
 
-interface Part {
+/** Progress of a component. */
+interface Component {
   task?: Task
-  /** Names of the resources that are being worked on. */
-  open: Set<string>
+  /** Names of the resources that Pulumi is working on. */
+  active: Set<string>
   finish?: () => void
   fail?: (error: Error) => void
-  settled?: NodeJS.Timeout
-  begun?: boolean
+  finishTimer?: NodeJS.Timeout
+  started?: boolean
 }
 
-/** A part is done when nothing of it has been worked on for this long, in milliseconds: its next resource follows at once. */
-const quiet = 800
+/** A component is done when none of its resources has been active for this long. Its next resource follows at once. */
+const settleMs = 800
 
-/** Turns the engine's events into the state of the parts. */
+/** Turns the engine's events into one task for each component. */
 export class UpProgress {
-  readonly #parts = new Map<string, Part>(Object.keys(parts).map(type => [type, { open: new Set() }]))
+  readonly #components = new Map<string, Component>(
+    Object.keys(componentTitles).map(type => [type, { active: new Set() }]),
+  )
 
-  /** One task a part, to be shown side by side. */
+  /** Returns the tasks, to be shown side by side. */
   tasks() {
-    return [...this.#parts].map(([type, part]) => ({
-      title: parts[type]!,
+    return [...this.#components].map(([type, component]) => ({
+      title: componentTitles[type]!,
       task: (_: unknown, task: Task) =>
         new Promise<void>((resolve, reject) => {
-          part.task = task
-          part.finish = resolve
-          part.fail = reject
+          component.task = task
+          component.finish = resolve
+          component.fail = reject
         }),
     }))
   }
 
-  on(event: EngineEvent): void {
-    const begun = event.resourcePreEvent?.metadata
-    const ended = event.resOutputsEvent?.metadata
-    const failed = event.resOpFailedEvent?.metadata
-    const said = event.diagnosticEvent
-    const urn = (begun ?? ended ?? failed ?? said)?.urn
-    const type = urn && partOf(urn)
-    const part = type ? this.#parts.get(type) : undefined
-    if (!urn || !part) return
+  on({ resourcePreEvent, resOutputsEvent, resOpFailedEvent, diagnosticEvent }: EngineEvent): void {
+    const urn = (resourcePreEvent ?? resOutputsEvent ?? resOpFailedEvent)?.metadata.urn ?? diagnosticEvent?.urn
+    const component = this.#components.get(componentOf(urn ?? '') ?? '')
+    if (!urn || !component) return
     const name = urn.split('::').at(-1)!
-    if (begun) {
-      clearTimeout(part.settled)
-      part.open.add(name)
-      part.begun = true
-    }
-    if (said?.severity.startsWith('info') && part.task) part.task.output = lastLine(said.message)
-    // A resource that its provider refuses to look at fails without having begun.
-    if (failed || said?.severity === 'error') {
-      clearTimeout(part.settled)
-      part.fail?.(new Error(`${name} failed`))
-    }
-    if (ended) {
-      part.open.delete(name)
-      clearTimeout(part.settled)
-      if (part.open.size === 0 && type !== urn.split('::')[2]) part.settled = setTimeout(() => part.finish?.(), quiet)
-    }
-    // On a terminal it is one moving line; elsewhere each would be a line of its own.
-    if (process.stdout.isTTY && part.task && part.open.size > 0 && (begun || ended))
-      part.task.output = [...part.open].join(', ')
+    if (resourcePreEvent) start(component, name)
+    if (diagnosticEvent?.severity.startsWith('info') && component.task)
+      component.task.output = lastLine(diagnosticEvent.message)
+    // A resource that its provider rejects fails without having started.
+    if (resOpFailedEvent || diagnosticEvent?.severity === 'error') fail(component, name)
+    if (resOutputsEvent) end(component, name, typesOf(urn).length > 1)
+    // On a terminal the output is one line that changes. Elsewhere every change would add a line.
+    if (process.stdout.isTTY && component.task && component.active.size > 0 && (resourcePreEvent || resOutputsEvent))
+      component.task.output = [...component.active].join(', ')
   }
 
   /**
-   * Ends all that is still open: the run is over. What never began is not part of this lab, or was not reached.
-   * @param failed whether it ended before all was made
+   * Ends every task: the run is over. A component that never started is not part of this lab, or was not reached.
+   * @param failed whether the run ended before everything was created
    */
   close(failed: boolean): void {
-    for (const part of this.#parts.values()) {
-      clearTimeout(part.settled)
-      if (failed || !part.begun || part.open.size > 0) part.task?.skip()
-      part.finish?.()
+    for (const component of this.#components.values()) {
+      clearTimeout(component.finishTimer)
+      if (failed || !component.started || component.active.size > 0) component.task?.skip()
+      component.finish?.()
     }
   }
 }
 
+function start(component: Component, name: string): void {
+  clearTimeout(component.finishTimer)
+  component.active.add(name)
+  component.started = true
+}
+
+function fail(component: Component, name: string): void {
+  clearTimeout(component.finishTimer)
+  component.fail?.(new Error(`${name} failed`))
+}
+
+/** @param child whether it is a resource of the component, not the component itself, which ends before them */
+function end(component: Component, name: string, child: boolean): void {
+  component.active.delete(name)
+  clearTimeout(component.finishTimer)
+  if (component.active.size === 0 && child) component.finishTimer = setTimeout(() => component.finish?.(), settleMs)
+}
+
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)!
 
-/** How tasks are shown: moving lines on a terminal, one line an event elsewhere, nothing with `--json`. */
-export function listr(tasks: ConstructorParameters<typeof Listr>[0], { silent }: { silent: boolean }): Listr {
-  return new Listr(tasks, {
+/** Creates the list of steps: lines that change on a terminal, one line for each event elsewhere, nothing with `--json`. */
+export const createSteps = <State extends object>(
+  // biome-ignore lint/suspicious/noExplicitAny: any renderer
+  steps: ListrTask<State, any, any>[],
+  { silent }: { silent: boolean },
+) =>
+  new Listr<State, 'default' | 'simple' | 'silent', 'simple' | 'silent'>(steps, {
     concurrent: false,
-    // It would end this process at the first Ctrl-C, and what it started would be killed instead of stopped.
+    // With its own handlers, the first Ctrl-C would end this process, and Pulumi would be killed instead of interrupted.
     registerSignalListeners: false,
     renderer: silent ? 'silent' : process.stdout.isTTY && process.stdout.columns >= 40 ? 'default' : 'simple',
     fallbackRenderer: silent ? 'silent' : 'simple',
@@ -115,5 +124,4 @@ export function listr(tasks: ConstructorParameters<typeof Listr>[0], { silent }:
       collapseSubtasks: false,
       showErrorMessage: false,
     } as never,
-  }) as Listr
-}
+  })

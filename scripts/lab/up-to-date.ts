@@ -7,25 +7,26 @@ import type { Lock } from '../../shared/lock.ts'
 import { labDir, labPath, projectDir } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
+import type { ClusterAccess } from '../cluster/kubectl.ts'
 import { outOfMemory, readWorkloads, type Workload } from '../cluster/workloads.ts'
 import { stateDigest } from '../pulumi/state.ts'
 
-// An `up` that has nothing to do should not take the seconds that Pulumi needs to find that out. It is skipped only where everything that
-// the program is made from is the same to the byte, the state is the one that the last `up` left, and all that it stood up is there and ready.
-// That is more than Pulumi would look at: without a refresh it does not see what somebody has deleted from the cluster.
+// Decides whether `lab up` can skip Pulumi, which needs seconds to find that nothing has changed. It can when the program's inputs are identical, the
+// state is the one that the last `up` left, and every workload is ready. Pulumi checks less: without a refresh it does not notice what was deleted from
+// the cluster.
 
 const recordSchema = z.object({
-  /** Of everything that decides what the program makes. */
+  /** Digest of everything that decides what the program creates. */
   inputs: z.string(),
-  /** Of Pulumi's state. */
+  /** Digest of Pulumi's state. */
   state: z.string(),
   workloads: z.array(z.object({ key: z.string(), release: z.string().optional() })),
 })
 
-const file = (): string => labPath('stood-up.json')
-const key = ({ namespace, kind, name }: Workload): string => `${namespace}/${kind}/${name}`
+const recordFile = (): string => labPath('stood-up.json')
+const keyOf = ({ namespace, kind, name }: Workload): string => `${namespace}/${kind}/${name}`
 
-/** Files that the program consists of or reads. */
+/** The files that the program consists of or reads. */
 const programFiles = [
   'index.ts',
   'Pulumi.yaml',
@@ -34,7 +35,7 @@ const programFiles = [
   'scripts/{cluster,context,engine,kernel,supplies}/**/*',
 ]
 
-/** A digest of everything that decides what the program makes. */
+/** Returns a digest of everything that decides what the program creates. */
 export function inputsDigest(settings: Settings, lock: Lock, source: string): string {
   const hash = createHash('sha256').update(JSON.stringify({ settings, lock, source, dir: labDir() }))
   const files = globSync(programFiles, { cwd: projectDir, withFileTypes: true })
@@ -44,39 +45,49 @@ export function inputsDigest(settings: Settings, lock: Lock, source: string): st
   return hash.digest('hex')
 }
 
-/** How things stand against the last `up`. */
-export interface Since {
-  /** `same`: nothing is to be done. `drifted`: not all that it stood up is there and ready. `changed`: something it was made from is different. */
-  is: 'same' | 'changed' | 'drifted'
-  /** Releases that are installed anew, and why. Helm by itself does not look at what has become of what it installed. */
+/** How the lab differs from what the last `up` created. */
+export interface LastUpComparison {
+  /** `changed`: other inputs or another state. `drifted`: a workload is missing or not ready. */
+  result: 'same' | 'changed' | 'drifted'
+  /** Helm releases to install again. Helm itself does not check what has become of the objects that it installed. */
   broken: { release: string; why: string }[]
 }
 
 /** Compares inputs, state and cluster with those of the last `up`. */
-export async function sinceLastUp(inputs: string): Promise<Since> {
-  const record = readStateFile(file(), recordSchema)
-  if (!record || record.inputs !== inputs || record.state !== stateDigest()) return { is: 'changed', broken: [] }
+export async function compareWithLastUp(access: ClusterAccess, inputs: string): Promise<LastUpComparison> {
+  const record = readStateFile(recordFile(), recordSchema)
+  if (!record || record.inputs !== inputs || record.state !== stateDigest()) return { result: 'changed', broken: [] }
   try {
-    const there = new Map((await readWorkloads()).map(workload => [key(workload), workload]))
-    const missing = record.workloads.filter(workload => !there.has(workload.key))
-    const waiting = [...there.values()].some(({ ready, wanted }) => ready < wanted || wanted === 0)
-    const why = new Map<string, string>()
-    for (const { release } of [...there.values()].filter(outOfMemory))
-      if (release) why.set(release, 'it ran out of memory again and again')
-    for (const { release } of missing) if (release) why.set(release, 'something of it was gone')
-    const broken = [...why].map(([release, why]) => ({ release, why }))
-    return { is: missing.length > 0 || waiting ? 'drifted' : 'same', broken }
+    return compareWorkloads(record.workloads, await readWorkloads(access))
   } catch (error) {
-    if (error instanceof LabError) return { is: 'drifted', broken: [] }
+    // The cluster does not respond.
+    if (error instanceof LabError) return { result: 'drifted', broken: [] }
     throw error
   }
 }
 
-/** Writes down what this `up` was made from and stood up. */
-export async function rememberUp(inputs: string): Promise<void> {
-  const workloads = (await readWorkloads()).map(workload => ({ key: key(workload), release: workload.release }))
-  writeStateFile(file(), { inputs, state: stateDigest(), workloads } satisfies z.infer<typeof recordSchema>)
+function compareWorkloads(
+  recorded: z.infer<typeof recordSchema>['workloads'],
+  workloads: Workload[],
+): LastUpComparison {
+  const keys = new Set(workloads.map(keyOf))
+  const missing = recorded.filter(({ key }) => !keys.has(key))
+  const unready = workloads.some(({ ready, wanted }) => ready < wanted || wanted === 0)
+  const reasons = new Map<string, string>()
+  for (const { release } of workloads.filter(outOfMemory))
+    if (release) reasons.set(release, 'it kept running out of memory')
+  for (const { release } of missing) if (release) reasons.set(release, 'some of its objects were missing')
+  return {
+    result: missing.length > 0 || unready ? 'drifted' : 'same',
+    broken: [...reasons].map(([release, why]) => ({ release, why })),
+  }
 }
 
-/** Forgets it: something has begun that may leave things otherwise. */
-export const forgetUp = (): void => rmSync(file(), { force: true })
+/** Records the inputs and the workloads of a successful `up`. */
+export async function recordUp(access: ClusterAccess, inputs: string): Promise<void> {
+  const workloads = (await readWorkloads(access)).map(workload => ({ key: keyOf(workload), release: workload.release }))
+  writeStateFile(recordFile(), { inputs, state: stateDigest(), workloads } satisfies z.infer<typeof recordSchema>)
+}
+
+/** Deletes the record, before a run that can change the lab. */
+export const clearUpRecord = (): void => rmSync(recordFile(), { force: true })

@@ -1,172 +1,241 @@
+import type { ListrTaskWrapper } from 'listr2'
 import { LabError } from '../../shared/lab-error.ts'
-import { readPolicy } from '../../shared/policy-file.ts'
+import { readLabPolicy } from '../../shared/policy-file.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { checkRecording } from '../../stacks/monitoring/recording.ts'
+import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
 import { nodeState } from '../cluster/kind.ts'
 import { type Context, loadContext } from '../context/context.ts'
 import { requireHealthy } from '../doctor/preflight.ts'
 import { kernelDecision } from '../kernel/decision.ts'
-import { chooseEventSource } from '../kernel/event-source.ts'
-import { droppedReleases, repair } from '../pulumi/repair.ts'
-import { interruption, type RunResult, runPulumi } from '../pulumi/run.ts'
+import { eventSource, eventSourceReason } from '../kernel/event-source.ts'
+import { type Repairs, repair } from '../pulumi/repair.ts'
+import { interruptedError, runPulumi } from '../pulumi/run.ts'
 import { ensureStack } from '../pulumi/stack.ts'
 import { stateResources } from '../pulumi/state.ts'
-import { chartsOf, ensureCharts } from '../supplies/charts.ts'
-import { firstData } from './first-data.ts'
-import { firstPolicies } from './first-policies.ts'
-import { withLabLock } from './run-lock.ts'
-import { listr, UpProgress } from './up-progress.ts'
-import { forgetUp, inputsDigest, rememberUp, type Since, sinceLastUp } from './up-to-date.ts'
+import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
+import { recordPulumi, withLabLock } from './run-lock.ts'
+import { createSteps, UpProgress } from './up-progress.ts'
+import { clearUpRecord, compareWithLastUp, inputsDigest, type LastUpComparison, recordUp } from './up-to-date.ts'
+import { waitForData } from './wait-for-data.ts'
+import { waitForPolicies } from './wait-for-policies.ts'
 
 /** What `lab up` has done. */
 export interface UpResult {
   settings: Settings
   source: 'live' | 'replay'
-  /** Why this source. */
+  /** Why the lab uses this source. */
   why: string
-  /** From the start of the command, in seconds. */
+  /** Since the start of the command. */
   seconds: number
   changes: Record<string, number>
+  /** What was repaired, one line each. */
   mended: string[]
-  /** Charts that had no digest in the lock and are trusted from now on as they came. */
+  /** Charts without a digest in the lock file, whose downloaded digest is remembered. */
   remembered: string[]
 }
 
-/**
- * Stands the lab up and returns when there is something to see in it.
- * @throws LabError for whatever is the user's to mend. What is half-made then, the next `up` or `down` mends.
- */
-export async function upLab({ silent }: { silent: boolean }): Promise<UpResult> {
-  const began = performance.now()
-  return withLabLock('up', async () => {
-    const interrupt = new AbortController()
-    // The first Ctrl-C asks Pulumi to stop in order, and ends at once whatever else is under way; the second does not wait for it.
-    const onSignal = () => (interrupt.signal.aborted ? process.exit(130) : interrupt.abort())
-    process.on('SIGINT', onSignal)
-    process.on('SIGTERM', onSignal)
-    try {
-      return await steps(began, silent, interrupt.signal)
-    } finally {
-      process.off('SIGINT', onSignal)
-      process.off('SIGTERM', onSignal)
-    }
-  })
+interface UpOptions {
+  silent: boolean
+  load?: () => Promise<Context>
 }
 
-async function steps(began: number, silent: boolean, signal: AbortSignal): Promise<UpResult> {
-  let context!: Context
-  let mended: string[] = []
-  let remembered: string[] = []
-  let result: RunResult = { changes: {}, seconds: 0 }
-  let source!: 'live' | 'replay'
-  let why = ''
-  let inputs = ''
-  let since: Since = { is: 'changed', broken: [] }
-  const progress = new UpProgress()
+/** What the steps pass on: each sets the fields that later ones read. */
+class UpState {
+  readonly signal: AbortSignal
+  readonly progress = new UpProgress()
+  context!: Context
+  /** Whether the cluster was running when the command started. */
+  running!: boolean
+  source!: 'live' | 'replay'
+  why!: string
+  inputs!: string
+  repairs: Repairs = { done: [], deletedReleases: [] }
+  comparison: LastUpComparison = { result: 'changed', broken: [] }
+  changes: Record<string, number> = {}
+  remembered: string[] = []
+  /** The first error. The steps after it are skipped. */
+  failure: unknown
 
-  const prepare = async () => {
-    context = await loadContext()
-    const { settings, lock, env } = context
-    // The program reads them too, but by then a node is being made.
-    for (const name of settings.policies.apply) readPolicy(name, settings.policies.apply)
-    const exists = settings.cluster.mode === 'existing' || (await nodeState(settings.cluster.name)) === 'running'
-    const [charts, decision] = await Promise.all([
-      ensureCharts(lock, chartsOf(settings)),
-      kernelDecision({ cluster: settings.cluster }),
-      // A lab that runs has passed them, and holds its own ports.
-      exists ? undefined : requireHealthy(settings, lock),
-    ])
-    remembered = charts
-      .filter(chart => chart.trust === 'first seen' && chart.fetched)
-      .map(chart => `chart ${chart.name} ${chart.version}: no digest was known; this one is remembered`)
-    source = await chooseEventSource(settings, decision)
-    if (source === 'replay') checkRecording()
-    why = settings.tetragon.source === 'auto' ? decision.why : 'as set by tetragon.source'
-    mended = await repair(settings, env)
-    await ensureStack(env)
-    inputs = inputsDigest(settings, lock, source)
-    since = exists ? await sinceLastUp(inputs) : { is: 'changed', broken: [] }
-    if (since.is === 'drifted')
-      mended.push(...since.broken.map(({ release, why }) => `installed ${release} anew: ${why}`))
+  constructor(signal: AbortSignal) {
+    this.signal = signal
   }
+}
 
-  const deploy = async () => {
-    forgetUp()
-    const gone = droppedReleases(mended)
-    const broken = since.broken.map(({ release }) => release).filter(release => !gone.includes(release))
-    const replace = stateResources()
-      .filter(({ type, urn }) => type === 'kubernetes:helm.sh/v3:Release' && broken.includes(urn.split('::').at(-1)!))
-      .map(({ urn }) => urn)
-    let failed = true
-    try {
-      result = await runPulumi('up', {
-        env: context.env,
-        signal,
-        onEvent: event => progress.on(event),
-        refresh: since.is === 'drifted',
-        replace,
-      })
-      await rememberUp(inputs)
-      failed = false
-    } finally {
-      progress.close(failed)
-    }
+/**
+ * Starts the lab, or brings it in line with the settings, and returns when there is data to see.
+ * @param options.silent show no progress
+ * @throws LabError for everything that the user can fix. The next `up` or `down` repairs what is incomplete then.
+ */
+export async function upLab({ silent, load = loadContext }: UpOptions): Promise<UpResult> {
+  const startedAt = performance.now()
+  return withLabLock('up', () =>
+    withInterruption(async signal => {
+      const state = new UpState(signal)
+      await runSteps(state, { silent, load })
+      return {
+        settings: state.context.settings,
+        source: state.source,
+        why: state.why,
+        seconds: (performance.now() - startedAt) / 1000,
+        changes: state.changes,
+        mended: state.repairs.done,
+        remembered: state.remembered,
+      }
+    }),
+  )
+}
+
+/** Passes a signal that the first Ctrl-C aborts, so that Pulumi can stop in order. The second one ends this process. */
+async function withInterruption<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const onSignal = () => (controller.signal.aborted ? process.exit(130) : controller.abort())
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  try {
+    return await work(controller.signal)
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
   }
+}
 
-  /** Of a step that makes nothing: an interruption does not wait for its end. */
-  const interruptible = <T>(step: Promise<T>): Promise<T> =>
-    Promise.race([
-      step,
-      new Promise<never>((_, reject) => {
-        const stop = () => reject(interruption('up'))
-        if (signal.aborted) stop()
-        else signal.addEventListener('abort', stop, { once: true })
-      }),
-    ])
-
-  let failure: unknown
-  // The whole error comes at the end, once.
-  const keep = (error: unknown) => {
-    failure ??= error
-    throw error instanceof LabError ? new Error(error.found) : error
-  }
-  await listr(
+async function runSteps(state: UpState, { silent, load }: Required<UpOptions>): Promise<void> {
+  const steps = createSteps<UpState>(
     [
-      { title: 'Look at the machine, fetch what is missing', task: () => interruptible(prepare()).catch(keep) },
       {
-        title: 'Stand up the lab',
-        skip: () => since.is === 'same' && 'Nothing to do: everything is as it was stood up',
-        task: (_, task) =>
-          task.newListr([{ title: 'Pulumi', task: () => deploy().catch(keep) }, ...progress.tasks()], {
+        title: 'Check the machine and download what is missing',
+        task: step(async state => {
+          await loadInputs(state, load)
+          await checkMachine(state)
+          await repairLab(state)
+          await compare(state)
+        }),
+      },
+      {
+        title: 'Start the lab',
+        skip: ({ comparison }) => comparison.result === 'same' && 'Nothing has changed since the last `lab up`',
+        task: ({ progress }, task) =>
+          task.newListr([{ title: 'Pulumi', task: uninterruptedStep(deploy) }, ...progress.tasks()], {
             concurrent: true,
             exitOnError: false,
           }),
       },
       {
         title: 'Wait for the first data',
-        skip: () => failure !== undefined,
-        task: (_, task) => interruptible(firstData(context.settings, line => (task.output = line))).catch(keep),
+        skip: ({ failure }) => failure !== undefined,
+        task: step(({ context }, task) => waitForData(context, names => (task.output = names))),
       },
       {
         title: 'Wait until the agent has loaded the policies',
-        skip: () => failure !== undefined || (source === 'replay' && 'No agent runs: the events are a recording'),
-        task: () => firstPolicies(context.settings.policies.apply).catch(keep),
+        skip: ({ failure, source }) =>
+          failure !== undefined || (source === 'replay' && 'No agent is running: the events are a replay'),
+        task: step(({ context }) => waitForPolicies(context, context.settings.policies.apply)),
       },
     ],
     { silent },
   )
-    .run()
-    .catch((error: unknown) => {
-      failure ??= error
-    })
-  if (failure) throw failure
-  return {
-    settings: context.settings,
-    source,
-    why,
-    seconds: (performance.now() - began) / 1000,
-    changes: since.is === 'same' ? { same: stateResources().length } : result.changes,
-    mended,
-    remembered,
+  await steps.run(state).catch((error: unknown) => {
+    state.failure ??= error
+  })
+  if (state.failure) throw state.failure
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any renderer
+type Step = (state: UpState, task: ListrTaskWrapper<UpState, any, any>) => Promise<void>
+
+/** A step that an interruption ends at once. */
+const step = (run: Step): Step => uninterruptedStep((state, task) => untilAborted(run(state, task), state.signal))
+
+/** Records the error of a step, which the command prints at its end. The list of steps shows the first line. */
+const uninterruptedStep =
+  (run: Step): Step =>
+  async (state, task) => {
+    try {
+      await run(state, task)
+    } catch (error) {
+      state.failure ??= error
+      throw error instanceof LabError ? new Error(error.found) : error
+    }
   }
+
+const untilAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
+  Promise.race([
+    work,
+    new Promise<never>((_, reject) => {
+      const abort = () => reject(interruptedError('up'))
+      if (signal.aborted) abort()
+      else signal.addEventListener('abort', abort, { once: true })
+    }),
+  ])
+
+async function loadInputs(state: UpState, load: () => Promise<Context>): Promise<void> {
+  state.context = await load()
+  const { settings } = state.context
+  const { apply } = settings.policies
+  // The program reads the policies too, but only after it has started to create a node.
+  for (const name of apply) readLabPolicy(name, apply)
+  state.running = settings.cluster.mode === 'existing' || (await nodeState(settings.cluster.name)) === 'running'
+}
+
+async function checkMachine(state: UpState): Promise<void> {
+  const { settings, lock, env } = state.context
+  const [charts, decision] = await Promise.all([
+    ensureCharts(lock, requiredCharts(settings)),
+    kernelDecision({ cluster: settings.cluster, env }),
+    // A running lab has passed these checks, and uses the ports itself.
+    state.running ? undefined : requireHealthy(settings, lock),
+  ])
+  state.remembered = charts
+    .filter(chart => chart.trust === 'first seen' && chart.fetched)
+    .map(
+      ({ name, version }) => `The lock file has no digest for chart ${name} ${version}: remembered the downloaded one`,
+    )
+  state.source = eventSource(settings, decision)
+  state.why = eventSourceReason(settings, decision)
+  if (state.source === 'replay') checkRecording()
+}
+
+async function repairLab(state: UpState): Promise<void> {
+  state.repairs = await repair(state.context)
+  await ensureStack(state.context.env)
+}
+
+async function compare(state: UpState): Promise<void> {
+  const { settings, lock } = state.context
+  state.inputs = inputsDigest(settings, lock, state.source)
+  if (state.running) state.comparison = await compareWithLastUp(state.context, state.inputs)
+  const { result, broken } = state.comparison
+  if (result === 'same') state.changes = { same: stateResources().length }
+  if (result === 'drifted')
+    state.repairs.done.push(...broken.map(({ release, why }) => `reinstalled ${release}: ${why}`))
+}
+
+async function deploy(state: UpState): Promise<void> {
+  const { context, progress, comparison, signal } = state
+  clearUpRecord()
+  let failed = true
+  try {
+    const { changes } = await runPulumi('up', {
+      env: context.env,
+      signal,
+      onStart: recordPulumi,
+      onEvent: event => progress.on(event),
+      refresh: comparison.result === 'drifted',
+      replace: releasesToReplace(state),
+    })
+    state.changes = changes
+    await recordUp(context, state.inputs)
+    failed = false
+  } finally {
+    progress.close(failed)
+  }
+}
+
+/** Returns the URNs of the broken releases. Pulumi itself notices those whose record was deleted. */
+function releasesToReplace({ comparison, repairs }: UpState): string[] {
+  const broken = new Set(comparison.broken.map(({ release }) => release))
+  for (const release of repairs.deletedReleases) broken.delete(release)
+  return stateResources()
+    .filter(({ type, urn }) => type === 'kubernetes:helm.sh/v3:Release' && broken.has(urn.split('::').at(-1)!))
+    .map(({ urn }) => urn)
 }

@@ -1,68 +1,64 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 
-// Programs that the lab has started and that may outlive it, when it is killed: numbers of processes are given out again, so a number alone
-// says nothing, and each is looked at before it is ended.
+// Finds and ends the programs that a killed `lab up` has left behind. The system reuses process ids, so each process is identified by its command
+// line or its environment before it is ended.
 
-/** What a process was started with, as `ps` shows it; undefined where there is none of that number. */
-export async function argumentsOf(pid: number): Promise<string | undefined> {
-  const { stdout, failed } = await execa('ps', ['-o', 'args=', '-p', String(pid)], { reject: false })
-  return failed ? undefined : stdout.trim()
-}
-
-/** Whether the process of that number runs Pulumi's engine. */
-export const isPulumi = async (pid: number): Promise<boolean> =>
-  /^(.*\/)?pulumi (up|destroy|refresh|preview)\b/.test((await argumentsOf(pid)) ?? '')
-
-/**
- * What a program finds in its environment that Pulumi has started, or one of those in turn. Whose parent is dead it still tells apart: a Pulumi that
- * is killed leaves its plugins behind, and they finish what they were at.
- */
-export const runVariable = 'LAB_RUN'
-
-/** A Pulumi that the lab has started. */
+/** A `pulumi` that the lab has started. */
 export interface PulumiRun {
-  /** Number of its process. */
+  /** Its process id. */
   pulumi: number
-  /** What it has in `LAB_RUN`, and no other. */
+  /** Its value of `LAB_RUN`, which no other run has. */
   run: string
 }
 
 /**
- * Ends a Pulumi, and whatever it has started that is left: asks Pulumi first, and does not ask any more after a while.
- * @param seconds how long it may take to end in order
+ * An environment variable that every program of a Pulumi run inherits. It finds the plugins of a killed Pulumi: they have lost their parent, and
+ * finish what they were doing.
  */
-export async function endRun({ pulumi, run }: PulumiRun, seconds = 20): Promise<void> {
-  if (await isPulumi(pulumi)) {
-    signal(pulumi, 'SIGINT')
-    for (const end = Date.now() + seconds * 1000; Date.now() < end && signal(pulumi, 0); ) await sleep(200)
-  }
-  await endLeft(run)
+export const runVariable = 'LAB_RUN'
+
+/** Returns whether the process is a Pulumi that works on a stack. */
+export async function isPulumi(pid: number): Promise<boolean> {
+  const { stdout } = await execa('ps', ['-o', 'args=', '-p', String(pid)], { reject: false })
+  return /^(.*\/)?pulumi (up|destroy|refresh|preview)\b/.test(stdout.trim())
 }
 
-/** Ends what is left of a run, at once. What is being started meanwhile is found the next time round. */
-export async function endLeft(run: string): Promise<void> {
+/**
+ * Interrupts a Pulumi run and waits for it to end, then kills what is left of it.
+ * @param timeoutMs how long Pulumi may take to end by itself
+ */
+export async function stopRun({ pulumi, run }: PulumiRun, timeoutMs = 20_000): Promise<void> {
+  if (await isPulumi(pulumi)) {
+    send(pulumi, 'SIGINT')
+    for (const deadline = Date.now() + timeoutMs; Date.now() < deadline && send(pulumi, 0); ) await sleep(200)
+  }
+  await killRun(run)
+}
+
+/** Kills every process of a run. A process that is started meanwhile is killed in the next round. */
+export async function killRun(run: string): Promise<void> {
   for (let round = 0; round < 20; round++) {
-    const left = await processesOf(run)
-    if (left.length === 0) return
-    for (const pid of left) signal(pid, 'SIGKILL')
+    const pids = await processesOf(run)
+    if (pids.length === 0) return
+    for (const pid of pids) send(pid, 'SIGKILL')
     await sleep(100)
   }
 }
 
-/** Numbers of the processes of a run. */
+/** Returns the ids of a run's processes. */
 export async function processesOf(run: string): Promise<number[]> {
-  // With their environment, which the two families of ps ask for in ways of their own.
-  const all = process.platform === 'darwin' ? ['-axwwE', '-o', 'pid=,command='] : ['axeww', '-o', 'pid=,args=']
-  const { stdout } = await execa('ps', all, { reject: false })
+  // BSD and GNU ps have different options for printing the environment.
+  const options = process.platform === 'darwin' ? ['-axwwE', '-o', 'pid=,command='] : ['axeww', '-o', 'pid=,args=']
+  const { stdout } = await execa('ps', options, { reject: false })
   const lines = stdout.split('\n').filter(line => line.includes(` ${runVariable}=${run}`))
   return lines.map(line => Number.parseInt(line, 10))
 }
 
-/** Sends a signal, or with 0 none. @returns whether there is such a process. */
-function signal(pid: number, which: NodeJS.Signals | 0): boolean {
+/** Sends a signal, or with 0 none. @returns whether the process exists. */
+function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(pid, which)
+    process.kill(pid, signal)
     return true
   } catch {
     return false

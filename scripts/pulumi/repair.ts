@@ -2,142 +2,153 @@ import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { namespaces } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { deleteCluster, isForgotten, mendRecords, revive, settledNodeState } from '../cluster/kind.ts'
-import { kubectlJson } from '../cluster/kubectl.ts'
+import { deleteCluster, isForgotten, repairRecords, revive, settledNodeState } from '../cluster/kind.ts'
+import { kubeArgs, kubectlJson } from '../cluster/kubectl.ts'
+import type { Context } from '../context/context.ts'
 import { stateDir } from '../context/environment.ts'
 import { isPulumi } from './processes.ts'
 import {
-  breakLock,
-  dropState,
-  forgetState,
+  clearState,
+  deleteState,
   hasPendingOperations,
   isLocked,
   lockHolders,
-  mendStore,
+  removeLocks,
+  repairStore,
   stateHasNode,
   stateProblem,
   stateResources,
 } from './state.ts'
 
-/** What is done is said at the end, a line each. */
-const silently = (): void => {}
+/** What was repaired. */
+export interface Repairs {
+  /** One line for each repair. */
+  done: string[]
+  /** Helm releases whose records were deleted. Pulumi installs them again. */
+  deletedReleases: string[]
+}
+
+/** `lab up` prints each repair at its end. */
+const silent = (): void => {}
 
 /**
- * Makes sure that no Pulumi works on the stack which this lab did not start.
- * @throws LabError when one does.
+ * Makes sure that no Pulumi is working on the stack that the lab has not started.
+ * @throws LabError when one is.
  */
 export async function requireNoOtherUpdate(): Promise<void> {
   for (const pid of lockHolders())
     if (await isPulumi(pid))
       throw new LabError({
-        found: `a pulumi that was started by hand is working on the lab (process ${pid})`,
-        expected: 'one at a time',
-        next: `wait for it, or stop it: kill -INT ${pid}`,
+        found: `A pulumi that you started by hand is working on the lab (pid ${pid})`,
+        next: `wait until it has finished, or stop it: kill -INT ${pid}`,
       })
 }
 
 /**
- * Puts right what an interrupted or vanished lab left behind, so that `up` and `down` can go on from there. The caller holds the lab's
- * lock: no other update runs.
- * @returns what was mended, a line each.
- * @throws LabError when a Pulumi that was started by hand is at work.
+ * Repairs what an interrupted `lab up` or a lost cluster has left behind, so that `up` and `down` can continue. The caller holds the lab's lock.
+ * @throws LabError when a Pulumi that was started by hand is working on the stack.
  */
-export async function repair(settings: Settings, env: Record<string, string>): Promise<string[]> {
-  const done: string[] = []
+export async function repair(context: Context): Promise<Repairs> {
+  const { settings } = context
   await requireNoOtherUpdate()
-  if (isLocked()) {
-    breakLock()
-    done.push('broke the lock of an update that was killed')
-  }
-  if (mendStore()) done.push("removed damaged files beside Pulumi's state")
-  const problem = stateProblem()
-  if (problem) {
-    await startAnew(settings, problem)
-    done.push(`dropped Pulumi's state, which ${problem}: all is made anew`)
-  }
-  if (settings.cluster.mode === 'existing') return done
-  const { name } = settings.cluster
-  const state = await settledNodeState(name)
-  if (state === undefined) {
-    // All that the state describes lived in the node.
-    if (stateHasNode() || hasPendingOperations()) {
-      forgetState()
-      done.push('forgot a cluster that is gone')
-    }
-    return done
-  }
-  if (stateHasNode()) done.push(...(await mendRecords(name)))
-  if (await isForgotten(name)) {
-    await deleteCluster(name, silently)
-    forgetState()
-    return [...done, 'removed a cluster of this lab, of which nothing was known any more']
-  }
-  // One that Pulumi does not know yet was cut off while it was made: making it goes on from there by itself.
-  if (!stateHasNode()) return done
-  if (state !== 'running') done.push(`started the node, which was ${state}`)
-  const stray = state === 'running' ? await dropUnknownReleases(env) : undefined
-  if (stray) return [...done, ...stray]
-  if (await revive(name, state, silently)) return [...done, ...((await dropUnknownReleases(env)) ?? [])]
-  await deleteCluster(name, silently)
-  forgetState()
-  return [...done, 'removed a cluster that did not answer any more']
+  const done = await repairState(context)
+  if (settings.cluster.mode === 'existing') return { done, deletedReleases: [] }
+  const cluster = await repairCluster(context)
+  return { done: [...done, ...cluster.done], deletedReleases: cluster.deletedReleases }
 }
 
-/** Without a state nothing tells what is in the cluster. The lab's own is quickly made; what is in another's stays for its owner to remove. */
-async function startAnew({ cluster }: Settings, problem: string): Promise<void> {
+async function repairState({ settings, env }: Context): Promise<string[]> {
+  const done: string[] = []
+  if (isLocked()) {
+    removeLocks()
+    done.push('removed the lock of an update that was killed')
+  }
+  if (repairStore()) done.push("deleted damaged files beside Pulumi's state")
+  const problem = stateProblem()
+  if (problem) {
+    requireOwnCluster(settings, problem)
+    // Without the state nothing tells what is in the cluster. A new one is quickly created.
+    await deleteCluster(settings.cluster.name, env, silent)
+    deleteState()
+    done.push(`deleted Pulumi's state, which ${problem}. The lab is created from scratch`)
+  }
+  return done
+}
+
+/** What the lab has installed in the user's own cluster is the user's to remove. */
+function requireOwnCluster({ cluster }: Settings, problem: string): void {
   if (cluster.mode === 'existing')
     throw new LabError({
       found: `Pulumi's state in ${stateDir()} ${problem}`,
-      expected: `to know what the lab made in ${cluster.context}, and so be able to remove it`,
+      expected: `a state that lists what the lab has installed in ${cluster.context}, so that the lab can remove it`,
       next: `kubectl --context ${cluster.context} delete namespace ${Object.values(namespaces).join(' ')} && rm -r ${stateDir()}`,
     })
-  await deleteCluster(cluster.name, silently)
-  dropState()
 }
 
-const droppedRelease = 'dropped the half-made release '
+async function repairCluster(context: Context): Promise<Repairs> {
+  const { name } = context.settings.cluster
+  const { env } = context
+  const node = await settledNodeState(name)
+  if (node === undefined) return { done: forgetLostCluster(), deletedReleases: [] }
+  const done = stateHasNode() ? await repairRecords(name, env) : []
+  const recreate = async (why: string): Promise<Repairs> => {
+    await deleteCluster(name, env, silent)
+    clearState()
+    return { done: [...done, `deleted a cluster that ${why}`], deletedReleases: [] }
+  }
+  if (await isForgotten(name)) return recreate('this lab had created, but had no record of')
+  // Pulumi does not know the node when its creation was interrupted. The next `up` continues it.
+  if (!stateHasNode()) return { done, deletedReleases: [] }
+  if (node !== 'running') done.push(`started the node, which was ${node}`)
+  // A running node is expected to answer: starting it again would take seconds.
+  let deletedReleases = node === 'running' ? await deleteUnfinishedReleases(context) : undefined
+  if (!deletedReleases) {
+    if (!(await revive(name, node, env, silent))) return recreate('did not respond')
+    deletedReleases = (await deleteUnfinishedReleases(context)) ?? []
+  }
+  done.push(...deletedReleases.map(release => `deleted the record of the unfinished release ${release}`))
+  return { done, deletedReleases }
+}
 
-/** Names of the releases whose records were dropped, of what was mended: Pulumi finds them gone, and installs them by itself. */
-export const droppedReleases = (mended: readonly string[]): string[] =>
-  mended.filter(line => line.startsWith(droppedRelease)).map(line => line.slice(droppedRelease.length))
+/** Everything that the state describes was in the node. */
+function forgetLostCluster(): string[] {
+  if (!stateHasNode() && !hasPendingOperations()) return []
+  clearState()
+  return ['cleared the state of a cluster that no longer exists']
+}
 
 interface Secrets {
   items: { metadata: { name: string; labels: { name: string; status: string } } }[]
 }
 
 /**
- * Helm remembers a release from the moment it begins. One that Pulumi does not know of was cut off in between, and would be refused as
- * "cannot re-use a name": its record is dropped, and the next install takes over the objects that it made.
- * @returns what was dropped; undefined when the cluster does not answer.
+ * Deletes the records of Helm releases that Pulumi does not know, or that are pending. Helm writes a release's record when the installation starts, and
+ * would reject the next one with "cannot re-use a name". The next installation adopts the objects of the interrupted one.
+ * @returns the releases; undefined when the cluster does not respond.
  */
-async function dropUnknownReleases(env: Record<string, string>): Promise<string[] | undefined> {
+async function deleteUnfinishedReleases(context: Context): Promise<string[] | undefined> {
   const known = new Set(
     stateResources()
       .filter(resource => resource.type === 'kubernetes:helm.sh/v3:Release')
       .map(resource => resource.urn.split('::').at(-1)),
   )
+  const inMonitoring = ['-n', namespaces.monitoring]
   let secrets: Secrets
   try {
-    secrets = await kubectlJson<Secrets>([
-      'get',
-      'secrets',
-      '-n',
-      namespaces.monitoring,
-      '-l',
-      'owner=helm',
-      '--request-timeout=5s',
-    ])
+    const args = ['get', 'secrets', ...inMonitoring, '-l', 'owner=helm', '--request-timeout=5s']
+    secrets = await kubectlJson<Secrets>(context, args)
   } catch (error) {
     if (!(error instanceof LabError)) throw error
     return undefined
   }
-  const stray = secrets.items.filter(
+  const unfinished = secrets.items.filter(
     ({ metadata: { labels } }) => !known.has(labels.name) || labels.status.startsWith('pending'),
   )
-  if (stray.length === 0) return []
-  await execa('kubectl', ['delete', 'secret', '-n', namespaces.monitoring, ...stray.map(item => item.metadata.name)], {
-    env,
+  if (unfinished.length === 0) return []
+  const names = unfinished.map(({ metadata }) => metadata.name)
+  await execa('kubectl', [...kubeArgs(context.settings), 'delete', 'secret', ...inMonitoring, ...names], {
+    env: context.env,
     reject: false,
   })
-  return stray.map(({ metadata: { labels } }) => `${droppedRelease}${labels.name}`)
+  return unfinished.map(({ metadata: { labels } }) => labels.name)
 }

@@ -3,14 +3,14 @@ import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { stackName } from '../../shared/names.ts'
 import { projectDir } from '../../shared/paths.ts'
-import { forgetSalt, stackExists } from './state.ts'
+import { removeSalt, stackExists } from './state.ts'
 
-/** Makes the stack where there is none, so that `lab up` and plain `pulumi up` find the same. @throws LabError when Pulumi cannot. */
-export async function ensureStack(env: Record<string, string>): Promise<void> {
+/** Creates the stack if it does not exist, for `lab up` and for plain `pulumi up`. @throws LabError when Pulumi cannot. */
+export async function ensureStack(env: Readonly<Record<string, string>>): Promise<void> {
   if (stackExists() && existsSync(env.PULUMI_CONFIG_PASSPHRASE_FILE!)) return
-  requireWritable()
-  // One from a state that was removed would not fit the new passphrase.
-  forgetSalt()
+  requireWritableCheckout()
+  // The salt of a deleted state does not fit the new passphrase.
+  removeSalt()
   const result = await execa('pulumi', ['stack', 'init', stackName, '--non-interactive'], {
     cwd: projectDir,
     env,
@@ -20,19 +20,18 @@ export async function ensureStack(env: Record<string, string>): Promise<void> {
   if (result.failed && !/already exists/.test(result.all))
     throw new LabError({
       found: `pulumi stack init failed: ${result.all.trim().split('\n').at(-1)}`,
-      expected: 'a stack in .lab/state',
       next: './lab doctor',
     })
 }
 
-/** Pulumi notes in the stack's settings file how its secrets are kept. */
-function requireWritable(): void {
+/** Pulumi writes the salt of its secrets into the stack's settings file. */
+function requireWritableCheckout(): void {
   try {
     accessSync(projectDir, constants.W_OK)
   } catch {
     throw new LabError({
-      found: `${projectDir} may not be written to`,
-      expected: 'a checkout of your own: Pulumi keeps a line in its settings file',
+      found: `The folder ${projectDir} is read-only`,
+      expected: 'your own copy of the repository, because Pulumi writes to its settings file',
       next: `git clone ${JSON.stringify(projectDir)} ~/tetragon-lab && cd ~/tetragon-lab && ./lab up`,
     })
   }

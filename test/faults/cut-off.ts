@@ -27,7 +27,7 @@ export function cutOffFaults(): void {
   for (const [index, stage] of stages.entries()) {
     fault(`Ctrl-C while up ${stage}`, async notes => {
       notes.saw = refusal(await during('up', stage, () => void process.kill(workingLab(), 'SIGINT')))
-      expect(notes.saw).toBe('up was interrupted')
+      expect(notes.saw).toBe('`lab up` was interrupted')
       notes.next = index % 2 ? await upMends() : await downMends()
       if (index % 2) await downMends()
     })
@@ -55,7 +55,7 @@ export function cutOffFaults(): void {
       second = await lab('up', '--json')
     })
     notes.saw = refusal(second)
-    expect(notes.saw).toMatch(/`lab up` is under way/)
+    expect(notes.saw).toMatch(/`lab up` has been running/)
     expect(first.exitCode, first.stderr).toBe(0)
     notes.next = `the first goes on; ${await upMends()}`
   })
