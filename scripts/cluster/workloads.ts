@@ -1,31 +1,27 @@
 import { namespaces } from '../../shared/names.ts'
 import { type ClusterAccess, kubectlJson } from './kubectl.ts'
 
-// What the lab has in its namespaces, as Kubernetes counts it, and where not all of it is ready, why.
-
-/** A workload: how many of its pods are ready. */
+/** A Deployment, DaemonSet or StatefulSet, and how many of its pods are ready. */
 export interface Workload {
   namespace: string
   name: string
   kind: string
   ready: number
   wanted: number
-  /** The Helm release that it belongs to, if to one. */
+  /** The Helm release that it belongs to. */
   release?: string
-  /** Where not all are ready: what is the matter with the first that is not, if Kubernetes knows. */
-  trouble?: Trouble
+  /** Why the first unready pod is not ready, where Kubernetes gives a reason. */
+  trouble?: PodTrouble
 }
 
-/** What is the matter with a pod. */
-export interface Trouble {
-  /** In Kubernetes' words: `OOMKilled`, `ImagePullBackOff`, `Unschedulable`, … */
+/** Why a pod is not ready. */
+export interface PodTrouble {
+  /** As Kubernetes names it: `OOMKilled`, `ImagePullBackOff`, `Unschedulable`, … */
   reason: string
-  /** How often it was started again. */
   restarts: number
 }
 
-/** What Kubernetes knows any object by. */
-export interface Metadata {
+export interface ObjectMetadata {
   name: string
   namespace: string
   labels?: Record<string, string>
@@ -35,7 +31,7 @@ export interface Metadata {
 
 interface Controller {
   kind: string
-  metadata: Metadata
+  metadata: ObjectMetadata
   spec: { replicas?: number }
   status: { readyReplicas?: number; numberReady?: number; desiredNumberScheduled?: number }
 }
@@ -47,10 +43,10 @@ interface ContainerStatus {
   lastState?: { terminated?: { reason?: string } }
 }
 
-/** A pod, as far as it tells what is the matter with it. */
+/** The fields of a pod that explain why it is not ready. */
 export interface PodState {
   kind: 'Pod'
-  metadata: Metadata
+  metadata: ObjectMetadata
   status: {
     conditions?: { type: string; status: string; reason?: string }[]
     initContainerStatuses?: ContainerStatus[]
@@ -58,42 +54,39 @@ export interface PodState {
   }
 }
 
-/** Deployments, DaemonSets and StatefulSets of the lab's namespaces. */
+/** Reads the workloads in the lab's namespaces. */
 export async function readWorkloads(access: ClusterAccess): Promise<Workload[]> {
+  const kinds = 'deployments,daemonsets,statefulsets,pods'
   const lists = await Promise.all(
     Object.values(namespaces).map(namespace =>
-      kubectlJson<{ items: (Controller | PodState)[] }>(access, [
-        'get',
-        'deployments,daemonsets,statefulsets,pods',
-        '-n',
-        namespace,
-      ]),
+      kubectlJson<{ items: (Controller | PodState)[] }>(access, ['get', kinds, '-n', namespace]),
     ),
   )
   const items = lists.flatMap(list => list.items)
-  const pods = items.filter((item): item is PodState => item.kind === 'Pod')
-  return items
-    .filter((item): item is Controller => item.kind !== 'Pod')
-    .map(({ kind, metadata: { name, namespace, annotations }, spec, status }) => {
-      const ready = status.readyReplicas ?? status.numberReady ?? 0
-      const wanted = spec.replicas ?? status.desiredNumberScheduled ?? 1
-      const own = pods.filter(pod => pod.metadata.namespace === namespace && workloadOf(pod) === name)
-      const trouble = ready < wanted ? own.map(troubleOf).find(found => found !== undefined) : undefined
-      const release = annotations?.['meta.helm.sh/release-name']
-      return { namespace, name, kind, ready, wanted, ...(release && { release }), ...(trouble && { trouble }) }
-    })
+  const pods = items.filter(item => item.kind === 'Pod') as PodState[]
+  return items.filter((item): item is Controller => item.kind !== 'Pod').map(controller => toWorkload(controller, pods))
 }
 
-/** The workload that made a pod; of one that nobody made, its own name. */
-export function workloadOf({ metadata }: { metadata: Omit<Metadata, 'namespace'> }): string {
+function toWorkload({ kind, metadata, spec, status }: Controller, pods: readonly PodState[]): Workload {
+  const { name, namespace, annotations } = metadata
+  const ready = status.readyReplicas ?? status.numberReady ?? 0
+  const wanted = spec.replicas ?? status.desiredNumberScheduled ?? 1
+  const ownPods = pods.filter(pod => pod.metadata.namespace === namespace && workloadOf(pod) === name)
+  const trouble = ready < wanted ? ownPods.map(findTrouble).find(found => found !== undefined) : undefined
+  const release = annotations?.['meta.helm.sh/release-name']
+  return { namespace, name, kind, ready, wanted, ...(release && { release }), ...(trouble && { trouble }) }
+}
+
+/** Returns the name of the workload that owns a pod, or the pod's own name. */
+export function workloadOf({ metadata }: { metadata: Omit<ObjectMetadata, 'namespace'> }): string {
   const [owner] = metadata.ownerReferences ?? []
   if (!owner) return metadata.name
   const hash = metadata.labels?.['pod-template-hash']
   return owner.kind === 'ReplicaSet' && hash ? owner.name.replace(new RegExp(`-${hash}$`), '') : owner.name
 }
 
-/** What is the matter with a pod; undefined for one that is ready or merely on its way. */
-export function troubleOf({ status }: PodState): Trouble | undefined {
+/** Returns why a pod is not ready; undefined for a pod that is ready or still starting. */
+export function findTrouble({ status }: PodState): PodTrouble | undefined {
   const unscheduled = status.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False')
   if (unscheduled) return { reason: unscheduled.reason ?? 'not scheduled', restarts: 0 }
   for (const container of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
@@ -104,20 +97,20 @@ export function troubleOf({ status }: PodState): Trouble | undefined {
   return undefined
 }
 
-/** What every container waits for before its first start. */
-const onItsWay = ['ContainerCreating', 'PodInitializing']
+/** Reasons for which every container waits before its first start. */
+const startingReasons = ['ContainerCreating', 'PodInitializing']
 
 function reasonOf({ state, lastState }: ContainerStatus): string | undefined {
-  const waits = state?.waiting?.reason
-  // That it is held back after it ended says less than how it ended.
-  if (waits && waits !== 'CrashLoopBackOff' && !onItsWay.includes(waits)) return waits
+  const waiting = state?.waiting?.reason
+  // CrashLoopBackOff says less than the reason for which the container ended.
+  if (waiting && waiting !== 'CrashLoopBackOff' && !startingReasons.includes(waiting)) return waiting
   return state?.terminated?.reason ?? lastState?.terminated?.reason
 }
 
-/** In one line: `OOMKilled, 3 restarts`. */
-export const sayTrouble = ({ reason, restarts }: Trouble): string =>
+/** Formats trouble as `OOMKilled, 3 restarts`. */
+export const describeTrouble = ({ reason, restarts }: PodTrouble): string =>
   restarts === 0 ? reason : `${reason}, ${restarts} restart${restarts === 1 ? '' : 's'}`
 
-/** Whether it is killed for want of memory as often as it is started: what it has kept is more than it can read again. */
-export const outOfMemory = ({ trouble }: Workload): boolean =>
+/** Returns whether a workload runs out of memory at every start, because it cannot read back the data that it has stored. */
+export const keepsRunningOutOfMemory = ({ trouble }: Workload): boolean =>
   trouble !== undefined && trouble.reason === 'OOMKilled' && trouble.restarts >= 2

@@ -1,4 +1,4 @@
-/** One row of what `lab doctor` shows. */
+/** One row of `lab doctor`. */
 export interface DoctorCheck {
   /** Never changes, for scripts. */
   id: string
@@ -6,13 +6,31 @@ export interface DoctorCheck {
   /** `fail` stops `lab up`; `warn` does not. */
   level: 'ok' | 'warn' | 'fail'
   found: string
+  /** Empty where it adds nothing to `found`. */
   expected: string
-  /** A command, or a sentence; empty when there is nothing to do. */
+  /** A command, or an imperative; empty when there is nothing to do. */
   next: string
 }
 
-type Says = Pick<DoctorCheck, 'found' | 'expected' | 'next'>
+interface Problem {
+  /** A full clause: `lab up` prints it without the title. */
+  found: string
+  expected?: string
+  next: string
+}
 
+const problem =
+  (level: 'warn' | 'fail') =>
+  (id: string, title: string, { found, expected = '', next }: Problem): DoctorCheck => ({
+    id,
+    title,
+    level,
+    found,
+    expected,
+    next,
+  })
+export const warn = problem('warn')
+export const fail = problem('fail')
 export const ok = (id: string, title: string, found: string): DoctorCheck => ({
   id,
   title,
@@ -21,10 +39,8 @@ export const ok = (id: string, title: string, found: string): DoctorCheck => ({
   expected: '',
   next: '',
 })
-export const warn = (id: string, title: string, says: Says): DoctorCheck => ({ id, title, level: 'warn', ...says })
-export const fail = (id: string, title: string, says: Says): DoctorCheck => ({ id, title, level: 'fail', ...says })
 
-/** Bytes as 5.6 GiB. */
+/** Formats bytes as 5.6 GiB. */
 export const gibibytes = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`
-/** Bytes as 12 GB, and what is less than ten as 4.5 GB. */
+/** Formats bytes as 12 GB, and less than 10 GB as 4.5 GB. */
 export const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(bytes < 9.95e9 ? 1 : 0)} GB`

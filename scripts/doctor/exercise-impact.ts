@@ -1,70 +1,90 @@
 import type { Settings } from '../../shared/settings/schema.ts'
+import { doableTasks } from '../exercise/definition/capabilities.ts'
 import type { Exercise } from '../exercise/definition/exercises.ts'
-import { doable } from '../exercise/definition/requirements.ts'
 import type { Decision } from '../kernel/decision.ts'
-import { type Feature, noFeatures } from '../kernel/features.ts'
+import { eventSource, eventSourceReason } from '../kernel/event-source.ts'
+import { type Feature, type Features, featureNames, noFeatures } from '../kernel/features.ts'
 import type { CatalogEntry } from '../policy/catalog.ts'
 import { monitorSuffix } from '../policy/model/policy-model.ts'
 
-// What a kernel is worth to a class: which exercises can pass with it, and what the lack of something costs. Pure.
-
-/** What is taught: exercises, and the policies that they and others use. */
+/** The exercises, and the policies that they and others use. */
 export interface TeachingMaterial {
   exercises: readonly Exercise[]
   policies: readonly CatalogEntry[]
 }
 
-/** What of an exercise can be done here. */
-export interface Possible {
+/** How much of an exercise can be completed on this machine. */
+export interface ExerciseImpact {
   name: string
   title: string
   track: string
-  /** `unknown`: it takes the kernel, and nobody could ask it yet. */
+  /** `unknown`: it depends on the kernel, which has not been probed. */
   can: 'all' | 'some' | 'none' | 'unknown'
-  /** How many tasks it has, and how many can be done. */
+  /** The number of its tasks. */
   tasks: number
+  /** The number of its tasks that can be completed. */
   doable: number
-  /** Why not all of it; absent where all can be done. */
+  /** Why the others cannot be; absent where all can. */
   why?: string
 }
 
-/** What of each exercise could be done in a lab of these settings on this kernel. */
-export function possible(exercises: readonly Exercise[], settings: Settings, kernel: Decision): Possible[] {
-  const set = settings.tetragon.source
-  const source = set === 'auto' ? kernel.source : set
-  const why = set === 'replay' ? 'tetragon.source is set to replay' : kernel.why
-  const unknown = kernel.asked === 'nobody' && set !== 'replay'
+const allFeatures = Object.fromEntries(featureNames.map(name => [name, true])) as unknown as Features
+
+/** Assesses how much of each exercise can be completed in a lab with these settings on this kernel. */
+export function assessExercises(
+  exercises: readonly Exercise[],
+  settings: Settings,
+  kernel: Decision,
+): ExerciseImpact[] {
+  const unknownKernel = kernel.probed === 'none' && settings.tetragon.source !== 'replay'
+  const here = {
+    source: eventSource(settings, kernel),
+    why: eventSourceReason(settings, kernel),
+    // What can be completed without any feature can be completed on every kernel.
+    features: unknownKernel ? noFeatures : kernel.features,
+    settings,
+  }
   return exercises.map(exercise => {
     const { name, title, track, tasks } = exercise
-    // A kernel that nobody asked is taken for one that can nothing: what can be done even so is certain
-    const features = unknown ? noFeatures : kernel.features
-    const { tasks: can, left } = doable(exercise, { source, why, features, settings })
-    const said = { name, title, track, tasks: tasks.length, doable: can.length }
-    if (left.length === 0) return { ...said, can: 'all' }
-    if (unknown && left.every(({ why }) => !why.includes(' must be '))) return { ...said, can: 'unknown', why }
-    return { ...said, can: can.length > 0 ? 'some' : 'none', why: left[0]!.why }
+    const { tasks: can, left } = doableTasks(exercise, here)
+    const impact = { name, title, track, tasks: tasks.length, doable: can.length }
+    if (left.length === 0) return { ...impact, can: 'all' }
+    const best = doableTasks(exercise, { ...here, source: 'live', features: allFeatures })
+    if (unknownKernel && !left.some(({ task }) => best.left.some(each => each.task === task)))
+      return { ...impact, can: 'unknown', why: here.why }
+    return { ...impact, can: can.length > 0 ? 'some' : 'none', why: left[0]!.why }
   })
 }
 
-/** What the lack of features costs, in words; empty when nothing. */
-export function costOf(lacking: readonly Feature[], { exercises, policies }: TeachingMaterial): string {
-  const touched = exercises.flatMap(({ name, needs, tasks }) => {
-    const whole = needs.features.some(feature => lacking.includes(feature))
-    const some = whole ? tasks : tasks.filter(task => task.needs?.features.some(feature => lacking.includes(feature)))
-    return some.length > 0 ? [`${some.length} of ${tasks.length} tasks of ${name}`] : []
+/** Returns the first setting, with its required value, that this exercise or one of its tasks needs to be different. */
+export function unmetSetting(
+  { needs, tasks }: Exercise,
+  settings: Settings,
+): [path: string, value: unknown] | undefined {
+  const required = [needs, ...tasks.map(task => task.needs)].flatMap(each => Object.entries(each?.settings ?? {}))
+  return required.find(([path, value]) => valueAt(settings, path) !== value)
+}
+
+const valueAt = (settings: Settings, path: string): unknown =>
+  path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], settings)
+
+/** Lists the tasks and policies that do not work without these features; empty when all do. */
+export function missingFeatureImpact(missing: readonly Feature[], { exercises, policies }: TeachingMaterial): string {
+  const uses = (features: readonly Feature[] = []): boolean => features.some(feature => missing.includes(feature))
+  const affectedTasks = exercises.flatMap(({ name, needs, tasks }) => {
+    const affected = uses(needs.features) ? tasks : tasks.filter(task => uses(task.needs?.features))
+    return affected.length > 0 ? [`${affected.length} of ${tasks.length} tasks of ${name}`] : []
   })
-  const refused = policies
-    .filter(
-      ({ name, features }) => !name.endsWith(monitorSuffix) && features.some(feature => lacking.includes(feature)),
-    )
+  const affectedPolicies = policies
+    .filter(({ name, features }) => !name.endsWith(monitorSuffix) && uses(features))
     .map(({ name }) => name)
-  const parts = [
-    ...(touched.length > 0 ? [few(touched)] : []),
-    ...(refused.length > 0 ? [`${refused.length === 1 ? 'policy' : 'policies'} ${few(refused)}`] : []),
-  ]
+  const parts: string[] = []
+  if (affectedTasks.length > 0) parts.push(abbreviate(affectedTasks))
+  if (affectedPolicies.length > 0)
+    parts.push(`${affectedPolicies.length === 1 ? 'policy' : 'policies'} ${abbreviate(affectedPolicies)}`)
   return parts.join(', ')
 }
 
-/** The first three by name, the others by number. */
-export const few = (names: readonly string[]): string =>
+/** Lists up to four names, or the first three and the number of the others. */
+export const abbreviate = (names: readonly string[]): string =>
   names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')

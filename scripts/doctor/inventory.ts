@@ -1,19 +1,19 @@
 import { hostname } from 'node:os'
 import type { Settings } from '../../shared/settings/schema.ts'
+import type { EngineFacts } from '../engine/engine-facts.ts'
 import type { Product } from '../engine/products.ts'
+import { eventSourceReason } from '../kernel/event-source.ts'
 import type { Features } from '../kernel/features.ts'
 import type { DoctorCheck } from './doctor-check.ts'
-import { type Possible, possible, type TeachingMaterial } from './exercise-impact.ts'
-import type { Facts } from './facts/facts.ts'
+import { assessExercises, type ExerciseImpact, type TeachingMaterial } from './exercise-impact.ts'
+import type { DoctorFacts } from './facts/gather-facts.ts'
 
-/**
- * What `lab doctor --json` prints: one machine of a school's inventory. Keys stay as they are; what is not known is null.
- */
+/** What `lab doctor --json` prints, for the inventory of a school. The keys never change; an unknown value is null. */
 export interface Inventory {
-  /** The lab will stand up: no check fails. */
+  /** No check fails, so the lab can start. */
   ready: boolean
   machine: Machine
-  exercises: Possible[]
+  exercises: ExerciseImpact[]
   checks: DoctorCheck[]
 }
 
@@ -23,78 +23,81 @@ export interface Machine {
   os: string
   /** As in "Ubuntu 24.04.3 LTS". */
   osName: string
-  /** Linux inside Windows. */
+  /** Linux on Windows. */
   wsl: boolean
   /** amd64, arm64. */
   arch: string
-  /** Of the kernel under the engine. */
+  /** Release of the kernel under the engine. */
   kernel: string | null
-  engine: {
-    product: Product
-    version: string
-    /** As in linux/arm64: images are for this one. */
-    platform: string
-    /** Name of its own system. */
-    system: string
-    endpoint: string
-    /** It runs in a virtual machine. */
-    virtual: boolean
-    rootless: boolean
-    cgroup: 1 | 2
-  } | null
-  /** What the engine has of it, in bytes, and how many. */
+  engine: InventoryEngine | null
+  /** Memory and processors of the engine. */
   memoryBytes: number | null
   memoryFreeBytes: number | null
   cpus: number | null
   diskFreeBytes: number | null
-  /** Where events would come from, and why; null where nobody could ask the kernel yet. */
+  /** The event source, and why; null where the kernel has not been probed. */
   source: 'live' | 'replay' | null
   why: string
-  /** What the kernel can; null as above. */
   features: Features | null
 }
 
-/** The inventory of this machine. */
-export function inventory(
+interface InventoryEngine {
+  product: Product
+  version: string
+  /** The platform of its images, as in linux/arm64. */
+  platform: string
+  /** Its operating system. */
+  system: string
+  endpoint: string
+  /** It runs in a VM. */
+  virtual: boolean
+  rootless: boolean
+  cgroup: 1 | 2
+}
+
+/** Assembles the inventory entry of this machine. */
+export const describeMachine = (
   settings: Settings,
-  facts: Facts,
+  facts: DoctorFacts,
   checks: DoctorCheck[],
-  lessons: TeachingMaterial,
-): Inventory {
-  const { kernel, engine } = facts
-  const answers = 'problem' in engine ? undefined : engine
-  const set = settings.tetragon.source
-  const known = kernel.asked !== 'nobody'
+  { exercises }: TeachingMaterial,
+): Inventory => ({
+  ready: checks.every(({ level }) => level !== 'fail'),
+  machine: machineOf(settings, facts),
+  exercises: assessExercises(exercises, settings, facts.kernel),
+  checks,
+})
+
+function machineOf(settings: Settings, facts: DoctorFacts): Machine {
+  const { kernel } = facts
+  const engine = 'problem' in facts.engine ? undefined : facts.engine
+  const probed = kernel.probed !== 'none'
+  const { source } = settings.tetragon
   return {
-    ready: checks.every(({ level }) => level !== 'fail'),
-    machine: {
-      host: hostname(),
-      os: facts.os,
-      osName: facts.osName,
-      wsl: facts.wsl,
-      arch: { x64: 'amd64' }[process.arch as string] ?? process.arch,
-      kernel: answers?.kernel ?? kernel.kernel?.release ?? null,
-      engine: answers
-        ? {
-            product: answers.product,
-            version: answers.version,
-            platform: answers.platform,
-            system: answers.system,
-            endpoint: answers.endpoint,
-            virtual: !answers.local,
-            rootless: answers.rootless,
-            cgroup: answers.cgroup,
-          }
-        : null,
-      memoryBytes: answers?.memoryBytes ?? null,
-      memoryFreeBytes: facts.availableBytes ?? null,
-      cpus: answers?.cpus ?? null,
-      diskFreeBytes: facts.diskBytes ?? null,
-      source: set !== 'auto' ? set : known ? kernel.source : null,
-      why: set === 'auto' ? kernel.why : `tetragon.source is set to ${set}`,
-      features: known ? kernel.features : null,
-    },
-    exercises: possible(lessons.exercises, settings, kernel),
-    checks,
+    host: hostname(),
+    os: facts.os,
+    osName: facts.osName,
+    wsl: facts.wsl,
+    arch: { x64: 'amd64' }[process.arch as string] ?? process.arch,
+    kernel: engine?.kernel ?? kernel.kernel?.release ?? null,
+    engine: engine ? engineOf(engine) : null,
+    memoryBytes: engine?.memoryBytes ?? null,
+    memoryFreeBytes: facts.availableMemoryBytes ?? null,
+    cpus: engine?.cpus ?? null,
+    diskFreeBytes: facts.freeDiskBytes ?? null,
+    source: source !== 'auto' ? source : probed ? kernel.source : null,
+    why: eventSourceReason(settings, kernel),
+    features: probed ? kernel.features : null,
   }
 }
+
+const engineOf = (engine: EngineFacts): InventoryEngine => ({
+  product: engine.product,
+  version: engine.version,
+  platform: engine.platform,
+  system: engine.system,
+  endpoint: engine.endpoint,
+  virtual: !engine.local,
+  rootless: engine.rootless,
+  cgroup: engine.cgroup,
+})

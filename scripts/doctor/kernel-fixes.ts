@@ -1,6 +1,6 @@
 import type { EngineFacts } from '../engine/engine-facts.ts'
 import { fixFor } from '../engine/products.ts'
-import type { Lack } from '../kernel/features.ts'
+import type { Blocker } from '../kernel/verdict.ts'
 
 // How to fix a kernel, depending on who provides it: the engine's product (engine/products.ts), else the Linux distribution.
 
@@ -58,9 +58,9 @@ export const newerKernelFix = (host: KernelHost): string =>
   (host.local && !host.wsl ? '' : fixFor(host, 'newerKernel')) || distributionOf(host).newerKernel
 
 /** Returns the command that fixes what prevents Tetragon from running. */
-export function kernelFix(lack: Lack | undefined, host: KernelHost): string {
-  if (lack === 'root') return fixFor(host, 'rootful')
-  if (lack === 'lockdown' && host.local)
+export function kernelFix(blocker: Blocker | undefined, host: KernelHost): string {
+  if (blocker === 'rootless') return fixFor(host, 'rootful')
+  if (blocker === 'lockdown' && host.local)
     return "sudo sed -i 's/lockdown=confidentiality/lockdown=integrity/' /etc/default/grub && sudo update-grub, then reboot"
   return newerKernelFix(host)
 }

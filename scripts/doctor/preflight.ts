@@ -1,48 +1,45 @@
 import { LabError } from '../../shared/lab-error.ts'
 import { type Lock, type ToolName, toolNames } from '../../shared/lock.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { chartsOf } from '../supplies/charts.ts'
-import { judge } from './checks/all-checks.ts'
+import { requiredCharts } from '../supplies/charts.ts'
+import { allChecks } from './checks/all-checks.ts'
 import type { DoctorCheck } from './doctor-check.ts'
-import { type Facts, gatherFacts } from './facts/facts.ts'
-import { type Inventory, inventory } from './inventory.ts'
+import { type DoctorFacts, gatherFacts } from './facts/gather-facts.ts'
+import { describeMachine, type Inventory } from './inventory.ts'
 
-/** Programs that a lab takes; `tetra` is fetched when it is asked for, and Node is there. */
-const neededTools = toolNames.filter((name): name is ToolName => name !== 'tetra' && name !== 'node')
+/** `tetra` is downloaded on first use, and Node is already running. */
+const requiredTools = toolNames.filter((name): name is ToolName => name !== 'tetra' && name !== 'node')
 
-/**
- * Milliseconds that an engine may take for an answer: the doctor answers within three seconds himself; before an `up` there is time for one
- * that has just woken.
- */
-const patience = { doctor: 1500, up: 10_000 }
+/** How long the engine may take for each call. `lab doctor` finishes within 3 s; `lab up` waits for a VM that has just resumed. */
+const engineTimeoutMs = { doctor: 1500, up: 10_000 }
 
-const look = (settings: Settings, lock: Lock, patience: number): Promise<Facts> =>
-  gatherFacts(settings, lock, chartsOf(settings), neededTools, patience)
+const factsFor = (settings: Settings, lock: Lock, timeoutMs: number): Promise<DoctorFacts> =>
+  gatherFacts(settings, lock, requiredCharts(settings), requiredTools, timeoutMs)
 
 /**
- * Whether a lab with these settings will stand up on this machine, found out without changing anything.
- * @throws LabError for a lock that cannot be read as it stands.
+ * Checks whether a lab with these settings can start on this machine, without changing anything.
+ * @throws LabError when an address in the lock file is invalid.
  */
-export async function preflight(settings: Settings, lock: Lock): Promise<DoctorCheck[]> {
-  return judge(settings, lock, await look(settings, lock, patience.up))
+export async function runChecks(settings: Settings, lock: Lock): Promise<DoctorCheck[]> {
+  return allChecks(settings, lock, await factsFor(settings, lock, engineTimeoutMs.up))
 }
 
-/**
- * The same within three seconds, with what this machine is and which exercises can be done on it.
- * @param enginePatience milliseconds that the engine may take for each answer.
- */
-export async function examine(settings: Settings, lock: Lock, enginePatience = patience.doctor): Promise<Inventory> {
+/** Runs the checks within 3 s, and adds a description of the machine and of the exercises that work on it. */
+export async function takeInventory(
+  settings: Settings,
+  lock: Lock,
+  timeoutMs = engineTimeoutMs.doctor,
+): Promise<Inventory> {
   const { readExercises } = await import('../exercise/definition/exercises.ts')
   const { readCatalog } = await import('../policy/catalog.ts')
-  const looking = look(settings, lock, enginePatience)
-  // Read while the engine and hosts are waited for
-  const lessons = { exercises: readExercises(), policies: readCatalog() }
-  const facts = await looking
-  return inventory(settings, facts, judge(settings, lock, facts, lessons), lessons)
+  const pendingFacts = factsFor(settings, lock, timeoutMs)
+  const material = { exercises: readExercises(), policies: readCatalog() }
+  const facts = await pendingFacts
+  return describeMachine(settings, facts, allChecks(settings, lock, facts, material), material)
 }
 
 /** @throws LabError for the first check that fails. */
 export async function requireHealthy(settings: Settings, lock: Lock): Promise<void> {
-  const broken = (await preflight(settings, lock)).find(check => check.level === 'fail')
-  if (broken) throw new LabError(broken)
+  const failure = (await runChecks(settings, lock)).find(({ level }) => level === 'fail')
+  if (failure) throw new LabError(failure)
 }

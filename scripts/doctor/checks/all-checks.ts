@@ -2,57 +2,59 @@ import type { Lock } from '../../../shared/lock.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
 import { type DoctorCheck, fail, ok } from '../doctor-check.ts'
 import type { TeachingMaterial } from '../exercise-impact.ts'
-import type { Facts } from '../facts/facts.ts'
-import { docker, podman, worldClock } from './engine.ts'
-import { exercises } from './exercises.ts'
-import { kernel } from './kernel.ts'
-import { neighbours } from './neighbours.ts'
-import { proxies } from './network.ts'
-import { ports } from './ports.ts'
-import { resources } from './resources.ts'
-import { charts, images, pins, tools } from './supplies.ts'
-import { system } from './system.ts'
-
-// Judgement, apart from looking: facts in, checks out.
+import type { DoctorFacts } from '../facts/gather-facts.ts'
+import { clockChecks, dockerChecks, podmanCheck } from './docker-checks.ts'
+import { exerciseCheck } from './exercise-check.ts'
+import { kernelChecks } from './kernel-checks.ts'
+import { neighbourChecks } from './neighbour-checks.ts'
+import { portChecks } from './port-checks.ts'
+import { proxyChecks } from './proxy-checks.ts'
+import { resourceChecks } from './resource-checks.ts'
+import { chartCheck, imageCheck, lockCheck, toolCheck } from './supply-checks.ts'
+import { systemCheck } from './system-check.ts'
 
 /**
- * Everything that can be said about whether a lab with these settings will stand up here, the gravest first within each part.
- * @param lessons exercises and policies, to say what of them a kernel costs; by default that is left out, and so are they.
+ * Judges whether a lab with these settings can start on a machine with these facts. Reads nothing else.
+ * @param material adds what the kernel means for exercises and policies.
  */
-export function judge(settings: Settings, lock: Lock, facts: Facts, lessons?: TeachingMaterial): DoctorCheck[] {
-  const supplies = [...pins(lock, facts), ...tools(facts), ...charts(facts), ...worldClock(facts)]
-  const taught = lessons ? [exercises(settings, facts, lessons)] : []
-  if (settings.cluster.mode === 'existing')
-    return [
-      system(facts),
-      ok('cluster', 'Cluster', `context ${settings.cluster.context}: Docker and this machine's kernel play no part`),
-      ...proxies(facts),
-      ...supplies,
-      ...taught,
-    ]
+export function allChecks(
+  settings: Settings,
+  lock: Lock,
+  facts: DoctorFacts,
+  material?: TeachingMaterial,
+): DoctorCheck[] {
   const { engine } = facts
-  if ('problem' in engine || engine.product === 'Podman') {
-    const no = 'problem' in engine ? engine.problem : podman(engine, facts)
+  const supplies = [lockCheck(lock, facts), toolCheck(facts), chartCheck(facts), ...clockChecks(facts)]
+  const exercises = material ? [exerciseCheck(settings, facts, material)] : []
+  const { mode, context } = settings.cluster
+  if (mode === 'existing')
     return [
-      system(facts),
-      fail('docker', 'Docker', { found: no.found, expected: no.expected, next: no.next }),
-      ...kernel(settings, facts, lessons),
-      ...ports(facts),
-      ...proxies(facts),
+      systemCheck(facts),
+      ok('cluster', 'Cluster', `context ${context}: the Docker engine and kernel of this machine are not used`),
+      ...proxyChecks(facts),
       ...supplies,
-      ...taught,
+      ...exercises,
     ]
-  }
+  if ('problem' in engine || engine.product === 'Podman')
+    return [
+      systemCheck(facts),
+      'problem' in engine ? fail('docker', 'Docker', engine.problem) : podmanCheck(engine, facts),
+      ...kernelChecks(settings, facts, material),
+      ...portChecks(facts),
+      ...proxyChecks(facts),
+      ...supplies,
+      ...exercises,
+    ]
   return [
-    system(facts),
-    ...docker(engine, facts),
-    ...resources(engine, facts, lock),
-    ...kernel(settings, facts, lessons),
-    ...neighbours(settings, facts),
-    ...ports(facts),
-    ...proxies(facts),
+    systemCheck(facts),
+    ...dockerChecks(engine, facts),
+    ...resourceChecks(engine, facts, lock),
+    ...kernelChecks(settings, facts, material),
+    ...neighbourChecks(settings, facts),
+    ...portChecks(facts),
+    ...proxyChecks(facts),
     ...supplies,
-    ...images(settings, lock, engine, facts),
-    ...taught,
+    imageCheck(settings, lock, engine, facts),
+    ...exercises,
   ]
 }

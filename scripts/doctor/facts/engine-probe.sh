@@ -1,7 +1,7 @@
 #!/bin/sh
-# What changes from day to day in the machine that an engine runs in, as key=value lines. Reads only; for a container with --pid=host.
+# Prints the state of the machine or VM on which an engine runs, as key=value lines. Changes nothing. Runs in a container with --pid=host.
 set -u
-# A container's root lies on the disk that Docker keeps its data on
+# The root of a container is on the disk where Docker stores its data.
 df -Pk / | { read -r _; read -r _ _ _ free _; echo "disk_free_kilobytes=$free"; }
 sed -n 's/^MemAvailable: *\([0-9]*\) kB$/memory_available_kilobytes=\1/p' /proc/meminfo
 echo "inotify_instances=$(cat /proc/sys/fs/inotify/max_user_instances)"

@@ -1,41 +1,38 @@
 import type { ImageName } from '../../../shared/lock.ts'
 
-/** About how big an image is, in MB. */
+/** Approximate size of an image, in MB. */
 interface Size {
-  /** As it comes over the network. */
-  packed: number
-  /** As it lies on a disk. */
-  unpacked: number
+  download: number
+  disk: number
 }
 
 /**
- * What images of these names weigh, on amd64, rounded up: enough to say whether they will fit, and how long a slow line takes. A lock with
- * other versions changes little of it.
+ * The sizes on amd64, rounded up: enough to say whether the images fit, and how long a slow connection takes. Other versions differ little.
  */
 const sizes: Record<ImageName | 'node image', Size> = {
-  'node image': { packed: 400, unpacked: 1100 },
-  tetragon: { packed: 90, unpacked: 300 },
-  'tetragon-operator': { packed: 25, unpacked: 80 },
-  'tetragon-export-stdout': { packed: 5, unpacked: 15 },
-  'tetragon-rthooks': { packed: 30, unpacked: 90 },
-  prometheus: { packed: 110, unpacked: 350 },
-  'prometheus-operator': { packed: 30, unpacked: 90 },
-  'prometheus-config-reloader': { packed: 20, unpacked: 60 },
-  'kube-state-metrics': { packed: 20, unpacked: 60 },
-  'node-exporter': { packed: 15, unpacked: 40 },
-  loki: { packed: 45, unpacked: 150 },
-  grafana: { packed: 220, unpacked: 800 },
-  'otel-collector': { packed: 90, unpacked: 350 },
-  'fluent-bit': { packed: 40, unpacked: 120 },
-  node: { packed: 60, unpacked: 180 },
-  redis: { packed: 20, unpacked: 60 },
-  k6: { packed: 35, unpacked: 120 },
-  'guestbook-frontend': { packed: 320, unpacked: 900 },
-  'guestbook-redis-follower': { packed: 40, unpacked: 130 },
+  'node image': { download: 400, disk: 1100 },
+  tetragon: { download: 90, disk: 300 },
+  'tetragon-operator': { download: 25, disk: 80 },
+  'tetragon-export-stdout': { download: 5, disk: 15 },
+  'tetragon-rthooks': { download: 30, disk: 90 },
+  prometheus: { download: 110, disk: 350 },
+  'prometheus-operator': { download: 30, disk: 90 },
+  'prometheus-config-reloader': { download: 20, disk: 60 },
+  'kube-state-metrics': { download: 20, disk: 60 },
+  'node-exporter': { download: 15, disk: 40 },
+  loki: { download: 45, disk: 150 },
+  grafana: { download: 220, disk: 800 },
+  'otel-collector': { download: 90, disk: 350 },
+  'fluent-bit': { download: 40, disk: 120 },
+  node: { download: 60, disk: 180 },
+  redis: { download: 20, disk: 60 },
+  k6: { download: 35, disk: 120 },
+  'guestbook-frontend': { download: 320, disk: 900 },
+  'guestbook-redis-follower': { download: 40, disk: 130 },
 }
 
-/** About how many bytes an image has. */
-export const imageBytes = (name: ImageName | 'node image'): { packed: number; unpacked: number } => ({
-  packed: sizes[name].packed * 1e6,
-  unpacked: sizes[name].unpacked * 1e6,
+/** Returns the approximate size of an image. */
+export const imageSize = (name: ImageName | 'node image'): { downloadBytes: number; diskBytes: number } => ({
+  downloadBytes: sizes[name].download * 1e6,
+  diskBytes: sizes[name].disk * 1e6,
 })

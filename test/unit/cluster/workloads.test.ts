@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import {
-  outOfMemory,
+  describeTrouble,
+  findTrouble,
+  keepsRunningOutOfMemory,
   type PodState,
-  sayTrouble,
-  troubleOf,
   type Workload,
   workloadOf,
 } from '../../../scripts/cluster/workloads.ts'
@@ -11,7 +11,7 @@ import {
 const metadata = { name: 'a-pod', namespace: 'monitoring' }
 type Container = NonNullable<PodState['status']['containerStatuses']>[number]
 
-/** A pod with one container, as Kubernetes describes it. */
+/** Returns a pod with one container, as Kubernetes describes it. */
 const pod = (container: Partial<Container>, more: Partial<PodState['status']> = {}): PodState => ({
   kind: 'Pod',
   metadata,
@@ -19,25 +19,25 @@ const pod = (container: Partial<Container>, more: Partial<PodState['status']> = 
 })
 const killed = { terminated: { reason: 'OOMKilled' } }
 
-describe('what is the matter with a pod', () => {
+describe('the trouble of a pod', () => {
   test.each<[string, PodState, string | undefined]>([
-    ['nothing, when it is ready', pod({ ready: true, restartCount: 3, lastState: killed }), undefined],
-    ['nothing yet, when it is being made', pod({ state: { waiting: { reason: 'ContainerCreating' } } }), undefined],
-    ['nothing yet, when it runs and is not ready', pod({ state: {} }), undefined],
+    ['is nothing when it is ready', pod({ ready: true, restartCount: 3, lastState: killed }), undefined],
+    ['is nothing while it is created', pod({ state: { waiting: { reason: 'ContainerCreating' } } }), undefined],
+    ['is nothing while it runs but is not ready', pod({ state: {} }), undefined],
     [
-      'how it ended, when it is held back after that',
+      'is the reason of the last exit, not CrashLoopBackOff',
       pod({ restartCount: 4, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: killed }),
       'OOMKilled, 4 restarts',
     ],
     [
-      'how it ended last, when it runs again',
+      'is the reason of the last exit after a restart',
       pod({ restartCount: 1, state: {}, lastState: killed }),
       'OOMKilled, 1 restart',
     ],
-    ['that it has ended', pod({ restartCount: 2, state: killed }), 'OOMKilled, 2 restarts'],
-    ['its image', pod({ state: { waiting: { reason: 'ImagePullBackOff' } } }), 'ImagePullBackOff'],
+    ['is the reason of the exit', pod({ restartCount: 2, state: killed }), 'OOMKilled, 2 restarts'],
+    ['is a failed image pull', pod({ state: { waiting: { reason: 'ImagePullBackOff' } } }), 'ImagePullBackOff'],
     [
-      'the first that has to run before it',
+      'is that of an init container first',
       pod(
         { state: { waiting: { reason: 'PodInitializing' } } },
         {
@@ -50,7 +50,7 @@ describe('what is the matter with a pod', () => {
       'Error, 2 restarts',
     ],
     [
-      'no room for it',
+      'is a lack of resources on the node',
       {
         kind: 'Pod',
         metadata,
@@ -58,21 +58,21 @@ describe('what is the matter with a pod', () => {
       },
       'Unschedulable',
     ],
-  ])('%s', (_, state, says) => {
-    const trouble = troubleOf(state)
-    expect(trouble && sayTrouble(trouble)).toBe(says)
-  })
-
-  test('is want of memory only when that happens again and again', () => {
-    const workload: Workload = { namespace: 'monitoring', name: 'loki', kind: 'StatefulSet', ready: 0, wanted: 1 }
-    expect(outOfMemory(workload)).toBe(false)
-    expect(outOfMemory({ ...workload, trouble: { reason: 'OOMKilled', restarts: 1 } })).toBe(false)
-    expect(outOfMemory({ ...workload, trouble: { reason: 'OOMKilled', restarts: 2 } })).toBe(true)
-    expect(outOfMemory({ ...workload, trouble: { reason: 'Error', restarts: 9 } })).toBe(false)
+  ])('%s', (_, state, description) => {
+    const trouble = findTrouble(state)
+    expect(trouble && describeTrouble(trouble)).toBe(description)
   })
 })
 
-test('a pod belongs to the workload that made it, or to itself', () => {
+test('a workload keeps running out of memory only after two restarts for that reason', () => {
+  const workload: Workload = { namespace: 'monitoring', name: 'loki', kind: 'StatefulSet', ready: 0, wanted: 1 }
+  expect(keepsRunningOutOfMemory(workload)).toBe(false)
+  expect(keepsRunningOutOfMemory({ ...workload, trouble: { reason: 'OOMKilled', restarts: 1 } })).toBe(false)
+  expect(keepsRunningOutOfMemory({ ...workload, trouble: { reason: 'OOMKilled', restarts: 2 } })).toBe(true)
+  expect(keepsRunningOutOfMemory({ ...workload, trouble: { reason: 'Error', restarts: 9 } })).toBe(false)
+})
+
+test('a pod belongs to the workload that owns it, or to itself', () => {
   const owned = (kind: string, name: string, labels = {}) =>
     workloadOf({ metadata: { name: 'x', labels, ownerReferences: [{ kind, name }] } })
   expect(owned('ReplicaSet', 'frontend-6d5f', { 'pod-template-hash': '6d5f' })).toBe('frontend')

@@ -2,116 +2,113 @@ import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { EventSource } from '../../../shared/lab.ts'
 import { imagesOf } from '../../../shared/lab-images.ts'
 import { type ChartName, imageRef, type Lock, type LockedImage, type ToolName } from '../../../shared/lock.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
-import type { Decision } from '../../kernel/decision.ts'
-import { chartAddress, chartInPlace } from '../../supplies/charts.ts'
+import { chartUrl, verifyStoredChart } from '../../supplies/charts.ts'
+import { findDockerImages } from '../../supplies/docker-images.ts'
 import { fileDigest, knownDigest } from '../../supplies/download.ts'
-import { presentImages } from '../../supplies/images.ts'
-import { expandAddress, thisPlatform } from '../../supplies/platform.ts'
+import { expandUrl, thisPlatform } from '../../supplies/platform.ts'
 import { findTool } from '../../supplies/tools.ts'
-import { imageBytes } from './image-sizes.ts'
+import { imageSize } from './image-sizes.ts'
 
-/** Something that the lab needs and may have to fetch. */
+/** A file or image that the lab needs and may have to download. */
 export interface Supply {
   name: string
-  here: boolean
-  /** Where it comes from when it is not here. */
+  present: boolean
+  /** The host to download it from; empty where there is none. */
   host: string
 }
 
-/** An image, and what it weighs, in bytes: about. */
+/** An image with its approximate size. */
 export interface ImageSupply extends Supply {
   platforms: readonly string[]
-  /** The node takes a copy of it; of its own it takes none. */
+  /** The node holds a copy of it. It has none of the node image. */
   copied: boolean
-  packed: number
-  unpacked: number
+  downloadBytes: number
+  diskBytes: number
 }
 
-/** What the lab needs, and what of it is here. */
+/** What the lab needs, and what of it is present. */
 export interface SupplyFacts {
   tools: Supply[]
   charts: Supply[]
-  /** Charts in folders that are no longer what they were. */
+  /** Charts in local folders whose digest is not the known one. */
   changedCharts: { name: string; found: string; known: string }[]
-  /** None where no engine answers that could have them. */
+  /** Empty where no engine responds. */
   images: ImageSupply[]
-  /** Programs of Pulumi whose pinned version is not that of the npm package that speaks to it. */
-  strangers: { name: string; pinned: string; npm: string }[]
+  /** Pulumi programs whose pinned version differs from that of their npm package. */
+  versionMismatches: { name: string; pinned: string; npm: string }[]
 }
 
-/** What of programs and charts is here, and where the rest comes from. */
-export async function gatherFiles(
+/** Finds the tools and charts that are present, and the hosts of the others. */
+export async function fileSupplies(
   lock: Lock,
   charts: readonly ChartName[],
   tools: readonly ToolName[],
 ): Promise<Pick<SupplyFacts, 'tools' | 'charts'>> {
-  const places = supported() ? thisPlatform() : {}
-  const [readyTools, readyCharts] = await Promise.all([
-    Promise.all(tools.map(name => findTool(lock, name))),
+  const platform = isSupported() ? thisPlatform() : {}
+  const [presentTools, presentCharts] = await Promise.all([
+    Promise.all(tools.map(async name => (await findTool(lock, name)) !== undefined)),
     Promise.all(
       charts.map(
-        async name => (await chartInPlace(lock, name)) !== undefined || (await isAtHand(chartAddress(lock, name))),
+        async name => (await verifyStoredChart(lock, name)) !== undefined || (await isLocalFile(chartUrl(lock, name))),
       ),
     ),
   ])
   return {
-    tools: tools.map((name, at) => {
+    tools: tools.map((name, index) => {
       const { url, version } = lock.tools[name]
       return {
         name: `${name} ${version}`,
-        here: readyTools[at] !== undefined,
-        host: url ? hostOf(expandAddress(url, lock.file, { ...places, version })) : '',
+        present: presentTools[index]!,
+        host: url ? hostOf(expandUrl(url, lock.file, { ...platform, version })) : '',
       }
     }),
-    charts: charts.map((name, at) => ({
+    charts: charts.map((name, index) => ({
       name: `${name} ${lock.charts[name].version}`,
-      here: readyCharts[at]!,
-      host: hostOf(chartAddress(lock, name)),
+      present: presentCharts[index]!,
+      host: hostOf(chartUrl(lock, name)),
     })),
   }
 }
 
 /**
- * What of a lab's images the engine has, and where the rest comes from.
- * @param patience milliseconds that the engine may take.
- * @throws LabError when it takes longer.
+ * Finds the images that the engine has, and the registries of the others.
+ * @throws LabError when the engine takes longer than the timeout.
  */
-export async function gatherImages(
+export async function imageSupplies(
   settings: Settings,
   lock: Lock,
-  kernel: Decision,
-  patience: number,
+  source: EventSource,
+  timeoutMs: number,
 ): Promise<ImageSupply[]> {
-  const source = settings.tetragon.source === 'auto' ? kernel.source : settings.tetragon.source
   const names = ['node image' as const, ...imagesOf({ settings, source })]
   const image = (name: (typeof names)[number]): LockedImage =>
     name === 'node image' ? lock.nodeImage : lock.images[name]
-  const held = await presentImages(
+  const present = await findDockerImages(
     names.map(name => imageRef(image(name))),
-    { timeout: patience },
+    { timeout: timeoutMs },
   )
   return names.map(name => ({
     name: imageRef(image(name)),
-    here: held.has(imageRef(image(name))),
+    present: present.has(imageRef(image(name))),
     host: registryHost(image(name)),
     platforms: image(name).platforms ?? ['linux/amd64', 'linux/arm64'],
     copied: name !== 'node image',
-    ...imageBytes(name),
+    ...imageSize(name),
   }))
 }
 
-const supported = (): boolean => process.platform === 'linux' || process.platform === 'darwin'
+const isSupported = (): boolean => process.platform === 'linux' || process.platform === 'darwin'
 
-/** In a folder of this machine, and there. */
-const isAtHand = async (url: URL): Promise<boolean> => url.protocol === 'file:' && (await isFile(fileURLToPath(url)))
+const isLocalFile = async (url: URL): Promise<boolean> => url.protocol === 'file:' && (await isFile(fileURLToPath(url)))
 
 const hostOf = (url: URL): string => (url.protocol === 'file:' ? '' : url.host)
 
-/** Docker's own registry answers under another name than its images bear. */
+/** Docker Hub responds under another host name than the one in its image references. */
 function registryHost(image: LockedImage): string {
   const registry = image.repository.slice(0, image.repository.indexOf('/'))
   return registry === 'docker.io' ? 'registry-1.docker.io' : registry
@@ -119,11 +116,11 @@ function registryHost(image: LockedImage): string {
 
 const isFile = (file: string): Promise<boolean> =>
   stat(file).then(
-    found => found.isFile(),
+    stats => stats.isFile(),
     () => false,
   )
 
-/** A chart that comes from a folder is at hand: whether it still is what the lock or memory says can be seen at once. */
+/** Compares the charts in local folders with their known digests. The others are verified when they are downloaded. */
 export async function findChangedCharts(
   lock: Lock,
   names: readonly ChartName[],
@@ -131,9 +128,9 @@ export async function findChangedCharts(
   const changed = await Promise.all(
     names.map(async name => {
       const { version, sha256 } = lock.charts[name]
-      const url = chartAddress(lock, name)
+      const url = chartUrl(lock, name)
       const known = knownDigest({ url, sha256 })
-      if (!known || !(await isAtHand(url))) return undefined
+      if (!known || !(await isLocalFile(url))) return undefined
       const found = await fileDigest(fileURLToPath(url))
       return found === known.digest ? undefined : { name: `${name} ${version}`, found, known: known.digest }
     }),
@@ -141,17 +138,18 @@ export async function findChangedCharts(
   return changed.filter(chart => chart !== undefined)
 }
 
-const packages = {
+const npmPackages = {
   pulumi: '@pulumi/pulumi',
   'pulumi-resource-command': '@pulumi/command',
   'pulumi-resource-kubernetes': '@pulumi/kubernetes',
 } as const
 
-export function findVersionMismatches(lock: Lock): SupplyFacts['strangers'] {
-  return Object.entries(packages).flatMap(([name, packageName]) => {
+/** Compares the pinned Pulumi programs with the installed npm packages. */
+export function findVersionMismatches(lock: Lock): SupplyFacts['versionMismatches'] {
+  return Object.entries(npmPackages).flatMap(([name, packageName]) => {
     const text = readFileSync(join(projectDir, 'node_modules', packageName, 'package.json'), 'utf8')
     const npm = (JSON.parse(text) as { version: string }).version
-    const pinned = lock.tools[name as keyof typeof packages].version
+    const pinned = lock.tools[name as keyof typeof npmPackages].version
     return pinned === npm ? [] : [{ name, pinned, npm }]
   })
 }

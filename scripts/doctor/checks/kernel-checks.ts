@@ -1,0 +1,93 @@
+import { setCommand } from '../../../shared/settings/config-commands.ts'
+import type { Settings } from '../../../shared/settings/schema.ts'
+import { type Feature, featureDescriptions } from '../../kernel/features.ts'
+import { type DoctorCheck, fail, ok, warn } from '../doctor-check.ts'
+import { missingFeatureImpact, type TeachingMaterial } from '../exercise-impact.ts'
+import type { DoctorFacts } from '../facts/gather-facts.ts'
+import { type KernelHost, kernelFix, lsmFix, newerKernelFix } from '../kernel-fixes.ts'
+
+/** What a kernel may offer beyond running Tetragon at all, the most useful first. */
+const optionalFeatures: readonly Feature[] = [
+  'sigkill',
+  'overrideSecurity',
+  'override',
+  'lsm',
+  'kprobeMulti',
+  'uprobes',
+]
+const enforcementFeatures: readonly Feature[] = ['sigkill', 'overrideSecurity', 'override', 'lsm']
+
+/** Checks whether Tetragon runs on the kernel, and what each missing feature rules out. */
+export function kernelChecks(settings: Settings, facts: DoctorFacts, material?: TeachingMaterial): DoctorCheck[] {
+  const { probed, source } = facts.kernel
+  const verdict = verdictCheck(settings, facts, material)
+  if (probed === 'none' || settings.tetragon.source === 'replay') return [verdict]
+  return [verdict, ...lockdownCheck(facts), ...(source === 'live' ? featureChecks(facts, material) : [])]
+}
+
+function verdictCheck({ tetragon }: Settings, facts: DoctorFacts, material?: TeachingMaterial): DoctorCheck {
+  const { source, why, features, probed, blocker, kernel } = facts.kernel
+  const title = 'Kernel'
+  if (source === 'replay' && tetragon.source === 'live' && probed !== 'none')
+    return fail('kernel', title, {
+      found: `${why}, but tetragon.source is live`,
+      next: setCommand('tetragon.source', 'auto'),
+    })
+  if (tetragon.source === 'replay') return ok('kernel', title, `${why}; tetragon.source is set to replay`)
+  if (probed === 'none') return ok('kernel', title, `${why}; \`lab up\` probes it`)
+  if (source === 'replay') {
+    const impact = material && missingFeatureImpact(enforcementFeatures, material)
+    return warn('kernel', title, {
+      found: `${why}, so the lab replays a recording${impact ? `, which rules out ${impact}` : ''}`,
+      expected: 'a kernel with BTF and kprobes, for live events and enforcement',
+      next: kernelFix(blocker, kernelHost(facts)),
+    })
+  }
+  if (!features.hostPids)
+    return warn('kernel', title, {
+      found: why,
+      expected: 'the PID namespace of the host',
+      next: 'restart the pods whose events have no process name',
+    })
+  return ok('kernel', title, kernel?.tracefs === 'unmounted' ? `${why}; the agent mounts tracefs itself` : why)
+}
+
+function lockdownCheck({ kernel: { kernel, blocker } }: DoctorFacts): DoctorCheck[] {
+  const mode = kernel?.lockdown
+  // The verdict already reports a lockdown that keeps Tetragon from running.
+  if (mode === undefined || blocker === 'lockdown') return []
+  return [ok('kernel-lockdown', 'Lockdown', mode === 'none' ? 'none' : `${mode}, which Tetragon supports`)]
+}
+
+/** Returns a row for each missing feature that an exercise or policy needs, and one row for all the others. */
+function featureChecks(facts: DoctorFacts, material?: TeachingMaterial): DoctorCheck[] {
+  const { features } = facts.kernel
+  const missing = optionalFeatures.filter(feature => !features[feature])
+  const impacts = missing.map(feature => [feature, material ? missingFeatureImpact([feature], material) : ''] as const)
+  const warnings = impacts
+    .filter(([, impact]) => impact !== '')
+    .map(([feature, impact]) =>
+      warn(`kernel-${feature}`, 'Kernel feature', {
+        found: `The kernel lacks ${featureDescriptions[feature]}, which rules out ${impact}`,
+        next: featureFix(feature, facts),
+      }),
+    )
+  const present = shortNames(optionalFeatures.filter(feature => features[feature]))
+  const unused = shortNames(impacts.filter(([, impact]) => impact === '').map(([feature]) => feature))
+  const found = `${present || 'none of the optional ones'}${unused && `; missing, but not needed here: ${unused}`}`
+  return [...warnings, ok('kernel-features', 'Kernel features', found)]
+}
+
+function featureFix(feature: Feature, facts: DoctorFacts): string {
+  const modules = facts.kernel.kernel?.lsm
+  return feature === 'lsm' && modules ? lsmFix(modules, kernelHost(facts)) : newerKernelFix(kernelHost(facts))
+}
+
+const shortNames = (features: readonly Feature[]): string =>
+  features.map(feature => featureDescriptions[feature].replace(/ \(.*/, '')).join(', ')
+
+/** Returns the engine, or this machine where no engine responds. */
+function kernelHost({ engine, wsl, os, osName }: DoctorFacts): KernelHost {
+  if (!('problem' in engine)) return engine
+  return { product: 'Docker Engine', endpoint: '', wsl, local: os === 'linux', system: osName }
+}
