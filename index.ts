@@ -1,4 +1,4 @@
-// The lab, in the order of the diagram in the README. Each component is a file in stacks/.
+// The lab, in the order of the diagram in the README. Each component has a file in stacks/.
 import * as pulumi from '@pulumi/pulumi'
 import { chooseEventSource } from './scripts/kernel/event-source.ts'
 import { stackOutputs } from './shared/addresses.ts'
@@ -14,29 +14,29 @@ import { Loki } from './stacks/monitoring/loki.ts'
 import { Prometheus } from './stacks/monitoring/prometheus.ts'
 import { Shipper } from './stacks/monitoring/shipper.ts'
 import { Tetragon } from './stacks/monitoring/tetragon.ts'
-import { makeNamespaces } from './stacks/namespaces.ts'
+import { createNamespaces } from './stacks/namespaces.ts'
 import { NetworkPolicies } from './stacks/network-policies.ts'
 import { Policies } from './stacks/policies.ts'
 
 const settings = settingsFromConfig(pulumi.runtime.allConfig())
 const lab: Lab = { settings, lock: readLock(), source: await chooseEventSource(settings) }
 
-// A KinD node that sees the host's processes. Everything below lives in it and is deleted with it.
+// A kind node that sees the host's processes. Everything below runs in it and is deleted with it.
 const cluster = new Cluster('cluster', { lab })
 const inside = cluster.inside()
-const { application, monitoring } = makeNamespaces(inside)
+const { application, monitoring } = createNamespaces(inside)
 new NetworkPolicies('network', { lab, spaces: { application, monitoring } }, inside)
 
-// The application that is observed.
+// The observed application.
 new Guestbook('guestbook', { lab, namespace: application }, inside)
 if (lab.settings.traffic.enabled) new Traffic('traffic', { lab, namespace: application }, inside)
 new Visitor('visitor', { lab, namespace: application }, inside)
 
-// Kernel events and metrics: from the agent, or from a recording.
+// Kernel events and metrics, from the agent or from a recording.
 const tetragon = new Tetragon('tetragon', { lab, namespace: monitoring }, inside)
 new Policies('policies', { lab, tetragon: tetragon.release, namespace: application }, inside)
 
-// Storage and dashboards. They install in parallel: none waits for another.
+// Storage and dashboards. They install in parallel.
 new Prometheus('prometheus', { lab, namespace: monitoring }, inside)
 new Loki('loki', { lab, namespace: monitoring }, inside)
 new Shipper('shipper', { lab, namespace: monitoring }, inside)

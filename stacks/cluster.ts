@@ -6,34 +6,38 @@ import { stringify } from 'yaml'
 import type { ClusterSpec } from '../shared/cluster-spec.ts'
 import type { Lab } from '../shared/lab.ts'
 import { imagesOf } from '../shared/lab-images.ts'
-import { imageRef, type LockedImage } from '../shared/lock.ts'
+import { imageRef } from '../shared/lock.ts'
 import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from '../shared/names.ts'
 import { labDir, labId, projectDir } from '../shared/paths.ts'
 import type { Settings } from '../shared/settings/schema.ts'
 
 /**
- * The kubeconfig is the one that `KUBECONFIG` names (`lab env`): nothing of it is kept in the state. Nor may it be given as a path, which is what
- * the provider takes by itself from `KUBECONFIG` where it is given none: of a path it makes a copy among the temporary files, keys and all, at each run,
- * and leaves it there.
+ * Makes the provider read the kubeconfig that `KUBECONFIG` names, so that none of it is kept in the state. A path would not
+ * do: on each run the provider copies the file, with its keys, to a temporary folder and leaves it there.
  */
-const fromEnvironment = ''
+const kubeconfigFromEnvironment = ''
+
+/** Arguments of the Cluster component. */
+export interface ClusterArgs {
+  lab: Lab
+}
 
 /**
- * The cluster that everything else lives in: a KinD node that sees the host's `/proc` at `/procHost`, or with `cluster.mode: existing`
- * a context of the user's kubeconfig, where nothing of the machine is touched.
+ * The cluster that everything else runs in: a kind node that sees the host's `/proc` at `/procHost`, or, with
+ * `cluster.mode: existing`, a context of the user's kubeconfig. In the latter case nothing on the machine changes.
  */
 export class Cluster extends pulumi.ComponentResource {
-  /** The node, created. Absent for an existing cluster. */
+  /** The created node. Absent for an existing cluster. */
   readonly node?: local.Command
   readonly provider: k8s.Provider
 
-  constructor(name: string, { lab }: { lab: Lab }, options?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { lab }: ClusterArgs, options?: pulumi.ComponentResourceOptions) {
     super('lab:cluster:Cluster', name, {}, options)
     const { settings } = lab
     if (settings.cluster.mode === 'existing') {
       this.provider = new k8s.Provider(
         `${name}-provider`,
-        { kubeconfig: fromEnvironment, context: settings.cluster.context, upsertExistingObjects: true },
+        { kubeconfig: kubeconfigFromEnvironment, context: settings.cluster.context, upsertExistingObjects: true },
         { parent: this },
       )
     } else {
@@ -53,9 +57,9 @@ export class Cluster extends pulumi.ComponentResource {
           dir: projectDir,
           stdin: JSON.stringify(spec),
           environment: { LAB_DIR: labDir() },
-          // What a node is made with cannot change under it: a new node is the only way.
+          // A node cannot be reconfigured, only replaced.
           triggers: [createHash('sha256').update(config).update(imageRef(spec.nodeImage)).digest('hex')],
-          // Only progress goes to standard error. The kubeconfig is written to a file and never printed.
+          // Standard error has only progress. The kubeconfig is written to a file and never printed.
           logging: types.enums.local.Logging.Stderr,
           addPreviousOutputInEnv: false,
         },
@@ -64,13 +68,13 @@ export class Cluster extends pulumi.ComponentResource {
       this.provider = new k8s.Provider(
         `${name}-provider`,
         {
-          kubeconfig: fromEnvironment,
-          // By name, so that no other cluster can be meant; through the node's output, so that nothing asks one that is not there yet.
+          kubeconfig: kubeconfigFromEnvironment,
+          // The name selects this cluster and no other. The node's output makes the provider wait until the node exists.
           context: this.node.stdout.apply(() => `kind-${settings.cluster.name}`),
           clusterIdentifier: settings.cluster.name,
-          // What an interrupted `up` made without writing it down is taken over by the next.
+          // Adopts resources that an interrupted `up` created but did not record.
           upsertExistingObjects: true,
-          // A changed dashboard is changed in place, under its name.
+          // Updates a changed dashboard in place, under its name.
           enableConfigMapMutable: true,
         },
         { parent: this, deletedWith: this.node },
@@ -80,8 +84,8 @@ export class Cluster extends pulumi.ComponentResource {
   }
 
   /**
-   * Options for a component that lives in this cluster: it is gone when the node is gone, so destroying the node is enough.
-   * Children inherit both.
+   * Returns options for a component in this cluster. It is deleted with the node, so `destroy` only has to delete the node.
+   * Children inherit the options.
    */
   inside(more: pulumi.ComponentResourceOptions = {}): pulumi.ComponentResourceOptions {
     return { providers: { kubernetes: this.provider }, deletedWith: this.node, ...more }
@@ -89,8 +93,8 @@ export class Cluster extends pulumi.ComponentResource {
 }
 
 /**
- * kind's configuration: one node (one kernel, one Tetragon), the host's `/proc`, and ports on loopback only.
- * kind listens on every interface unless told otherwise.
+ * Returns kind's configuration: one node (one kernel, one Tetragon), the host's `/proc`, and ports on loopback only. By
+ * default kind listens on all interfaces.
  */
 export function kindConfig(settings: Settings) {
   const port = (containerPort: number, hostPort: number) => ({
@@ -109,7 +113,7 @@ export function kindConfig(settings: Settings) {
       {
         role: 'control-plane',
         labels: { [dockerLabel]: 'node', [`${dockerLabel}/made-by`]: labId() },
-        // Tetragon needs the processes of the machine, not of the container that plays the node.
+        // Tetragon needs the processes of the machine, not only those of the node's container.
         extraMounts: [{ hostPath: '/proc', containerPath: '/procHost', readOnly: true }],
         extraPortMappings: [
           port(nodePorts.guestbook, ports.guestbook),

@@ -4,43 +4,43 @@ import type { Lab } from '../shared/lab.ts'
 import { namespaces, podSubnet, releases } from '../shared/names.ts'
 import type { Settings } from '../shared/settings/schema.ts'
 
-// Who may connect to whom. In both namespaces nobody may, but for the edges below; the network of a KinD cluster enforces it, another may not.
-// Kubernetes lets the kubelet in on its own: probes need no edge. A pod on the node's own network (Tetragon, the replay, node-exporter) is no
-// pod to a NetworkPolicy: it is reached as the node is.
+// Allowed connections. In both namespaces, everything else is denied. kind's network enforces this; another cluster's may not.
+// The kubelet's probes are always allowed. NetworkPolicies do not apply to Pods on the node's network (Tetragon, the replay,
+// node-exporter).
 
 type Labels = Record<string, string>
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer
 type Spec = k8s.types.input.networking.v1.NetworkPolicySpec
 
-/** A NetworkPolicy before it is a resource. */
+/** A NetworkPolicy as data, before it becomes a resource. */
 export interface NetworkPolicy {
   namespace: string
   name: string
   spec: Spec
 }
 
-/** Pods of a namespace: those with these labels, or all. */
+/** Pods of a namespace with these labels; without labels, all of them. */
 interface Pods {
   namespace: string
   labels: Labels
 }
-/** Whoever is not a pod: a browser on this machine, by way of the node. */
+/** Clients that are not Pods, such as a browser on this machine, whose connections arrive through the node. */
 const outside = 'outside'
 
-/** A connection that may be made. */
+/** Allowed connections to some ports. */
 interface Edge {
   from: (Pods | typeof outside)[]
   ports: number[]
 }
 
 const application = (labels: Labels): Pods => ({ namespace: namespaces.application, labels })
-/** By release too: in a cluster of the user's own another may be in the same namespace. */
+/** Selects by release too, because an existing cluster may have the same chart in this namespace. */
 const monitoring = (name: string, instance: string = name): Pods => ({
   namespace: namespaces.monitoring,
   labels: { 'app.kubernetes.io/name': name, 'app.kubernetes.io/instance': instance },
 })
 
-const everybody = application({})
+const everyPod = application({})
 const frontend = application({ app: 'guestbook', tier: 'frontend' })
 const leader = application({ app: 'redis', role: 'leader' })
 const follower = application({ app: 'redis', role: 'follower' })
@@ -51,32 +51,30 @@ const stateMetrics = monitoring('kube-state-metrics', releases.prometheus)
 const loki = monitoring(releases.loki)
 const grafana = monitoring(releases.grafana)
 
-/** Who is connected to, by whom, and why. */
-function edges({ settings }: Pick<Lab, 'settings'>): Record<string, { to: Pods; edges: Edge[] }> {
+/** Returns the allowed connections to each workload. */
+function allowedConnections({ settings }: Pick<Lab, 'settings'>): Record<string, { to: Pods; edges: Edge[] }> {
   const otel = settings.pipeline.shipper === 'otel'
   const shipper = monitoring(otel ? releases.otel : releases.fluentBit)
   const original = settings.guestbook.images === 'upstream'
   return {
-    // The page, for everybody: people on this machine, the traffic, the visitor, and whatever pod somebody starts beside them. Its metrics are for
-    // Prometheus; the original image has none.
+    // The page is open to browsers and to every Pod of the application namespace. Prometheus scrapes the metrics, which the
+    // original image does not have.
     frontend: {
       to: frontend,
       edges: [
-        { from: [outside, everybody], ports: [original ? 80 : 8080] },
+        { from: [outside, everyPod], ports: [original ? 80 : 8080] },
         ...(original ? [] : [{ from: [prometheus], ports: [9113] }]),
       ],
     },
-    // What is written comes from the frontends; the followers copy it.
+    // Frontends write to the leader, and followers replicate from it.
     'redis-leader': { to: leader, edges: [{ from: [frontend, follower], ports: [6379] }] },
-    // What is read.
+    // Frontends read from followers.
     'redis-follower': { to: follower, edges: [{ from: [frontend], ports: [6379] }] },
-    // Looked at by people and asked by Grafana; k6 pushes its metrics, and a class its progress, by way of the teacher's machine.
+    // Browsers and Grafana send queries. k6 pushes its metrics, and students' labs push progress through the node.
     prometheus: { to: prometheus, edges: [{ from: [outside, grafana, traffic], ports: [9090] }] },
-    // Read by Prometheus.
     'prometheus-operator': { to: operator, edges: [{ from: [prometheus], ports: [8080] }] },
-    // Read by Prometheus.
     'kube-state-metrics': { to: stateMetrics, edges: [{ from: [prometheus], ports: [8080] }] },
-    // Given events by the shipper, asked by Grafana and by `lab query`, read by Prometheus. Its parts talk to each other through its own Service.
+    // The shipper sends events, Grafana and `lab query` send queries, and Prometheus scrapes. Loki also connects to itself.
     loki: {
       to: loki,
       edges: [
@@ -84,25 +82,24 @@ function edges({ settings }: Pick<Lab, 'settings'>): Record<string, { to: Pods; 
         { from: [loki], ports: [9095] },
       ],
     },
-    // Looked at by people.
     grafana: { to: grafana, edges: [{ from: [outside], ports: [3000] }] },
-    // Nothing is sent to a shipper: it fetches. Prometheus reads how it fares.
+    // Prometheus scrapes the shipper. Nothing else connects to it.
     shipper: { to: shipper, edges: [{ from: [prometheus], ports: [otel ? 8888 : 2020] }] },
   }
 }
 
-/** All policies of a lab; none where `cluster.networkPolicies` is off. */
+/** Returns all NetworkPolicies of a lab; none if `cluster.networkPolicies` is off. */
 export function networkPolicies(lab: Pick<Lab, 'settings'>): NetworkPolicy[] {
   const { settings } = lab
   if (!settings.cluster.networkPolicies) return []
   return [
-    // What no other policy allows is refused; in a cluster of the user's own, to the pods of the lab alone.
+    // Denies what no other policy allows. An existing cluster has other Pods, so there only the lab's Pods are restricted.
     ...(settings.cluster.mode === 'existing' ? [] : Object.values(namespaces)).map(namespace => ({
       namespace,
       name: 'default-deny',
       spec: { podSelector: {}, policyTypes: ['Ingress'] },
     })),
-    ...Object.entries(edges(lab)).map(([name, { to, edges }]) => ({
+    ...Object.entries(allowedConnections(lab)).map(([name, { to, edges }]) => ({
       namespace: to.namespace,
       name,
       spec: {
@@ -119,8 +116,9 @@ export function networkPolicies(lab: Pick<Lab, 'settings'>): NetworkPolicy[] {
 }
 
 /**
- * Where the application may connect to: itself, and the cluster's DNS. So what breaks into a pod there cannot call home. k6 may push to Prometheus.
- * In a cluster of the user's own nothing is held back, because its DNS may be anywhere.
+ * Returns policies that let the application connect only to itself and to the cluster's DNS, so that an intruder cannot
+ * connect to the internet. k6 can also push to Prometheus. In an existing cluster nothing is restricted, because its DNS
+ * can be anywhere.
  */
 function egress(settings: Settings): NetworkPolicy[] {
   if (settings.cluster.mode === 'existing') return []
@@ -145,13 +143,13 @@ function egress(settings: Settings): NetworkPolicy[] {
 }
 
 function sources(from: Edge['from'], namespace: string, { cluster }: Settings): { from?: Peer[] } {
-  // In a cluster of the user's own it is not known where its pods are and where people come from.
+  // The addresses of Pods and clients in an existing cluster are unknown.
   if (cluster.mode === 'existing' && from.includes(outside)) return {}
   const notPods: Peer = { ipBlock: { cidr: '0.0.0.0/0', except: [podSubnet] } }
   return { from: from.map(who => (who === outside ? notPods : peer(who, namespace))) }
 }
 
-/** Pods as a policy of that namespace names them. */
+/** Returns a peer that selects Pods, in a policy of the given namespace. */
 const peer = (pods: Pods, namespace: string): Peer => ({
   ...(pods.namespace === namespace
     ? {}
@@ -159,13 +157,16 @@ const peer = (pods: Pods, namespace: string): Peer => ({
   podSelector: { matchLabels: pods.labels },
 })
 
-/** The policies as resources. */
+/** Arguments of the NetworkPolicies component. */
+export interface NetworkPoliciesArgs {
+  lab: Lab
+  /** The namespaces of the policies, created before them. */
+  spaces: Record<'application' | 'monitoring', k8s.core.v1.Namespace>
+}
+
+/** The NetworkPolicies of both namespaces. */
 export class NetworkPolicies extends pulumi.ComponentResource {
-  constructor(
-    name: string,
-    { lab, spaces }: { lab: Lab; spaces: Record<'application' | 'monitoring', k8s.core.v1.Namespace> },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, spaces }: NetworkPoliciesArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:network:NetworkPolicies', name, {}, options)
     for (const policy of networkPolicies(lab))
       new k8s.networking.v1.NetworkPolicy(

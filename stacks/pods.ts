@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import * as k8s from '@pulumi/kubernetes'
 import type * as pulumi from '@pulumi/pulumi'
 
-/** What a container of the lab's own may do: nothing that it does not need. */
+/** Security context of the lab's own containers. */
 export const restricted = {
   runAsNonRoot: true,
   allowPrivilegeEscalation: false,
@@ -11,10 +11,10 @@ export const restricted = {
   seccompProfile: { type: 'RuntimeDefault' },
 }
 
-/** The same for root, where what it reads on the node belongs to root. */
+/** The same for containers that read files of root on the node. */
 export const restrictedRoot = { ...restricted, runAsNonRoot: false, runAsUser: 0 }
 
-/** A Service that the node answers on a fixed port, which kind maps to loopback. */
+/** Creates a Service with a fixed port on the node, which kind maps to loopback. */
 export function nodePortService(
   name: string,
   spec: {
@@ -37,7 +37,7 @@ export function nodePortService(
   )
 }
 
-/** Annotations that change with the files that a pod mounts: a changed program gets new pods, as it would not by itself. */
-export const startedWith = (files: Record<string, string>): Record<string, string> => ({
+/** Returns Pod annotations with a checksum of mounted files. Without it, Pods keep running when the files change. */
+export const checksumAnnotations = (files: Record<string, string>): Record<string, string> => ({
   'checksum/files': createHash('sha256').update(JSON.stringify(files)).digest('hex'),
 })

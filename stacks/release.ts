@@ -6,13 +6,13 @@ import { LabError } from '../shared/lab-error.ts'
 import { type ChartName, chartFile } from '../shared/lock.ts'
 import { namespaces } from '../shared/names.ts'
 
-/** Values for a chart; a chart's own schema is its author's, so what is checked here is checked by a test against the chart. */
+/** Values of a chart. A test checks their keys against the chart, because Helm ignores unknown ones. */
 export type Values = Record<string, unknown>
 
 /**
- * A Helm release in `monitoring`, from an archive that was fetched and checked before: no index is asked, nothing floats.
- * It counts as made when its pods are ready.
- * @throws LabError when the archive is not there.
+ * Creates a Helm release in the monitoring namespace from a chart archive that was downloaded and verified before. It is
+ * complete when its Pods are ready.
+ * @throws LabError if the archive is missing
  */
 export function release(
   name: string,
@@ -22,14 +22,13 @@ export function release(
   const archive = chartFile(lab.lock, chart)
   if (!existsSync(archive) && !process.env.LAB_PLAN)
     throw new LabError({
-      found: `chart ${chart} ${lab.lock.charts[chart].version} is not in .lab/charts`,
-      expected: 'its archive, fetched and checked against lab.lock.yaml',
+      found: `The chart ${chart} ${lab.lock.charts[chart].version} has not been downloaded to .lab/charts`,
       next: 'eval "$(./lab env)"',
     })
   return new k8s.helm.v3.Release(
     name,
     {
-      // Given, because Pulumi would add random letters and every address in the lab would change.
+      // Without a name, Pulumi would add random letters, and every address in the lab would change.
       name,
       namespace: namespaces.monitoring,
       chart: archive,
@@ -39,7 +38,7 @@ export function release(
       timeout: 600,
       maxHistory: 3,
     },
-    // A release cannot stand beside one of its own name.
+    // Two releases cannot have the same name.
     { ...options, deleteBeforeReplace: true, customTimeouts: { create: '12m', update: '12m' } },
   )
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nodeOf } from '../../scripts/cluster/kind.ts'
+import { nodeName } from '../../scripts/cluster/node-container.ts'
 import { type ClusterAccess, kubectl } from '../../scripts/cluster/kubectl.ts'
 import { docker } from '../../scripts/engine/docker.ts'
 import { exportFile, namespaces } from '../../shared/names.ts'
@@ -43,7 +43,7 @@ export class ReplayControl {
       'json',
       '--show-managed-fields',
     ])
-    return new ReplayControl(access, nodeOf(cluster), JSON.parse(shown) as DaemonSet)
+    return new ReplayControl(access, nodeName(cluster), JSON.parse(shown) as DaemonSet)
   }
 
   private constructor(access: ClusterAccess, node: string, { apiVersion, kind, metadata, spec }: DaemonSet) {

@@ -3,18 +3,23 @@ import { join } from 'node:path'
 import * as k8s from '@pulumi/kubernetes'
 import type * as pulumi from '@pulumi/pulumi'
 import { namespaces } from '../../shared/names.ts'
-import { startedWith } from '../pods.ts'
+import { checksumAnnotations } from '../pods.ts'
 
 const namespace = namespaces.application
 
-/** Files that a pod runs: the volume that holds them, named `files`, and their content, with which the pod changes. */
-export interface Mounted {
+/** Files in a Pod: the volume with them, named `files`, and their content, so that the Pod restarts when it changes. */
+export interface MountedFiles {
   volumes: k8s.types.input.core.v1.Volume[]
   files: Record<string, string>
 }
 
-/** Puts files of this folder's `folder` into a ConfigMap of that name, for a pod to mount. */
-export function mounted(name: string, folder: string, names: string[], options: pulumi.CustomResourceOptions): Mounted {
+/** Creates a ConfigMap from files in a subfolder of this folder. The ConfigMap is named after the subfolder. */
+export function mountFiles(
+  name: string,
+  folder: string,
+  names: string[],
+  options: pulumi.CustomResourceOptions,
+): MountedFiles {
   const files = Object.fromEntries(
     names.map(file => [file, readFileSync(join(import.meta.dirname, folder, file), 'utf8')]),
   )
@@ -22,17 +27,16 @@ export function mounted(name: string, folder: string, names: string[], options: 
   return { volumes: [{ name: 'files', configMap: { name: configMap.metadata.name } }], files }
 }
 
-/** A Deployment in `application` of one container a pod. `files` are what its volumes hold; `token` gives it one for the API server. */
+/**
+ * Returns the arguments of a Deployment in the application namespace, with one container per Pod.
+ * @param pod files to mount, and whether the Pod gets a token for the API server
+ */
 export function deployment(
   name: string,
   labels: Record<string, string>,
   replicas: number,
   container: k8s.types.input.core.v1.Container,
-  {
-    volumes = [],
-    files = {},
-    token = false,
-  }: { volumes?: k8s.types.input.core.v1.Volume[]; files?: Record<string, string>; token?: boolean } = {},
+  { volumes = [], files = {}, token = false }: Partial<MountedFiles> & { token?: boolean } = {},
 ): k8s.apps.v1.DeploymentArgs {
   return {
     metadata: { name, namespace, labels },
@@ -40,12 +44,12 @@ export function deployment(
       replicas,
       selector: { matchLabels: labels },
       template: {
-        metadata: { labels, annotations: startedWith(files) },
+        metadata: { labels, annotations: checksumAnnotations(files) },
         spec: {
           containers: [container],
           volumes,
           automountServiceAccountToken: token,
-          // Kubernetes would set REDIS_LEADER_PORT and its like to addresses, for every Service that is there.
+          // Kubernetes would set variables such as REDIS_LEADER_PORT to the address of each Service.
           enableServiceLinks: false,
           terminationGracePeriodSeconds: 5,
         },

@@ -1,27 +1,24 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
-import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { namespaces, nodePorts } from '../../shared/names.ts'
+import type { ComponentArgs } from '../component-args.ts'
 import { restricted } from '../pods.ts'
-import { deployment, mounted } from './deployment.ts'
+import { deployment, mountFiles } from './deployment.ts'
 
 const namespace = namespaces.application
 const frontendLabels = { app: 'guestbook', tier: 'frontend' }
 const redisLabels = (role: 'leader' | 'follower') => ({ app: 'redis', role, tier: 'backend' })
 
 /**
- * The Guestbook: frontends that write to one Redis and read from its followers. The lab's own frontend answers the classic
- * `guestbook.php` and runs on amd64 and arm64; `upstream` takes the images of the original tutorial, amd64 only.
+ * The Guestbook: frontends that write to a Redis leader and read from its followers. The lab's own frontend has the API of
+ * the classic `guestbook.php` and runs on amd64 and arm64. With `guestbook.images: upstream`, it uses the images of the
+ * original tutorial, for amd64 only.
  */
 export class Guestbook extends pulumi.ComponentResource {
-  constructor(
-    name: string,
-    { lab, namespace: space }: { lab: Lab; namespace: k8s.core.v1.Namespace },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, namespace: created }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:application:Guestbook', name, {}, options)
-    const inside = { parent: this, dependsOn: space }
+    const inside = { parent: this, dependsOn: created }
     const { guestbook } = lab.settings
     const upstream = guestbook.images === 'upstream'
     const redis = imageRef(lab.lock.images.redis)
@@ -50,7 +47,7 @@ export class Guestbook extends pulumi.ComponentResource {
             resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
             securityContext: { ...restricted, runAsUser: 999 },
             volumeMounts: [{ name: 'data', mountPath: '/data' }],
-            // Runs a program in the pod every few seconds: the exec and exit events that a quiet cluster has.
+            // Runs a program every few seconds, so that even a quiet cluster has exec and exit events.
             readinessProbe: {
               exec: { command: ['redis-cli', 'ping'] },
               initialDelaySeconds: 1,
@@ -64,8 +61,8 @@ export class Guestbook extends pulumi.ComponentResource {
         inside,
       )
     }
-    // Nothing is kept: the page of a new lab is empty. A follower needs its folder for a moment, to be filled from the leader.
-    // Protected mode would answer to loopback alone; only the pods of this cluster reach it.
+    // Nothing is saved, so a new lab starts with an empty page. A follower needs the folder while it copies from the leader.
+    // Protected mode would only accept connections from loopback.
     const memoryOnly = [
       'redis-server',
       '--dir',
@@ -88,7 +85,7 @@ export class Guestbook extends pulumi.ComponentResource {
         : { command: [...memoryOnly, '--replicaof', 'redis-leader', '6379'] },
     )
 
-    const program = mounted(`${name}-frontend-program`, 'frontend', ['server.mjs', 'index.html'], inside)
+    const program = mountFiles(`${name}-frontend-program`, 'frontend', ['server.mjs', 'index.html'], inside)
     const own: k8s.types.input.core.v1.Container = {
       name: 'guestbook',
       image: imageRef(lab.lock.images.node),

@@ -3,20 +3,17 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { services } from '../../shared/names.ts'
+import type { ComponentArgs } from '../component-args.ts'
 import { restricted } from '../pods.ts'
-import { deployment, mounted } from './deployment.ts'
+import { deployment, mountFiles } from './deployment.ts'
 
-/** k6, visiting the Guestbook at a steady rate with a little noise; what it measures goes to Prometheus. */
+/** k6, which visits the Guestbook at a slightly varying rate and pushes its metrics to Prometheus. */
 export class Traffic extends pulumi.ComponentResource {
-  constructor(
-    name: string,
-    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:application:Traffic', name, {}, options)
     const inside = { parent: this, dependsOn: namespace }
     const { traffic } = lab.settings
-    const script = mounted(`${name}-script`, 'traffic', ['guestbook.ts'], inside)
+    const script = mountFiles(`${name}-script`, 'traffic', ['guestbook.ts'], inside)
     new k8s.apps.v1.Deployment(
       `${name}-pods`,
       deployment(
@@ -42,7 +39,7 @@ export class Traffic extends pulumi.ComponentResource {
             { name: 'RATE', value: String(traffic.rate) },
             { name: 'NOISE', value: String(traffic.noise) },
             { name: 'K6_PROMETHEUS_RW_SERVER_URL', value: `${inCluster(services.prometheus, lab)}/api/v1/write` },
-            // Percentiles over the last minute: k6's own are over its whole life, for which it keeps every value.
+            // Allow percentiles over the last minute. k6's own cover its whole run, for which it keeps every value in memory.
             { name: 'K6_FEATURES', value: 'native-histograms' },
             { name: 'K6_PROMETHEUS_RW_STALE_MARKERS', value: 'true' },
             { name: 'K6_NO_USAGE_REPORT', value: 'true' },
@@ -60,8 +57,9 @@ export class Traffic extends pulumi.ComponentResource {
 }
 
 /**
- * An address with its whole name: a shorter one is asked of the world outside as long as its Service is not there, many a network answers with a
- * machine of its own, and k6 would stay connected to that one for ever. In a cluster of the user's own the end of names is not known.
+ * Completes an address to a fully qualified name. While its Service does not exist, a shorter name is resolved outside the
+ * cluster. Some networks answer with one of their own machines, to which k6 would stay connected. An existing cluster may
+ * have another domain, so its addresses stay as they are.
  */
 const inCluster = (address: string, { settings }: Lab): string =>
   settings.cluster.mode === 'create' ? address.replace(/\.svc(?=:|$)/, '.svc.cluster.local.') : address

@@ -1,19 +1,15 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
-import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
-import { deployment, mounted } from './deployment.ts'
+import type { ComponentArgs } from '../component-args.ts'
+import { deployment, mountFiles } from './deployment.ts'
 
-/** The pod that does what it should not: it reads its service-account token and password files, for the policies to notice. */
+/** A Pod that misbehaves: it reads its service account token and password files, so that the policies report it. */
 export class Visitor extends pulumi.ComponentResource {
-  constructor(
-    name: string,
-    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:application:Visitor', name, {}, options)
     const inside = { parent: this, dependsOn: namespace }
-    const script = mounted(`${name}-script`, 'visitor', ['visitor.sh'], inside)
+    const script = mountFiles(`${name}-script`, 'visitor', ['visitor.sh'], inside)
     new k8s.apps.v1.Deployment(
       `${name}-pods`,
       deployment(
@@ -24,14 +20,14 @@ export class Visitor extends pulumi.ComponentResource {
           name: 'shell',
           image: imageRef(lab.lock.images.node),
           command: ['/bin/sh', '/scripts/visitor.sh'],
-          // Where a recording is replayed, its visits are in it: a second visitor would only use up the machine.
+          // The recording already contains visits, so with a replay this Pod makes none.
           env: [{ name: 'VISIT_EVERY', value: lab.source === 'live' ? '60' : '0' }],
           resources: { requests: { cpu: '5m', memory: '8Mi' }, limits: { memory: '64Mi' } },
-          // As careless as such pods are: root, so that /etc/shadow can be read unless a policy stops it.
+          // Root, so that it can read /etc/shadow unless a policy blocks it.
           securityContext: { runAsUser: 0 },
           volumeMounts: [{ name: 'files', mountPath: '/scripts', readOnly: true }],
         },
-        // The token is there to be read.
+        // A token for the script to read.
         { ...script, token: true },
       ),
       inside,

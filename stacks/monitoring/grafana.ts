@@ -6,15 +6,12 @@ import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
 import { dataSources, namespaces, nodePorts, releases, services } from '../../shared/names.ts'
 import { grafanaPassword } from '../../shared/secrets.ts'
+import type { ComponentArgs } from '../component-args.ts'
 import { release, type Values } from '../release.ts'
 
-/** Grafana, its data sources and its dashboards, all mounted from files: nothing is set by API, so a new pod is the same Grafana. */
+/** Grafana with its data sources and dashboards, all mounted as files, so that a new Pod is configured the same. */
 export class Grafana extends pulumi.ComponentResource {
-  constructor(
-    name: string,
-    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:monitoring:Grafana', name, {}, options)
     const parent = { parent: this, dependsOn: namespace }
     const admin = new k8s.core.v1.Secret(
@@ -48,7 +45,7 @@ export class Grafana extends pulumi.ComponentResource {
 
 const folderId = (folder: string): string => folder.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 
-/** Dashboards as files, by folder. */
+/** Returns the dashboards as files, by folder. */
 export function dashboardFolders(): Record<string, Record<string, string>> {
   const folders: Record<string, Record<string, string>> = {}
   for (const { folder, file, dashboard } of allDashboards()) {
@@ -58,7 +55,7 @@ export function dashboardFolders(): Record<string, Record<string, string>> {
   return folders
 }
 
-/** Values of the Grafana chart. */
+/** Returns the values of the Grafana chart. */
 export function grafanaValues({ settings, lock }: Lab, folders: string[]): Values {
   const { registry, repository, tag } = imageParts(lock.images.grafana)
   return {
@@ -66,7 +63,7 @@ export function grafanaValues({ settings, lock }: Lab, folders: string[]): Value
     admin: { existingSecret: 'grafana-admin', userKey: 'admin-user', passwordKey: 'admin-password' },
     service: { type: 'NodePort', nodePort: nodePorts.grafana },
     testFramework: { enabled: false },
-    // Everything that it shows is mounted: it asks nothing of the API server.
+    // Everything is mounted, so Grafana does not use the API server.
     automountServiceAccountToken: false,
     deploymentStrategy: { type: 'Recreate' },
     resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '512Mi' } },
@@ -74,7 +71,7 @@ export function grafanaValues({ settings, lock }: Lab, folders: string[]): Value
     'grafana.ini': {
       server: { root_url: `http://localhost:${settings.ports.grafana}` },
       'auth.anonymous': { enabled: settings.grafana.anonymous, org_role: 'Viewer' },
-      // Grafana 13 would replace its bundled data source plugins at start, and lose them where there is no network.
+      // Grafana 13 replaces its bundled data source plugins at start, and loses them without a network.
       plugins: { preinstall_disabled: true, preinstall_auto_update: false },
       analytics: {
         check_for_updates: false,
@@ -84,7 +81,7 @@ export function grafanaValues({ settings, lock }: Lab, folders: string[]): Value
       },
       news: { news_feed_enabled: false },
     },
-    // By Grafana, because only Loki knows what they ask for.
+    // Evaluated by Grafana because these alerts need Loki.
     alerting: { 'rules.yaml': literal({ apiVersion: 1, groups: grafanaAlertGroups }) },
     datasources: { 'datasources.yaml': dataSourceFile(settings.prometheus.scrapeInterval) },
     dashboardProviders: {
@@ -131,5 +128,5 @@ const dataSourceFile = (timeInterval: string) => ({
   ],
 })
 
-/** The chart runs alert files through Helm's templates, but what stands in double braces here is Grafana's to fill in. */
+/** Escapes double braces: the chart renders alert files as Helm templates, but these are Grafana's. */
 const literal = <T>(file: T): T => JSON.parse(JSON.stringify(file).replaceAll('{{', '{{ `{{` }}')) as T

@@ -1,19 +1,15 @@
-import type * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
 import { namespaces, nodePorts, releases } from '../../shared/names.ts'
+import type { ComponentArgs } from '../component-args.ts'
 import { nodePortService } from '../pods.ts'
 import { release, type Values } from '../release.ts'
 import { streamLabels } from './fields.ts'
 
-/** Loki as a single binary with a volume of its own. */
+/** Loki as a single binary with its own volume. */
 export class Loki extends pulumi.ComponentResource {
-  constructor(
-    name: string,
-    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:monitoring:Loki', name, {}, options)
     release(releases.loki, { lab, chart: 'loki', values: lokiValues(lab) }, { parent: this, dependsOn: namespace })
     nodePortService(
@@ -31,7 +27,7 @@ export class Loki extends pulumi.ComponentResource {
   }
 }
 
-/** Values of the Loki chart, whose defaults ask for object storage, three replicas and 11 GiB of caches. */
+/** Returns the values of the Loki chart. Its defaults need object storage, 3 replicas and 11 GiB of caches. */
 export function lokiValues({ settings, lock }: Lab): Values {
   const { registry, repository, tag } = imageParts(lock.images.loki)
   const off = { enabled: false }
@@ -42,7 +38,7 @@ export function lokiValues({ settings, lock }: Lab): Values {
       persistence: { enabled: true, size: settings.loki.storage },
       resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { memory: '768Mi' } },
     },
-    // It asks nothing of the API server.
+    // Loki does not use the API server.
     defaults: { automountServiceAccountToken: false },
     read: { replicas: 0 },
     write: { replicas: 0 },
@@ -64,13 +60,13 @@ export function lokiValues({ settings, lock }: Lab): Values {
         ],
       },
       ingester: {
-        // A ring of one has nobody to wait for.
+        // With a single replica there is no other member of the ring to wait for.
         lifecycler: { min_ready_duration: '0s', join_after: '0s' },
-        // An event that a shipper sends again after it was killed is dropped when it is still in the open block of its stream: one of 16 MiB
-        // holds two thousand events, the usual 256 kB thirty.
+        // A shipper that was killed sends some events again. Loki drops those that are still in the open block of their
+        // stream: 16 MiB hold 2,000 events, the default of 256 kB holds 30.
         chunk_block_size: 16 * 1024 ** 2,
         chunk_target_size: 24 * 1024 ** 2,
-        // The usual gzip is a fifth of Loki's work, and zstd would be less; but then a query takes half a gigabyte for its decoders.
+        // gzip is 20% of Loki's CPU time. zstd would be cheaper, but its decoders take 0.5 GB in a query.
         chunk_encoding: 'gzip',
       },
       readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2 },
@@ -78,18 +74,18 @@ export function lokiValues({ settings, lock }: Lab): Values {
         allow_structured_metadata: true,
         volume_enabled: true,
         retention_period: settings.loki.retention,
-        // An event weighs about 8 kB: the standard limits are reached at 200 events a second of one kind. These are beyond what a laptop can do.
+        // An event is about 8 kB, so the default limits are reached at 200 events per second. No laptop reaches these.
         ingestion_rate_mb: 128,
         ingestion_burst_size_mb: 256,
         per_stream_rate_limit: '128MB',
         per_stream_rate_limit_burst: '256MB',
-        // What a shipper sends as one line, Loki takes: the standard 256 kB would throw the longest events away.
+        // With the default of 256 kB, Loki would discard the longest events.
         max_line_size: '2MB',
-        // One process has nobody to share a stream with; spread over several, what is sent again would pass for new.
+        // A single process needs no shards, and Loki would not recognize duplicates across shards.
         shard_streams: { enabled: false },
         otlp_config: {
           resource_attributes: {
-            // Few and bounded labels; all the rest becomes structured metadata.
+            // Only a few bounded labels. Everything else becomes structured metadata.
             ignore_defaults: true,
             attributes_config: [{ action: 'index_label', attributes: streamLabels }],
           },

@@ -1,19 +1,15 @@
-import type * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import { alertGroups } from '../../dashboards/alerts.ts'
 import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
 import { namespaces, nodePorts, releases } from '../../shared/names.ts'
+import type { ComponentArgs } from '../component-args.ts'
 import { restricted } from '../pods.ts'
 import { release, type Values } from '../release.ts'
 
 /** Prometheus with its operator, kube-state-metrics and node-exporter. */
 export class Prometheus extends pulumi.ComponentResource {
-  constructor(
-    name: string,
-    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:monitoring:Prometheus', name, {}, options)
     release(
       releases.prometheus,
@@ -24,16 +20,16 @@ export class Prometheus extends pulumi.ComponentResource {
   }
 }
 
-/** Values of kube-prometheus-stack: a small Prometheus, and no part that has nothing to say on a single kind node. */
+/** Returns the values of kube-prometheus-stack: a small Prometheus, without the parts that are useless on one kind node. */
 export function prometheusValues({ settings, lock }: Lab): Values {
-  const { interval } = { interval: settings.prometheus.scrapeInterval }
-  const image = (name: Parameters<typeof imageOf>[1]) => imageOf(lock, name)
+  const { scrapeInterval, retention } = settings.prometheus
+  const image = (name: PrometheusImage) => imageParts(lock.images[name])
   const off = { enabled: false }
   return {
-    // A release of its own: its major versions and its plugins are pinned apart from Prometheus.
+    // Grafana has its own release, so that its version and plugins are pinned separately.
     grafana: off,
     alertmanager: off,
-    // kubeadm binds their metrics to loopback inside the node: they would be targets that are always down.
+    // kubeadm binds their metrics to loopback inside the node, so their targets would always be down.
     kubeControllerManager: off,
     kubeScheduler: off,
     kubeEtcd: off,
@@ -44,32 +40,31 @@ export function prometheusValues({ settings, lock }: Lab): Values {
         image: image('prometheus-config-reloader'),
         resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
       },
-      // Both or neither: with TLS left on, the operator waits for a secret that only the webhooks' hook makes.
+      // Disable both: with TLS on, the operator waits for a secret that only the webhooks' hook creates.
       admissionWebhooks: off,
       tls: off,
-      // The operator would otherwise turn kubelet's endpoints over at its own pace of three minutes.
       resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '192Mi' } },
     },
     prometheus: {
       service: { type: 'NodePort', nodePort: nodePorts.prometheus },
       prometheusSpec: {
         image: image('prometheus'),
-        retention: settings.prometheus.retention,
+        retention,
         retentionSize: '1GB',
-        scrapeInterval: interval,
-        evaluationInterval: interval,
+        scrapeInterval,
+        evaluationInterval: scrapeInterval,
         // k6 pushes its metrics.
         enableRemoteWriteReceiver: true,
-        // Students' labs push their progress to the teacher's, when a class is held: as JSON, which needs no library.
+        // In a class, students' labs push their progress to the teacher's lab, as OTLP in JSON, which needs no library.
         enableOTLPReceiver: true,
-        // Whoever brings a monitor or a rule is heard, whatever release it belongs to.
+        // Use the monitors and rules of every release.
         serviceMonitorSelectorNilUsesHelmValues: false,
         podMonitorSelectorNilUsesHelmValues: false,
         ruleSelectorNilUsesHelmValues: false,
         probeSelectorNilUsesHelmValues: false,
         scrapeConfigSelectorNilUsesHelmValues: false,
         resources: { requests: { cpu: '100m', memory: '400Mi' }, limits: { memory: '1Gi' } },
-        // Found by a scrape configuration, not by a ServiceMonitor: so no release waits for another's CRDs.
+        // Not ServiceMonitors: other releases would have to wait for this release's CRDs.
         additionalScrapeConfigs: scrapeConfigs(),
       },
     },
@@ -78,9 +73,9 @@ export function prometheusValues({ settings, lock }: Lab): Values {
       resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
     },
     'prometheus-node-exporter': {
-      // The tag in the lock says it already.
+      // The tag in the lock file already ends in `-distroless`.
       image: { ...image('node-exporter'), distroless: false },
-      // It looks at the node from inside the node's own namespaces, and may do nothing else there.
+      // It runs in the node's namespaces, so it gets no other rights.
       containerSecurityContext: restricted,
       resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
     },
@@ -88,10 +83,12 @@ export function prometheusValues({ settings, lock }: Lab): Values {
   }
 }
 
-const imageOf = (
-  lock: Lab['lock'],
-  name: 'prometheus' | 'prometheus-operator' | 'prometheus-config-reloader' | 'kube-state-metrics' | 'node-exporter',
-) => imageParts(lock.images[name])
+type PrometheusImage =
+  | 'prometheus'
+  | 'prometheus-operator'
+  | 'prometheus-config-reloader'
+  | 'kube-state-metrics'
+  | 'node-exporter'
 
 interface Relabel {
   source_labels?: string[]
@@ -101,7 +98,7 @@ interface Relabel {
   replacement?: string
 }
 
-/** What Prometheus reads besides the cluster itself: Tetragon, the shipper, Loki and the Guestbook. */
+/** Returns the scrape configurations for Tetragon, the shipper, Loki and the Guestbook. The chart adds the cluster's own. */
 export function scrapeConfigs() {
   const keep = (labels: string[], regex: string): Relabel => ({ source_labels: labels, regex, action: 'keep' })
   const take = (from: string, to: string): Relabel => ({ source_labels: [from], target_label: to })
@@ -129,7 +126,7 @@ export function scrapeConfigs() {
     ],
   })
   return [
-    // Its labels pod and namespace are the workload's, so the agent's own pod gets another name.
+    // Tetragon's labels `pod` and `namespace` are the workload's, so the agent's own pod is `tetragon_pod`.
     endpoints(
       'tetragon',
       namespaces.monitoring,

@@ -1,27 +1,20 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
-import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { exportFile, nodePorts } from '../../shared/names.ts'
-import { restrictedRoot, startedWith } from '../pods.ts'
+import type { ComponentArgs } from '../component-args.ts'
+import { checksumAnnotations, restrictedRoot } from '../pods.ts'
 import { checkRecording, entryPoint, readProgram, readRecordingFiles } from './replay-files.ts'
 
 /** Where the Pod mounts the program and the recording. */
 const mountPath = '/replay'
-
-/** Arguments of the Replay component. */
-export interface ReplayArgs {
-  lab: Lab
-  /** Namespace of the Pod. */
-  namespace: k8s.core.v1.Namespace
-}
 
 /**
  * Plays a recorded run of the real Tetragon where the kernel cannot run it. It writes the same file on the node and serves
  * the same metrics on the same port, behind a Service of the same name, so nothing downstream has to change.
  */
 export class Replay extends pulumi.ComponentResource {
-  constructor(name: string, { lab, namespace }: ReplayArgs, options: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:monitoring:Replay', name, {}, options)
     checkRecording()
     const parent = { parent: this }
@@ -37,7 +30,7 @@ export class Replay extends pulumi.ComponentResource {
         spec: {
           selector: { matchLabels: labels },
           template: {
-            metadata: { labels, annotations: startedWith(program) },
+            metadata: { labels, annotations: checksumAnnotations(program) },
             spec: {
               // Like the agent, it uses the node's network and serves metrics on the node's port.
               hostNetwork: true,

@@ -3,23 +3,20 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { exportFile, releases } from '../../shared/names.ts'
+import type { ComponentArgs } from '../component-args.ts'
 import { restricted, restrictedRoot } from '../pods.ts'
 import { release, type Values } from '../release.ts'
 import { Replay } from './replay.ts'
 
 /**
- * Tetragon: the agent and its operator, or where the kernel cannot trace, a recording of them. Either way the CRDs are installed, events
- * arrive in the same file on the node, and the same metrics are served on port 2112.
+ * Tetragon: the agent and its operator, or a replay if the kernel cannot trace. Either way the CRDs are installed, events
+ * are written to the same file on the node, and the same metrics are served on port 2112.
  */
 export class Tetragon extends pulumi.ComponentResource {
-  /** Brings the CRDs: whoever makes a TracingPolicy depends on it. */
+  /** Installs the CRDs, so every TracingPolicy depends on it. */
   readonly release: k8s.helm.v3.Release
 
-  constructor(
-    name: string,
-    { lab, namespace }: { lab: Lab; namespace: k8s.core.v1.Namespace },
-    options: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:monitoring:Tetragon', name, {}, options)
     this.release = release(
       releases.tetragon,
@@ -33,17 +30,17 @@ export class Tetragon extends pulumi.ComponentResource {
 
 const filters = (list: Record<string, unknown>[]): string => list.map(filter => JSON.stringify(filter)).join('\n')
 
-/** Values of the Tetragon chart. Without an agent only the CRDs are left of it. */
+/** Returns the values of the Tetragon chart. For a replay, it installs only the CRDs. */
 export function tetragonValues({ settings, lock, source }: Lab): Values {
   const live = source === 'live'
   const { tetragon } = settings
   return {
-    // By the release, so that policies need not wait for the operator to get round to it.
+    // Installed by the release, so that policies do not have to wait for the operator.
     crds: { installMethod: 'helm' },
     exportDirectory: exportFile.directory,
     export: {
       stdout: { image: { override: imageRef(lock.images['tetragon-export-stdout']) } },
-      // Beside the agent, which needs every right, it only copies a file.
+      // Unlike the agent, this container only copies a file.
       securityContext: restrictedRoot,
     },
     tetragon: {
@@ -66,7 +63,7 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
         port: 2112,
         metricsLabelFilter: 'namespace,workload,pod,binary,node_name',
       },
-      // A debugging server that nobody here asks.
+      // A debugging server, not needed here.
       gops: { enabled: false },
       resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
     },
@@ -79,7 +76,7 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
     rthooks: {
       enabled: live && tetragon.runtimeHooks,
       interface: 'nri-hook',
-      // Were the agent away, no pod could start without these.
+      // In these namespaces, pods can start even if the agent is down.
       failAllowNamespaces: 'kube-system,local-path-storage,monitoring',
       image: { override: imageRef(lock.images['tetragon-rthooks']) },
     },
