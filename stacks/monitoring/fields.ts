@@ -1,7 +1,7 @@
-// What is lifted out of an event on its way to Loki: the one table that both shippers are configured from, so that every query works
-// the same with either. The event itself travels on untouched, as the line.
+// The fields that a shipper extracts from an event for Loki. Both shippers are configured from this table, so that every query
+// works with either. The event itself stays unchanged, as the log line.
 
-/** The kinds of event that Tetragon writes: the key that holds the event. */
+/** Tetragon's types of event. In its JSON, the type is the key that contains the event. */
 export const eventTypes = [
   'process_exec',
   'process_exit',
@@ -12,19 +12,19 @@ export const eventTypes = [
   'process_usdt',
   'process_loader',
   'process_throttle',
-  // Not of a process: how many events the rate limit has kept out of the file.
+  // Not about a process: the number of events that the rate limit kept out of the file.
   'rate_limit_info',
 ] as const
 
-/** A value that is lifted. */
+/** An extracted value. */
 export interface Field {
-  /** Attribute name after OpenTelemetry's fashion. Loki writes its dots as underscores. */
+  /** Attribute name in OpenTelemetry's style. Loki replaces its dots with underscores. */
   name: string
-  /** Where it is, inside the event. A number is a place in a list, counted from 0. */
+  /** Path inside the event. A number is an index in a list, from 0. */
   path: (string | number)[]
-  /** A label of the stream: only what takes few values. All else is structured metadata, which is filtered just as well. */
+  /** Whether it is a stream label, for fields with few values. Others become structured metadata, which filters as well. */
   label?: boolean
-  /** A whole number; all else is text. */
+  /** Whether it is an integer rather than text. */
   integer?: boolean
 }
 
@@ -46,22 +46,22 @@ export const fields: Field[] = [
   { name: 'tetragon.message', path: ['message'] },
 ]
 
-/** Places among the arguments that are looked at. */
-const places = [0, 1, 2]
+/** Indexes of the arguments that are searched. */
+const indexes = [0, 1, 2]
 
-/** A short text of what a hook was called with: the first of these that is there. Paths before other text; of a socket, both its ends. */
+/** Paths to a short text for the arguments of a call. The first that exists is used, so file paths come before other text. */
 export const argumentPaths: (string | number)[][] = [
-  ...['file_arg', 'path_arg', 'linux_binprm_arg'].flatMap(kind => places.map(place => ['args', place, kind, 'path'])),
-  ...places.map(place => ['args', place, 'string_arg']),
+  ...['file_arg', 'path_arg', 'linux_binprm_arg'].flatMap(kind => indexes.map(index => ['args', index, kind, 'path'])),
+  ...indexes.map(index => ['args', index, 'string_arg']),
 ]
 
-/** Where a socket stands among the arguments. */
+/** Path to a socket, whose two addresses are used as the text. */
 export const socketPath: (string | number)[] = ['args', 0, 'sock_arg']
 
-/** Where an address that is not a socket's yet stands, as at security_socket_connect. */
-export const addressPaths: (string | number)[][] = [0, 1].map(place => ['args', place, 'sockaddr_arg'])
+/** Paths to an address before its socket is connected, as in security_socket_connect. */
+export const addressPaths: (string | number)[][] = [0, 1].map(index => ['args', index, 'sockaddr_arg'])
 
-/** Attributes besides those of the table: the kind of event, the policy's tags, what a hook was called with, and whether it was stopped. */
+/** Attributes that are derived from an event: its type, the policy's tags, the arguments as text, and whether it was blocked. */
 export const derived = {
   eventType: 'tetragon.event.type',
   tags: 'tetragon.tags',
@@ -69,19 +69,19 @@ export const derived = {
   blocked: 'tetragon.blocked',
 } as const
 
-/** Resource attributes that become labels of a stream in Loki. */
+/** Resource attributes that become stream labels in Loki. */
 export const streamLabels = [
   'service.name',
   derived.eventType,
   ...fields.filter(field => field.label).map(field => field.name),
 ]
 
-/** The service that all events belong to. */
+/** Service name of all events. */
 export const serviceName = 'tetragon'
 
 /**
- * Severity from a policy's tag. Only names that Loki knows as levels, because a text of another kind would end up as it is in
- * `detected_level`. The number is OpenTelemetry's, the third that of syslog.
+ * Severities by the tag of a policy, with OpenTelemetry's number and that of syslog. The texts are levels that Loki knows:
+ * it would copy any other text to `detected_level` as it is.
  */
 export const severities = [
   { tag: 'severity.info', text: 'info', number: 9, syslog: 6 },
@@ -91,12 +91,13 @@ export const severities = [
   { tag: 'severity.critical', text: 'critical', number: 21, syslog: 2 },
 ] as const
 
-/** The severity of an event whose policy has no such tag, or that no policy made: the first. */
-export const unmarked = severities[0]
+/** Severity of an event without a policy, or whose policy has no severity tag. */
+export const defaultSeverity = severities[0]
 
 /**
- * When an event counts as blocked. A process that ended by SIGKILL was stopped. A refused call was stopped too, but the event of a policy in
- * monitor mode says the same although nothing was done, and carries no mode; so policies that only watch are told by their name.
+ * When an event counts as blocked: the process was killed by SIGKILL, or the call was refused. A policy in monitor mode
+ * reports the same action although nothing was refused, and the event does not contain the mode. So policies that only
+ * monitor are recognized by their name.
  */
 export const blocked = {
   signal: 'SIGKILL',

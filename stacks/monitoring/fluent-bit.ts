@@ -19,24 +19,24 @@ import {
 
 type Siem = Settings['pipeline']['siem']['protocol']
 
-/** Where Fluent Bit keeps how far it has read and what it could not send yet: on the node, so that a new pod goes on from there. */
+/** Folder on the node for the checkpoint and the queue, so that a new Pod continues where the old one stopped. */
 const storage = '/var/lib/fluent-bit'
 
-/** Values of the Fluent Bit chart, as the shipper of Tetragon's events. */
+/** Returns the values of the Fluent Bit chart. */
 export function fluentBitValues(lab: Lab): Values {
   const { registry, repository, tag } = imageParts(lab.lock.images['fluent-bit'])
-  const alone = lab.settings.pipeline.siem.protocol === 'none'
+  const onlyLoki = lab.settings.pipeline.siem.protocol === 'none'
   return {
     kind: 'DaemonSet',
     image: { repository: `${registry}/${repository}`, tag },
     testFramework: { enabled: false },
-    // It asks nothing of the API server: the pod is named in the event already.
+    // Events already name the Pod, so the API server is not needed.
     rbac: { create: false },
     serviceAccount: { automountServiceAccountToken: false },
-    // The event file belongs to root, mode 0600.
+    // Root owns the event file, with mode 0600.
     securityContext: restrictedRoot,
-    resources: { requests: { cpu: '20m', memory: '32Mi' }, limits: { memory: alone ? '192Mi' : '320Mi' } },
-    // Only what is read: the chart would mount all logs of the node.
+    resources: { requests: { cpu: '20m', memory: '32Mi' }, limits: { memory: onlyLoki ? '192Mi' : '320Mi' } },
+    // The chart would mount all logs of the node.
     daemonSetVolumes: [
       { name: 'events', hostPath: { path: exportFile.directory, type: 'DirectoryOrCreate' } },
       { name: 'storage', hostPath: { path: storage, type: 'DirectoryOrCreate' } },
@@ -49,28 +49,28 @@ export function fluentBitValues(lab: Lab): Values {
     config: {
       service: section('SERVICE', {
         Daemon: 'Off',
-        // Seconds. What is on its way when it is killed is sent again, so let that be little.
+        // In seconds. After a kill, events in transit are sent again, so keep them few.
         Flush: '0.5',
         Log_Level: 'warn',
         HTTP_Server: 'On',
         HTTP_Listen: '0.0.0.0',
         HTTP_Port: '2020',
         Health_Check: 'On',
-        // The queue: every event is in a file before its place in Tetragon's file is noted, and stays there until it was taken.
+        // The queue: an event is on disk before its position in Tetragon's file is saved, until the destination accepts it.
         'storage.path': `${storage}/queue`,
         'storage.sync': 'normal',
         'storage.backlog.mem_limit': '16M',
-        // As many pieces of the queue, of 2 MB at most, are in memory at a time; the others wait on disk. A try to reach a SIEM that is away holds
-        // its piece for ten seconds, which must leave room for those of Loki.
-        'storage.max_chunks_up': alone ? '16' : '64',
-        // Seconds between attempts: at first, and at most. By default the pauses grow to half an hour.
+        // Number of chunks (2 MB at most) in memory; the others wait on disk. An attempt to reach a SIEM that is down keeps its
+        // chunk in memory for 10 s, so there must be room for Loki's chunks.
+        'storage.max_chunks_up': onlyLoki ? '16' : '64',
+        // Seconds between attempts: first and maximum. By default they grow to 30 minutes.
         'scheduler.base': '1',
         'scheduler.cap': '15',
         Parsers_File: '/fluent-bit/etc/conf/custom_parsers.conf',
       }),
-      // The time is read by the script, whose arithmetic keeps every nanosecond.
+      // The script parses the time, because it keeps nanoseconds.
       customParsers: section('PARSER', { Name: 'tetragon', Format: 'json' }),
-      inputs: (alone ? [readers.loki] : [readers.loki, readers.siem]).map(tail).join('\n'),
+      inputs: (onlyLoki ? [readers.loki] : [readers.loki, readers.siem]).map(tail).join('\n'),
       filters: [
         section('FILTER', {
           Name: 'parser',
@@ -94,17 +94,17 @@ export function fluentBitValues(lab: Lab): Values {
 }
 
 interface Reader {
-  /** What its events are called by, from the file to the destination. */
+  /** Tag of its events, from the file to the destination. */
   tag: string
-  /** File on the node that says how far it has read. */
+  /** File on the node with its checkpoint. */
   position: string
-  /** What its metrics are called by, in place of tail and a number. */
+  /** Name in its metrics, instead of `tail` and a number. */
   alias?: string
 }
 
 /**
- * Each destination reads the files for itself. A piece of the queue that is for two stays in memory until both have taken it, and with as many as may
- * be there nothing goes to either; what is for one alone waits on disk.
+ * Each destination has its own reader. A chunk for two destinations stays in memory until both have accepted it, so one that
+ * is down would soon block both. A chunk for one destination waits on disk.
  */
 const readers: Record<'loki' | 'siem', Reader> = {
   loki: { tag: 'tetragon', position: 'position.db' },
@@ -115,15 +115,15 @@ const tail = ({ tag, position, alias }: Reader): string =>
   section('INPUT', {
     Name: 'tail',
     ...(alias && { Alias: alias }),
-    // With the rotated ones: what was written last before a rotation is read also when nobody was reading at that moment.
+    // Includes rotated files, so that the last lines before a rotation are read even if Fluent Bit was down at that moment.
     Path: `${exportFile.directory}/${exportFile.pattern}`,
-    // A rotated file still matches, so it must never be forgotten while it is there: it would be read again from the beginning.
+    // A rotated file still matches the pattern. If Fluent Bit forgot it, it would read it again from the start.
     Rotate_Wait: String(365 * 24 * 3600),
     Tag: tag,
     Key: 'line',
     Read_from_Head: 'On',
     DB: `${storage}/${position}`,
-    // An event with its ancestors and namespaces is long.
+    // Events with ancestors and namespaces are long.
     Buffer_Chunk_Size: '256k',
     Buffer_Max_Size: '2M',
     Skip_Long_Lines: 'On',
@@ -131,23 +131,23 @@ const tail = ({ tag, position, alias }: Reader): string =>
     'storage.type': 'filesystem',
   })
 
-/** Name of an attribute in Loki. */
-const underscored = (name: string): string => name.replaceAll('.', '_')
+/** Returns the name of an attribute in Loki. */
+const lokiName = (name: string): string => name.replaceAll('.', '_')
 
-const always = ({ tag }: Reader) => ({ Match: tag, Retry_Limit: 'no_limits' })
+const matchForever = ({ tag }: Reader) => ({ Match: tag, Retry_Limit: 'no_limits' })
 
 function lokiOutput(): string {
   const { hostname, port } = new URL(services.loki)
-  const labels = streamLabels.map(underscored).map(name => `${name}=$labels['${name}']`)
+  const labels = streamLabels.map(lokiName).map(name => `${name}=$labels['${name}']`)
   return section('OUTPUT', {
     Name: 'loki',
-    ...always(readers.loki),
+    ...matchForever(readers.loki),
     Host: hostname,
     Port: port,
     Compress: 'gzip',
     Labels: labels.join(', '),
     structured_metadata_map_keys: '$metadata',
-    // With all else gone the line is the only key, and is sent as it was written.
+    // Without the other keys, the line is the only one and is sent as it was written.
     Remove_Keys: 'labels, metadata, host, severity',
     Drop_Single_Key: 'raw',
     Line_Format: 'json',
@@ -160,7 +160,7 @@ function siemOutput({ settings }: Lab): string[] {
   const { hostname, port, pathname, protocol } = new URL(
     siem.protocol === 'syslog' ? `tcp://${siem.endpoint}` : siem.endpoint,
   )
-  const common = { ...always(readers.siem), Host: hostname, Port: port || (protocol === 'https:' ? '443' : '80') }
+  const common = { ...matchForever(readers.siem), Host: hostname, Port: port || (protocol === 'https:' ? '443' : '80') }
   if (siem.protocol === 'syslog')
     return [
       section('OUTPUT', {
@@ -173,7 +173,7 @@ function siemOutput({ settings }: Lab): string[] {
         Syslog_Hostname_Key: 'host',
         Syslog_Severity_Key: 'severity',
         Syslog_Maxsize: '1048576',
-        // Nobody confirms a message of syslog: on a connection of its own it is at least noticed that nobody is there.
+        // Syslog has no acknowledgements. A new connection per batch at least shows when the server is down.
         'net.keepalive': 'Off',
       }),
     ]
@@ -194,16 +194,16 @@ function section(name: string, entries: Record<string, string>): string {
 }
 
 /**
- * Lua: the same table, walked. The record becomes the line as it was written, the labels and the metadata under Loki's names (with
- * underscores), and what another destination needs.
+ * Returns the Lua script that extracts the fields. A record becomes the line as it was written, the labels and the metadata
+ * with Loki's names, and whatever the SIEM needs.
  */
 export function luaScript(siem: Siem = 'none'): string {
   const quoted = (value: string): string => JSON.stringify(value)
   const list = (items: readonly (string | number)[]): string =>
-    // Lua counts from 1.
+    // Lua indexes start at 1.
     `{ ${items.map(item => (typeof item === 'number' ? item + 1 : quoted(item))).join(', ')} }`
   const rows = (items: readonly string[]): string => items.map(item => `  ${item},`).join('\n')
-  return `-- Lifts fields out of an event; made from stacks/monitoring/fields.ts.
+  return `-- Extracts fields from an event. Generated from stacks/monitoring/fields.ts.
 local types = ${list(eventTypes)}
 local fields = {
 ${rows(fields.map(({ name, path }) => `{ ${quoted(name)}, ${list(path)} }`))}
@@ -230,13 +230,13 @@ local function at(value, path)
   return value
 end
 
--- A whole number is written without a point.
+-- Writes integers without a decimal point.
 local function plain(value)
   if type(value) == "number" and value == math.floor(value) then return string.format("%.0f", value) end
   return tostring(value)
 end
 
--- Seconds since 1970 of a day in UTC, which os.time would take for local.
+-- Returns the seconds since 1970 of a day in UTC. os.time would use local time.
 local function seconds(year, month, day)
   if month <= 2 then year = year - 1; month = month + 12 end
   local days = 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
@@ -264,7 +264,7 @@ local function severity_of(tags)
   return found
 end
 
--- All that is known of an event, by OpenTelemetry's names.
+-- Returns all attributes of an event by OpenTelemetry's names, and its severity.
 local function attributes_of(record)
   local event, found = nil, {}
   for _, name in ipairs(types) do
@@ -299,7 +299,7 @@ local function attributes_of(record)
 end
 
 function lift(tag, timestamp, group, metadata, record)
-  -- One event that is unlike all others must not keep its neighbours from being lifted.
+  -- An unexpected event must not prevent the others in its batch from being processed.
   local understood, found, severity = pcall(attributes_of, record)
   if not understood then found, severity = {}, severities[1] end
   local out = { line = record.line, labels = {}, metadata = { severity_text = severity.text, severity_number = plain(severity.number) } }
@@ -314,7 +314,7 @@ end
 `
 }
 
-/** What another destination is given besides. */
+/** Returns the Lua that adds what the SIEM needs. */
 function siemPart(siem: Siem): string {
   switch (siem) {
     case 'otlp':

@@ -7,6 +7,7 @@ import {
   addressPaths,
   argumentPaths,
   blocked,
+  defaultSeverity,
   derived,
   eventTypes,
   fields,
@@ -14,26 +15,25 @@ import {
   severities,
   socketPath,
   streamLabels,
-  unmarked,
 } from './fields.ts'
 
-/** Where the collector keeps how far it has read and what it could not send yet: on the node, so that a new pod goes on from there. */
+/** Folder on the node for the checkpoint and the queue, so that a new Pod continues where the old one stopped. */
 const storage = '/var/lib/otelcol'
 
-/** Values of the OpenTelemetry Collector chart, as the shipper of Tetragon's events. */
+/** Returns the values of the OpenTelemetry Collector chart. */
 export function otelValues(lab: Lab): Values {
   const { registry, repository, tag } = imageParts(lab.lock.images['otel-collector'])
   const closed = { enabled: false }
   return {
     mode: 'daemonset',
     image: { repository: `${registry}/${repository}`, tag },
-    // Lines are handed on before their place is noted: the receiver would keep up to a hundred in memory, and a kill would lose them.
+    // Saves the checkpoint after lines are passed on. By default the receiver buffers up to 100 lines, which a kill would lose.
     command: { name: 'otelcol-k8s', extraArgs: ['--feature-gates=stanza.synchronousLogEmitter'] },
-    // The event file belongs to root, mode 0600.
+    // Root owns the event file, with mode 0600.
     securityContext: restrictedRoot,
-    // It asks nothing of the API server: the pod is named in the event already.
+    // Events already name the Pod, so the API server is not needed.
     serviceAccount: { automountServiceAccountToken: false },
-    // The chart would open six ports on the node.
+    // The chart would open 6 ports on the node.
     ports: {
       otlp: closed,
       'otlp-http': closed,
@@ -43,7 +43,7 @@ export function otelValues(lab: Lab): Values {
       zipkin: closed,
       metrics: { enabled: true, containerPort: 8888, servicePort: 8888, protocol: 'TCP' },
     },
-    // An event becomes garbage as soon as it is sent: collected half as often, it is a fifth less work for a few MB. The chart sets GOMEMLIMIT.
+    // Events are garbage once sent. Collecting half as often saves 20% CPU and costs a few MB. The chart sets GOMEMLIMIT.
     extraEnvs: [{ name: 'GOGC', value: '200' }],
     resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
     extraVolumes: [
@@ -55,22 +55,22 @@ export function otelValues(lab: Lab): Values {
       { name: 'storage', mountPath: storage },
     ],
     readinessProbe: { httpGet: { port: 13133, path: '/' }, periodSeconds: 2 },
-    alternateConfig: escaped(collectorConfig(lab)),
+    alternateConfig: withoutTemplates(collectorConfig(lab)),
   }
 }
 
-/** The chart runs the configuration through Helm's templates; nothing of ours is one. */
-function escaped<T>(config: T): T {
+/** Checks that a configuration contains no `{{`, because the chart renders it as a Helm template. */
+function withoutTemplates<T>(config: T): T {
   const text = JSON.stringify(config)
   if (text.includes('{{'))
-    throw new Error('the collector configuration holds `{{`, which Helm would take for a template')
+    throw new Error('The collector configuration contains `{{`, which Helm would treat as a template')
   return config
 }
 
 /**
- * The collector's configuration: read the files from the last place, lift the table's fields, put the events into a queue on disk, and send
- * from there. Whatever is killed or away in between, an event is either still in the file or already in the queue. Each destination reads the
- * files for itself, so that one that is away holds up nobody else.
+ * Returns the collector's configuration: read the files from the checkpoint, extract the fields, put the events into a queue
+ * on disk, and send them from there. An event is always in the file or in the queue, so a kill or an outage loses none. Each
+ * destination has its own reader, so that one that is down does not delay the other.
  */
 export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
   const { siem } = settings.pipeline
@@ -83,26 +83,26 @@ export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
       file_storage: {
         directory: storage,
         create_directory: true,
-        // Before it comes up at all, the killed one has to let go of the files.
+        // After a kill, wait for the old process to release the files.
         timeout: '10s',
-        // After a power cut rather begin again, and send some events twice, than never.
+        // If a power cut damaged the files, start over: sending some events twice is better than not starting.
         recreate: true,
-        // What an outage has filled is given back to the disk.
+        // Frees the disk space that an outage filled.
         compaction: { directory: storage, on_start: true, on_rebound: true, cleanup_on_start: true },
       },
     },
     receivers: Object.fromEntries(names.map(name => [`file_log/${name}`, receiver])),
     processors: {
       memory_limiter: { check_interval: '1s', limit_percentage: 80, spike_limit_percentage: 25 },
-      // A field that an event does not have is no error.
+      // Missing fields are not errors.
       'transform/tetragon': { error_mode: 'silent', log_statements: statements() },
-      // From the record to the resource: only resource attributes can be labels, and setting them in place would set them for a whole batch.
+      // Only resource attributes can be labels. Setting them directly would set them for the whole batch.
       'groupbyattrs/tetragon': { keys: streamLabels.filter(label => label !== 'service.name') },
     },
     exporters: Object.fromEntries(
       Object.entries(destinations).map(([name, endpoint]) => [
         `otlp_http/${name}`,
-        // Next door nothing is gained by it, and it would be a tenth of all that the collector does.
+        // Loki is in the same cluster: compression would gain nothing and take 10% of the collector's CPU time.
         exporter(endpoint, name === 'loki' ? 'none' : 'gzip'),
       ]),
     ),
@@ -116,7 +116,7 @@ export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
           `logs/${name}`,
           {
             receivers: [`file_log/${name}`],
-            // No batch processor: it would hold events in memory alone. The queue makes batches of what it has on disk.
+            // No batch processor: it keeps events only in memory. The queue forms batches from disk.
             processors: ['memory_limiter', 'transform/tetragon', 'groupbyattrs/tetragon'],
             exporters: [`otlp_http/${name}`],
           },
@@ -128,17 +128,17 @@ export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
 
 const forever = { enabled: true, initial_interval: '1s', max_interval: '15s', max_elapsed_time: '0s' }
 
-/** Where the receiver leaves an event for the processor: attributes that are gone when it is done. */
+/** Attributes that pass the parsed event from the receiver to the processor, which deletes them. */
 const parsed = { type: 'type', event: 'event', time: 'time' } as const
 
 /**
- * What the receiver does with a line: it is parsed once, and of what it holds only that is kept which the table names. The rest, nine tenths of an
- * event, would be copied with every step that follows.
+ * Returns the receiver's operators, which parse a line and keep only the parts that the table needs. Every later step would
+ * copy the rest, which is 90% of an event.
  */
 function operators() {
   const quietly = { if: 'body startsWith "{"', on_error: 'send_quiet' }
   const needed = [...fields.map(({ path }) => path), ...argumentPaths, socketPath, ['tags']].map(path => {
-    // A list is kept whole.
+    // Lists are kept as a whole.
     const list = path.findIndex(key => typeof key === 'number')
     return path.slice(0, list < 0 ? undefined : list).join('.')
   })
@@ -186,15 +186,15 @@ const receiver = {
 const exporter = (endpoint: string, compression: 'none' | 'gzip') => ({
   endpoint,
   compression,
-  // For ever: it may be away for longer than anyone waits.
+  // Retries forever, because an outage can last long.
   retry_on_failure: forever,
   sending_queue: {
     storage: 'file_storage',
-    // 256 MiB, some thirty thousand events. A full queue holds up the reader, and the files keep the rest.
+    // 256 MiB are about 30,000 events. A full queue blocks the reader, and the rest stays in the files.
     sizer: 'bytes',
     queue_size: 256 * 1024 ** 2,
     block_on_overflow: true,
-    // One at a time and small: in the order of the file, and after a kill no more is sent again than Loki knows for what it already has.
+    // One small batch at a time keeps the order, and after a kill no more is sent again than Loki recognizes as duplicates.
     num_consumers: 1,
     batch: { sizer: 'items', min_size: 100, max_size: 100, flush_timeout: '200ms' },
   },
@@ -205,7 +205,7 @@ const attribute = (name: string): string => `log.attributes[${text(name)}]`
 const event = (path: (string | number)[]): string =>
   [attribute(parsed.event), ...path.map(key => `[${typeof key === 'number' ? key : text(key)}]`)].join('')
 
-/** OTTL: each line lifts one thing. */
+/** Returns OTTL statements, each of which sets one value. */
 function statements() {
   const socket = (end: string) => event([...socketPath, end])
   const lift = (name: string, from: string, where: string) => `set(${attribute(name)}, ${from}) where ${where}`
@@ -215,7 +215,7 @@ function statements() {
   ]
   const lifted = [
     `set(log.time, Time(${attribute(parsed.time)}, "%Y-%m-%dT%H:%M:%SZ", "UTC")) where ${attribute(parsed.time)} != nil`,
-    // When it was read is of no use, and an event that is read twice would pass for two.
+    // With the time of reading, an event that is read twice would not be recognized as a duplicate.
     'set(log.observed_time_unix_nano, 0) where log.time_unix_nano > 0',
     lift(derived.eventType, attribute(parsed.type), `${attribute(parsed.type)} != nil`),
     ...fields.map(({ name, path, integer }) =>
@@ -234,7 +234,7 @@ function statements() {
       const there = `${attribute(derived.arguments)} == nil and ${address} != nil and ${port} != nil`
       return lift(derived.arguments, `Concat([${address}, ":", ${port}], "")`, there)
     }),
-    // As text: a list is written as JSON, of which only the commas are kept.
+    // A list becomes JSON text, from which the brackets and quotes are removed.
     lift(derived.tags, `String(${event(['tags'])})`, `${event(['tags'])} != nil`),
     `replace_pattern(${attribute(derived.tags)}, ${text('[\\[\\]"]')}, "")`,
     ...severities.flatMap(({ tag, text: name, number }) =>
@@ -251,7 +251,7 @@ function statements() {
     ...Object.values(parsed).map(name => `delete_key(log.attributes, ${text(name)})`),
   ]
   return [
-    { context: 'log', statements: severity(unmarked.text, unmarked.number) },
+    { context: 'log', statements: severity(defaultSeverity.text, defaultSeverity.number) },
     { context: 'log', conditions: ['IsMatch(log.body, "^\\\\{")'], statements: lifted },
   ]
 }

@@ -1,4 +1,4 @@
--- Lifts fields out of an event; made from stacks/monitoring/fields.ts.
+-- Extracts fields from an event. Generated from stacks/monitoring/fields.ts.
 local types = { "process_exec", "process_exit", "process_kprobe", "process_tracepoint", "process_uprobe", "process_lsm", "process_usdt", "process_loader", "process_throttle", "rate_limit_info" }
 local fields = {
   { "k8s.namespace.name", { "process", "pod", "namespace" } },
@@ -58,13 +58,13 @@ local function at(value, path)
   return value
 end
 
--- A whole number is written without a point.
+-- Writes integers without a decimal point.
 local function plain(value)
   if type(value) == "number" and value == math.floor(value) then return string.format("%.0f", value) end
   return tostring(value)
 end
 
--- Seconds since 1970 of a day in UTC, which os.time would take for local.
+-- Returns the seconds since 1970 of a day in UTC. os.time would use local time.
 local function seconds(year, month, day)
   if month <= 2 then year = year - 1; month = month + 12 end
   local days = 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
@@ -92,7 +92,7 @@ local function severity_of(tags)
   return found
 end
 
--- All that is known of an event, by OpenTelemetry's names.
+-- Returns all attributes of an event by OpenTelemetry's names, and its severity.
 local function attributes_of(record)
   local event, found = nil, {}
   for _, name in ipairs(types) do
@@ -127,7 +127,7 @@ local function attributes_of(record)
 end
 
 function lift(tag, timestamp, group, metadata, record)
-  -- One event that is unlike all others must not keep its neighbours from being lifted.
+  -- An unexpected event must not prevent the others in its batch from being processed.
   local understood, found, severity = pcall(attributes_of, record)
   if not understood then found, severity = {}, severities[1] end
   local out = { line = record.line, labels = {}, metadata = { severity_text = severity.text, severity_number = plain(severity.number) } }
