@@ -6,10 +6,11 @@ import { LabError } from '../shared/lab-error.ts'
 import { LabCommand } from './terminal/lab-command.ts'
 import { report } from './terminal/output.ts'
 
-// The `lab` command: finds its subcommands in scripts/commands, one file each, and turns what they throw into lines and an exit code.
+// The `lab` command. Each file in scripts/commands registers one subcommand.
 
 const folder = join(import.meta.dirname, 'commands')
 
+/** Order of the subcommands in the help; others follow by name. */
 const order = [
   'up',
   'down',
@@ -29,63 +30,71 @@ const order = [
   'class',
   'report',
 ]
-function rank(file: string): number {
-  const at = order.indexOf(file.replace(/\.ts$/, ''))
-  return at < 0 ? order.length : at
-}
 
 /**
- * Does what was asked for. What is thrown is printed.
+ * Runs the command line and prints errors.
  * @param typed the words after `./lab`
- * @returns the exit code of what was thrown: 0 for help, 1 for a state of the machine or the lab, 2 for wrong usage. Undefined where nothing was;
- * a command may then have set `process.exitCode`.
+ * @returns the exit code of an error or of the help: 0 for help, 1 for a problem of the machine or the lab, 2 for wrong usage. Undefined
+ * if the command returned; it may have set `process.exitCode`.
  */
 export async function run(typed: string[]): Promise<number | undefined> {
   try {
-    const program = new LabCommand('lab')
-      .description('An eBPF security-observability lab on this machine: one command stands it up, one removes it.')
-      .option('--lock <file>', 'pins to lay over lab.lock.yaml (or LAB_LOCK)')
-      .version(manifest.version, '--version', 'the version of the lab; what it installs is in lab.lock.yaml')
-      .exitOverride()
-      .configureHelp({ sortSubcommands: false })
-      .addHelpText('after', '\nExample:\n  ./lab up && ./lab verify')
-      .hook('preAction', command => {
-        const { lock } = command.opts<{ lock?: string }>()
-        if (lock === '')
-          throw new LabError({
-            found: '--lock with an empty name',
-            expected: 'a file of pins',
-            next: './lab --lock FILE …, or without --lock',
-            exitCode: 2,
-          })
-        if (lock !== undefined) process.env.LAB_LOCK = lock
-      })
-    program.typed = typed
-    // Only the one that is asked for is loaded; all of them for help, and to say what a wrong name might have meant.
-    const asked = typed.find((word, index) => !word.startsWith('-') && typed[index - 1] !== '--lock')
-    const all = readdirSync(folder).filter(file => file.endsWith('.ts'))
-    const files = all.includes(`${asked}.ts`)
-      ? [`${asked}.ts`]
-      : all.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
-    for (const file of files) {
-      const { register } = (await import(join(folder, file))) as { register: (program: LabCommand) => void }
+    const program = createProgram(typed)
+    for (const name of commandsToLoad(typed)) {
+      const { register } = (await import(join(folder, `${name}.ts`))) as { register: (program: LabCommand) => void }
       register(program)
     }
     await program.parseAsync(typed, { from: 'user' })
     return undefined
   } catch (error) {
-    // commander has printed help or version, which is 0, or help because a subcommand is missing.
+    // commander has printed the help: because it was requested (0), or because a subcommand is missing.
     return error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : report(error)
   }
 }
 
+function createProgram(typed: string[]): LabCommand {
+  const program = new LabCommand('lab')
+    .description('An eBPF security-observability lab on this machine')
+    .option('--lock <file>', 'Lock file whose entries replace those of lab.lock.yaml (or LAB_LOCK)')
+    .version(manifest.version, '--version', 'Show the version of the lab')
+    .helpOption('-h, --help', 'Show this help')
+    .helpCommand('help [command]', 'Show the help of a command')
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false })
+    .addHelpText('after', '\nExample:\n  ./lab up && ./lab verify')
+    .hook('preAction', command => {
+      const { lock } = command.opts<{ lock?: string }>()
+      if (lock === '')
+        throw new LabError({
+          found: '--lock has an empty file name',
+          next: 'repeat the command without --lock, or with --lock FILE',
+          exitCode: 2,
+        })
+      // The Pulumi program is a child process and reads the same variable.
+      if (lock !== undefined) process.env.LAB_LOCK = lock
+    })
+  program.typed = typed
+  return program
+}
+
+/** Returns the typed command, to keep the start fast; all commands for the help and for an unknown name. */
+function commandsToLoad(typed: string[]): string[] {
+  const names = readdirSync(folder)
+    .filter(file => file.endsWith('.ts'))
+    .map(file => file.slice(0, -'.ts'.length))
+  const command = typed.find((word, index) => !word.startsWith('-') && typed[index - 1] !== '--lock')
+  if (command !== undefined && names.includes(command)) return [command]
+  const rank = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length)
+  return names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+}
+
 if (import.meta.main) {
-  // `./lab … | head` closes the pipe when it has seen enough.
+  // `./lab … | head` closes the pipe early.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit()
     throw error
   })
-  const failed = await run(process.argv.slice(2))
-  // At once: what was under way when it failed, a download beside it, is of no use any more.
-  if (failed !== undefined) process.exit(failed)
+  const exitCode = await run(process.argv.slice(2))
+  // Exits at once: an error makes downloads that still run pointless.
+  if (exitCode !== undefined) process.exit(exitCode)
 }

@@ -1,15 +1,18 @@
 import type { Command } from 'commander'
-import colors from 'picocolors'
 import { readLock } from '../../shared/lock.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
 import { createBundle } from '../bundle/create.ts'
-import { type LoadPlan, loadBundle, planLoad } from '../bundle/load.ts'
-import { pathsOf } from '../bundle/manifest.ts'
+import { type BundlePlan, planBundle } from '../bundle/create-plan.ts'
+import type { BundleStep } from '../bundle/create-steps.ts'
+import { loadBundle } from '../bundle/load.ts'
+import { type LoadPlan, planLoad } from '../bundle/load-plan.ts'
+import { differingPins, imagePaths, pinsOf } from '../bundle/manifest.ts'
 import { type Bundle, openBundle } from '../bundle/open.ts'
-import { differing, pinsOf } from '../bundle/pins.ts'
-import { type Plan, parsePlatforms, planBundle, type Step } from '../bundle/plan.ts'
-import type { Show } from '../bundle/progress.ts'
-import { listr } from '../lab/up-progress.ts'
+import type { ShowProgress } from '../bundle/progress.ts'
+import { createSteps } from '../lab/up-progress.ts'
+import { parsePlatforms } from '../supplies/platform.ts'
+import { colors } from '../terminal/colors.ts'
+import { addGroup } from '../terminal/lab-command.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { sizeText } from '../terminal/size-text.ts'
 import { plainTable } from '../terminal/table.ts'
@@ -18,30 +21,27 @@ interface Json {
   json?: boolean
 }
 
-/** `lab bundle`: all that a lab needs in one file, for machines without a network. */
 export function register(program: Command): void {
-  const group = program
-    .command('bundle')
-    .description('carry all that the lab fetches to machines without a network, in one file')
-    .addHelpText(
-      'after',
-      `
-Where the network is good:  ./lab bundle create lab.bundle --platform linux/amd64,darwin/arm64
-On each machine:            ./lab bundle load lab.bundle && ./lab up
+  const group = addGroup(
+    program,
+    'bundle',
+    'Pack everything the lab downloads into one file, for machines without a network',
+    `With a network:   ./lab bundle create lab.bundle --platform linux/amd64,darwin/arm64
+On each machine:  ./lab bundle load lab.bundle && ./lab up
 
 More: docs/teaching.md`,
-    )
+  )
 
   group
     .command('create')
-    .description('fetch and pack programs, plugins, charts, images and npm packages; goes on where it was cut off')
-    .argument('<file>', 'the bundle')
+    .description('Download and pack programs, plugins, charts, images and npm packages. An interrupted run resumes.')
+    .argument('<file>', 'File to create')
     .option(
       '--platform <names>',
-      'machines that it is for, with commas: linux/amd64, linux/arm64, darwin/amd64, darwin/arm64; by default those like this one',
+      'Platforms of the machines, separated by commas: linux/amd64, linux/arm64, darwin/amd64, darwin/arm64 (default: this one)',
     )
-    .option('--all', 'also what only other settings would ask for: the other shipper, the original Guestbook')
-    .option('--json', 'print the result as JSON and no progress')
+    .option('--all', 'Include what only other settings need: the other shipper and the original Guestbook')
+    .option('--json', 'Print the result as JSON, without progress')
     .addHelpText(
       'after',
       `
@@ -53,40 +53,36 @@ Examples:
       async (file: string, { platform, all = false, json = false }: Json & { platform?: string; all?: boolean }) => {
         const platforms = platform === undefined ? [] : parsePlatforms(platform)
         const plan = await planBundle({ file, platforms, all }, readSettings(), readLock())
-        if (!json) sayPlan(plan)
-        const result = await createBundle(plan, shown(json))
+        if (!json) printPlan(plan)
+        const result = await createBundle(plan, withProgress(json))
         if (json) return printJson(result)
         print()
         print(colors.green(`${result.file}: ${sizeText(result.size)}, for ${result.platforms.join(' and ')}`))
         print(`sha256 ${result.sha256}`)
-        print(`\nOn each machine, in a checkout of this version:  ./lab bundle load ${file} && ./lab up`)
+        print(`\nOn each machine, in a checkout of the same version:  ./lab bundle load ${file} && ./lab up`)
       },
     )
 
   group
     .command('load')
-    .description('put what a bundle holds where `lab up` looks for it; what is there already is left alone')
-    .argument('<file>', 'the bundle')
-    .option('--json', 'print the result as JSON and no progress')
+    .description('Copy the contents of a bundle to where `lab up` looks for them. Existing files are kept.')
+    .argument('<file>', 'Bundle file')
+    .option('--json', 'Print the result as JSON, without progress')
     .addHelpText('after', '\nExample:\n  ./lab bundle load lab.bundle && ./lab up')
     .action(async (file: string, { json = false }: Json) => {
       const plan = await planLoad(file, readLock())
-      if (!json) sayLoad(plan)
-      const result = await loadBundle(plan, shown(json))
+      if (!json) printLoad(plan)
+      const result = await loadBundle(plan, withProgress(json))
       if (json) return printJson(result)
       print()
-      print(
-        colors.green(
-          `All that the lab needs is here, ${result.seconds.toFixed(1)} s. Go on without a network:  ./lab up`,
-        ),
-      )
+      print(colors.green(`Loaded in ${result.seconds.toFixed(1)} s. Start the lab, even without a network:  ./lab up`))
     })
 
   group
     .command('show')
-    .description('what is in a bundle, for which machines, and with which lock it was made')
-    .argument('<file>', 'the bundle')
-    .option('--json', 'print it as JSON')
+    .description('Show the contents of a bundle, its platforms, and the lock file it was made with')
+    .argument('<file>', 'Bundle file')
+    .option('--json', 'Print it as JSON')
     .addHelpText('after', "\nExample:\n  ./lab bundle show lab.bundle --json | jq '.images[].ref'")
     .action(async (file: string, { json = false }: Json) => {
       const bundle = await openBundle(file)
@@ -95,63 +91,65 @@ Examples:
     })
 }
 
-// --- Making one
+// --- create
 
-function sayPlan({ steps, fetch, bytes, file, platforms }: Plan): void {
+function printPlan({ steps, fetch, bytes, file, platforms }: BundlePlan): void {
   const here = steps.filter(({ from }) => from === 'here')
   const earlier = steps.filter(({ from }) => from === 'earlier')
   print(`${file}, for ${platforms.join(' and ')}`)
   print(
-    `  to fetch    ${sizeText(fetch.bytes)}${fetch.unknown > 0 ? `, and ${fetch.unknown} whose size nobody says` : ''}`,
+    `  to download ${sizeText(fetch.bytes)}${fetch.unknown > 0 ? `, and ${fetch.unknown} files of unknown size` : ''}`,
   )
-  print(`  from here   ${sizeText(sumOf(here))} of charts and images, before they are packed`)
-  if (earlier.length > 0) print(`  collected   ${sizeText(sumOf(earlier))} by an earlier run`)
-  print(`  altogether  about ${sizeText(bytes)}; while it is made, twice that`)
+  print(`  local       ${sizeText(sumOf(here))} of charts and images, before compression`)
+  if (earlier.length > 0) print(`  resumed     ${sizeText(sumOf(earlier))} from an earlier run`)
+  print(`  result      about ${sizeText(bytes)}; needs twice that while it is created`)
   print()
 }
 
-const sumOf = (steps: readonly Step[]): number => steps.reduce((sum, { bytes = 0 }) => sum + bytes, 0)
+const sumOf = (steps: readonly BundleStep[]): number => steps.reduce((sum, { bytes = 0 }) => sum + bytes, 0)
 
-// --- Loading one
+// --- load
 
-function sayLoad({ bundle, tools, charts, images, there, bytes, unpacked }: LoadPlan): void {
-  print(`${bundle.file}, made ${bundle.manifest.created.slice(0, 10)} for ${bundle.manifest.platforms.join(' and ')}`)
+function printLoad({ bundle, tools, charts, images, there, bytes, unpacked }: LoadPlan): void {
+  print(
+    `${bundle.file}, created ${bundle.manifest.created.slice(0, 10)} for ${bundle.manifest.platforms.join(' and ')}`,
+  )
   const missing = [
     [tools.length, 'programs'],
     [charts.length, 'charts'],
     [images.length, 'images'],
   ].flatMap(([count, name]) => (count ? `${count} ${name}` : []))
   if (missing.length > 0)
-    print(`  to load     ${missing.join(', ')}: ${sizeText(bytes)}, on the disk about ${sizeText(unpacked)}`)
-  print(`  here        ${there}, left alone`)
+    print(`  to load     ${missing.join(', ')}: ${sizeText(bytes)}, about ${sizeText(unpacked)} on disk`)
+  print(`  present     ${there}, kept`)
   print()
 }
 
-// --- Showing one
+// --- show
 
 function show({ file, size, manifest }: Bundle): void {
   const { platforms, created, lab, tools, charts, images, members, pins } = manifest
   const sizeOf = (paths: readonly string[]): string =>
     sizeText(paths.reduce((sum, path) => sum + members[path]!.size, 0))
-  print(`${file}: ${sizeText(size)}, made ${created.slice(0, 10)} by version ${lab} of the lab`)
+  print(`${file}: ${sizeText(size)}, created ${created.slice(0, 10)} by lab ${lab}`)
   print(`for      ${platforms.join(', ')}`)
   const lock = readLock()
-  const differ = differing(pins, pinsOf(lock))
+  const differ = differingPins(pins, pinsOf(lock))
   print(
-    `lock     ${differ.length === 0 ? `as in ${lock.file}` : colors.yellow(`differs from ${lock.file}: ${differ.join(', ')}`)}`,
+    `lock     ${differ.length === 0 ? `same as ${lock.file}` : colors.yellow(`differs from ${lock.file}: ${differ.join(', ')}`)}`,
   )
-  const grid = plainTable(['what', 'for', 'size'], ['left', 'left', 'right'])
+  const grid = plainTable(['content', 'platform', 'size'], ['left', 'left', 'right'])
   grid.push(['npm packages', 'all', sizeOf([manifest.packages])])
   for (const { name, version, platform, path } of tools) grid.push([`${name} ${version}`, platform, sizeOf([path])])
   for (const { name, version, path } of charts) grid.push([`chart ${name} ${version}`, 'all', sizeOf([path])])
-  for (const image of images) grid.push([image.ref, image.platform, sizeOf(pathsOf(image))])
+  for (const image of images) grid.push([image.ref, image.platform, sizeOf(imagePaths(image))])
   print(grid.toString())
-  print('Layers that images share are counted with each and stored once.')
+  print('Layers that images share are stored once, but counted for each image.')
 }
 
-/** A part of the work as a line that moves, with what it is at. */
-const shown =
-  (silent: boolean): Show =>
+/** Runs one piece of work with a progress line. */
+const withProgress =
+  (silent: boolean): ShowProgress =>
   async (title, work) => {
     let result!: Awaited<ReturnType<typeof work>>
     const task = async (_: unknown, task: { output: unknown }): Promise<void> => {
@@ -159,6 +157,6 @@ const shown =
         task.output = line
       })
     }
-    await listr([{ title, task }], { silent }).run()
+    await createSteps([{ title, task }], { silent }).run()
     return result
   }

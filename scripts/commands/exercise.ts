@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import colors from 'picocolors'
 import { LabError } from '../../shared/lab-error.ts'
-import { tellTeacher } from '../exercise/class/progress-metrics.ts'
+import { sendProgress } from '../exercise/class/progress-metrics.ts'
+import { type Capabilities, doableTasks, groupByReason, shortReason } from '../exercise/definition/capabilities.ts'
+import { createExercise } from '../exercise/definition/create-exercise.ts'
 import {
   type Exercise,
   exerciseNames,
@@ -9,26 +10,25 @@ import {
   readExercises,
   workPath,
 } from '../exercise/definition/exercises.ts'
-import { type Capabilities, doable, leftOut, shortReason } from '../exercise/definition/requirements.ts'
 import { tracks } from '../exercise/definition/schema.ts'
-import { newExercise } from '../exercise/definition/skeleton.ts'
-import { currentCapabilities } from '../exercise/session/capabilities.ts'
+import { currentCapabilities } from '../exercise/session/current-capabilities.ts'
 import { readProgress } from '../exercise/session/progress.ts'
 import {
   check,
   currentExercise,
-  giveAnswer,
-  nextHint,
+  exerciseState,
   reset,
-  solve,
-  start,
-  summary,
+  saveAnswer,
+  solveTask,
+  startExercise,
+  takeHint,
   taskOfExercise,
 } from '../exercise/session/session.ts'
-import { paragraph, render } from '../exercise/view/render.ts'
-import { trackTitles } from '../exercise/view/report.ts'
-import { showChecked, showIntroduction, showResumed, showStep } from '../exercise/view/show.ts'
-import { type Step, walk, walkNew } from '../exercise/walk/walk.ts'
+import { paragraph, renderMarkdown } from '../exercise/view/markdown.ts'
+import { trackTitles } from '../exercise/view/progress-report.ts'
+import { showChecked, showIntroduction, showResumed, showStep } from '../exercise/view/terminal.ts'
+import { type WalkStep, walkExercise, walkTemplate } from '../exercise/walk/walk.ts'
+import { colors } from '../terminal/colors.ts'
 import { note, print, printJson } from '../terminal/output.ts'
 
 interface Json {
@@ -62,12 +62,12 @@ export function register(program: Command): void {
       const offer = await currentCapabilities()
       if (!offer.running)
         throw new LabError({ found: 'no lab is running', expected: 'one to do the exercise in', next: './lab up' })
-      const started = await start(found, offer)
+      const started = await startExercise(found, offer)
       const { resumed, tidied, gone } = started
       if (tidied) note(`What ${tidied} had changed in the cluster is taken back.`)
       await told(offer)
       if (json) return printJson({ ...described(found, offer), resumed, gone: gone.map(({ id }) => id) })
-      showIntroduction(found, doable(found, offer), workPath(found.name))
+      showIntroduction(found, doableTasks(found, offer), workPath(found.name))
       if (resumed) showResumed(started)
     })
 
@@ -108,7 +108,7 @@ export function register(program: Command): void {
     .addHelpText('after', '\nExample:\n  ./lab exercise answer pod visitor-59b79bb849-pfq7d')
     .action(async (task: string, words: string[], { json = false }: Json) => {
       const { exercise } = currentExercise()
-      await giveAnswer(exercise, task, words.join(' '))
+      await saveAnswer(exercise, task, words.join(' '))
       const { offer, checked } = await looking(json, async () => {
         const offer = await currentCapabilities()
         return { offer, checked: await check(exercise, offer, { task }) }
@@ -128,7 +128,7 @@ export function register(program: Command): void {
     .action(async (task: string | undefined, { json = false }: Json) => {
       const { exercise } = currentExercise()
       const offer = await currentCapabilities()
-      const hint = await nextHint(exercise, offer, task)
+      const hint = await takeHint(exercise, offer, task)
       await told(offer)
       if (json) return printJson(hint ?? null)
       if (!hint) return print('Every task is done.')
@@ -148,7 +148,7 @@ export function register(program: Command): void {
         name === undefined ? currentExercise() : { exercise: findExercise(name), progress: undefined }
       const mine = progress ?? readProgress().exercises[exercise.name]
       process.stdout.write(
-        render(exercise.text.tokens, {
+        renderMarkdown(exercise.text.tokens, {
           task: id => {
             const task = exercise.tasks.find(each => each.id === id)!
             const done = mine?.tasks[id]?.passedAt
@@ -184,7 +184,7 @@ export function register(program: Command): void {
     .action(async (id: string | undefined, { json = false, all, show }: Json & { all?: boolean; show?: boolean }) => {
       const { exercise, progress } = currentExercise()
       const offer = await currentCapabilities()
-      const open = doable(exercise, offer).tasks.filter(task => !progress.tasks[task.id]?.passedAt)
+      const open = doableTasks(exercise, offer).tasks.filter(task => !progress.tasks[task.id]?.passedAt)
       const tasks = id !== undefined ? [taskOfExercise(exercise, id)] : all ? open : open.slice(0, 1)
       if (tasks.length === 0) return json ? printJson([]) : print('Every task is done.')
       const results = []
@@ -192,7 +192,7 @@ export function register(program: Command): void {
         if (!json)
           print(`${colors.bold(task.id)}  ${task.title}\n\n${colors.green(task.solve.trim().replace(/^/gm, '    '))}\n`)
         if (show) continue
-        const { printed, checked } = await solve(exercise, task, offer)
+        const { printed, checked } = await solveTask(exercise, task, offer)
         results.push({
           task: task.id,
           commands: task.solve,
@@ -202,7 +202,8 @@ export function register(program: Command): void {
       }
       await told(offer)
       if (json) return printJson(show ? tasks.map(task => ({ task: task.id, commands: task.solve })) : results)
-      if (!show) showChecked(summary(exercise, doable(exercise, offer), currentExercise(exercise.name).progress))
+      if (!show)
+        showChecked(exerciseState(exercise, doableTasks(exercise, offer), currentExercise(exercise.name).progress))
       if (results.some(({ state }) => state === 'failed' || state === 'unable')) process.exitCode = 1
     })
 
@@ -212,7 +213,7 @@ export function register(program: Command): void {
     .argument('<name>', 'lower-case words with dashes')
     .addHelpText('after', '\nExample:\n  ./lab exercise new watch-a-shell && ./lab exercise test watch-a-shell')
     .action((name: string) => {
-      const made = newExercise(name)
+      const made = createExercise(name)
       print(`labs/${made}/ is there: exercise.yaml and README.md. How they are written: docs/writing-exercises.md`)
       print(`It runs: ./lab exercise test ${made}`)
     })
@@ -266,13 +267,13 @@ async function looking<T>(quiet: boolean, work: () => Promise<T>): Promise<T> {
 
 /** The teacher is told; that this failed is a note and nothing more. */
 async function told(offer: Capabilities): Promise<void> {
-  const problem = await tellTeacher(offer)
+  const problem = await sendProgress(offer)
   if (problem) note(colors.dim(problem))
 }
 
 function described(exercise: Exercise, offer: Capabilities) {
   const { title, track, outcome, learned, minutes, needs, tasks, name } = exercise
-  const { left } = doable(exercise, offer)
+  const { left } = doableTasks(exercise, offer)
   return {
     name,
     title,
@@ -293,8 +294,8 @@ async function list(json: boolean): Promise<void> {
   const offer = await currentCapabilities()
   const progress = readProgress()
   const rows = readExercises().map(exercise => {
-    const can = doable(exercise, offer)
-    const { points, most, finished } = summary(exercise, can, progress.exercises[exercise.name])
+    const can = doableTasks(exercise, offer)
+    const { points, most, finished } = exerciseState(exercise, can, progress.exercises[exercise.name])
     return {
       name: exercise.name,
       title: exercise.title,
@@ -303,11 +304,11 @@ async function list(json: boolean): Promise<void> {
       needs: exercise.needs,
       runs: can.tasks.length > 0,
       ...(can.tasks.length === 0 && {
-        why: leftOut(can.left)
+        why: groupByReason(can.left)
           .map(({ why }) => why)
           .join('; '),
       }),
-      ...(can.left.length > 0 && { left: leftOut(can.left) }),
+      ...(can.left.length > 0 && { left: groupByReason(can.left) }),
       started: progress.exercises[exercise.name] !== undefined,
       current: progress.current === exercise.name,
       finished,
@@ -350,17 +351,17 @@ async function test(names: string[], json: boolean): Promise<void> {
       next: './lab up',
     })
   const exercises = names.length > 0 ? names.map(name => findExercise(name)) : readExercises()
-  const steps: Step[] = []
+  const steps: WalkStep[] = []
   for (const exercise of exercises) {
     if (!json) print(`\n${colors.bold(exercise.name)}  ${exercise.title}`)
-    steps.push(...(await walk(exercise, offer, json ? undefined : showStep)))
+    steps.push(...(await walkExercise(exercise, offer, json ? undefined : showStep)))
   }
   if (names.length === 0) {
     if (!json) print(`\n${colors.bold('exercise new')}  as it is made`)
-    steps.push(...(await walkNew(offer, json ? undefined : showStep)))
+    steps.push(...(await walkTemplate(offer, json ? undefined : showStep)))
   }
   if (json) printJson(steps)
-  const count = (result: Step['result']): number => steps.filter(step => step.result === result).length
+  const count = (result: WalkStep['result']): number => steps.filter(step => step.result === result).length
   const walked = exercises.length + (names.length === 0 ? 1 : 0)
   const summary = `${walked} exercise${walked === 1 ? '' : 's'}, ${steps.length} steps: ${count('ok')} as they should be, ${count('fail')} not, ${count('skip')} left out`
   if (!json) print(count('fail') === 0 ? colors.green(`\n${summary}`) : colors.red(`\n${summary}`))

@@ -6,12 +6,12 @@ import { nearest } from '../../shared/validation/schema-errors.ts'
 import { kubeArgs } from '../cluster/kubectl.ts'
 import { loadContext } from '../context/context.ts'
 import { wholeNumber } from '../terminal/lab-command.ts'
-import { runningSource } from '../tetragon/tetra.ts'
+import { runningSource } from '../tetragon/running-source.ts'
 
 const { application, monitoring } = namespaces
 
-/** Parts whose logs can be asked for, and where they are. */
-const parts: Record<string, { namespace: string; selector: string; container?: string }> = {
+/** The components whose logs can be shown. */
+const components: Record<string, { namespace: string; selector: string; container?: string }> = {
   guestbook: { namespace: application, selector: 'app=guestbook' },
   redis: { namespace: application, selector: 'app=redis' },
   traffic: { namespace: application, selector: 'app=traffic' },
@@ -27,41 +27,34 @@ const parts: Record<string, { namespace: string; selector: string; container?: s
 export function register(program: Command): void {
   program
     .command('logs')
-    .description('show what a part of the lab writes')
-    .argument('<part>', `one of ${Object.keys(parts).join(', ')}`)
-    .option('-f, --follow', 'go on as more comes')
-    .option('-n, --lines <count>', 'how many lines of each pod', wholeNumber('--lines', 50), 50)
+    .description('Show the logs of a component')
+    .argument('<component>', `One of ${Object.keys(components).join(', ')}`)
+    .option('-f, --follow', 'Keep printing new lines')
+    .option('-n, --lines <count>', 'Number of lines from each pod', wholeNumber('--lines', 50), 50)
     .addHelpText('after', '\nExample:\n  ./lab logs shipper --follow')
     .action(async (name: string, { follow = false, lines }: { follow?: boolean; lines: number }) => {
-      if (!Object.hasOwn(parts, name)) {
-        const near = nearest(name, Object.keys(parts))
+      if (!Object.hasOwn(components, name)) {
+        const near = nearest(name, Object.keys(components))
         throw new LabError({
-          found: `no part named ${name}`,
-          expected: `one of ${Object.keys(parts).join(', ')}`,
+          found: `There is no component ${name}`,
+          expected: `one of ${Object.keys(components).join(', ')}`,
           next: `./lab logs ${near ?? '--help'}`,
           exitCode: 2,
         })
       }
-      const { settings } = await loadContext()
-      const asked = name === 'tetragon' && (await runningSource()) === 'replay' ? 'replay' : name
-      const part = parts[asked]!
-      const container = part.container ? ['-c', part.container] : ['--all-containers']
+      const context = await loadContext()
+      const source = name === 'tetragon' && (await runningSource(context)) === 'replay' ? 'replay' : name
+      const { namespace, selector, container } = components[source]!
       const { exitCode } = await execa(
         'kubectl',
         [
-          ...kubeArgs(settings),
-          '-n',
-          part.namespace,
-          'logs',
-          '-l',
-          part.selector,
-          ...container,
-          '--prefix',
-          '--tail',
-          String(lines),
+          ...kubeArgs(context.settings),
+          ...['-n', namespace, 'logs', '-l', selector],
+          ...(container ? ['-c', container] : ['--all-containers']),
+          ...['--prefix', '--tail', String(lines)],
           ...(follow ? ['-f'] : []),
         ],
-        { stdio: ['ignore', 'inherit', 'inherit'], reject: false },
+        { stdio: ['ignore', 'inherit', 'inherit'], env: context.env, reject: false },
       )
       process.exitCode = exitCode
     })

@@ -1,17 +1,18 @@
 import type { Command } from 'commander'
-import colors from 'picocolors'
-import { parse } from 'yaml'
 import { LabError } from '../../shared/lab-error.ts'
-import { readSections } from '../../shared/settings/stack-file.ts'
-import { type PlannedResource, plan } from '../plan/fake-engine.ts'
+import { readStackConfig } from '../../shared/settings/stack-file.ts'
+import type { PlannedResource } from '../plan/fake-engine.ts'
+import { overrideSettings } from '../plan/override-settings.ts'
+import { planLab } from '../plan/plan-lab.ts'
+import { colors } from '../terminal/colors.ts'
 import { print, printJson } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program
     .command('plan')
-    .description('show what `lab up` would make; needs neither Docker nor a cluster')
-    .option('--json', 'print every resource with its inputs as JSON; secrets are hidden')
-    .option('--set <setting=value>', 'with this setting instead; may be given several times', append, [])
+    .description('Show the resources that `lab up` would create; needs neither Docker nor a cluster')
+    .option('--json', 'Print every resource with its inputs as JSON, with secrets hidden')
+    .option('--set <setting=value>', 'Plan with this setting; can be repeated', append, [])
     .addHelpText(
       'after',
       `
@@ -20,52 +21,24 @@ Examples:
   ./lab plan --set tetragon.runtimeHooks=true --set tetragon.source=live`,
     )
     .action(async ({ json = false, set }: { json?: boolean; set: string[] }) => {
-      const { resources, errors } = await plan(withSettings(readSections(), set))
+      const { resources, errors } = await planLab(overrideSettings(readStackConfig(), set))
       if (errors.length > 0) throw LabError.parse(errors[0]!) ?? new Error(errors.join('\n'))
       if (json) printJson(resources)
-      else show(resources)
+      else showTree(resources)
     })
 }
 
-const append = (value: string, before: string[]): string[] => [...before, value]
+const append = (value: string, values: string[]): string[] => [...values, value]
 
-/**
- * Sections of settings with some in place of their own.
- * @param changes As in `tetragon.runtimeHooks=true`; a value is read as in the file of settings.
- * @throws LabError for one that is not of this form. Whether there is such a setting shows when they are read.
- */
-export function withSettings(sections: Record<string, unknown>, changes: string[]): Record<string, unknown> {
-  const all = structuredClone(sections)
-  for (const change of changes) {
-    const [, path, value] = /^([A-Za-z]+(?:\.[A-Za-z]+)+)=(.*)$/.exec(change) ?? []
-    if (path === undefined)
-      throw new LabError({
-        found: `--set ${change}`,
-        expected: 'SETTING=VALUE, with a setting of docs/settings.md',
-        next: './lab plan --set traffic.rate=5',
-        exitCode: 2,
-      })
-    const keys = path.split('.')
-    const last = keys.pop()!
-    let at = all
-    for (const key of keys) {
-      at[key] ??= {}
-      at = at[key] as Record<string, unknown>
-    }
-    at[last] = parse(value!)
-  }
-  return all
-}
-
-function show(resources: PlannedResource[]): void {
-  const children = (urn: string) => resources.filter(resource => resource.parent === urn)
-  const line = ({ urn, type, name }: PlannedResource, indent: string): void => {
-    const short = type.replace(/^kubernetes:/, '').replace(/^(lab):[a-z]+:/, '')
-    print(`${indent}${colors.bold(name)} ${colors.dim(short)}`)
-    for (const child of children(urn)) line(child, `${indent}  `)
+function showTree(resources: PlannedResource[]): void {
+  const childrenOf = (urn: string) => resources.filter(resource => resource.parent === urn)
+  const showResource = ({ urn, type, name }: PlannedResource, indent: string): void => {
+    const shortType = type.replace(/^kubernetes:/, '').replace(/^(lab):[a-z]+:/, '')
+    print(`${indent}${colors.bold(name)} ${colors.dim(shortType)}`)
+    for (const child of childrenOf(urn)) showResource(child, `${indent}  `)
   }
   const stack = resources.find(resource => resource.type === 'pulumi:pulumi:Stack')!
-  for (const top of children(stack.urn)) line(top, '')
-  const real = resources.filter(resource => resource.custom && !resource.type.startsWith('pulumi:providers:'))
-  print(`\n${real.length} resources. Make them: ./lab up`)
+  for (const resource of childrenOf(stack.urn)) showResource(resource, '')
+  const created = resources.filter(resource => resource.custom && !resource.type.startsWith('pulumi:providers:'))
+  print(`\n${created.length} resources. To create them: ./lab up`)
 }

@@ -1,44 +1,45 @@
 import { existsSync, readFileSync } from 'node:fs'
-import Table from 'cli-table3'
 import type { Command } from 'commander'
-import colors from 'picocolors'
 import { LabError } from '../../shared/lab-error.ts'
 import { labPath } from '../../shared/paths.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
 import { readSource } from '../../shared/validation/yaml-source.ts'
 import { loadContext } from '../context/context.ts'
-import { type Applied, applyPolicy, findInCluster, removePolicy, sameKey } from '../policy/apply.ts'
+import { type AppliedPolicy, applyPolicy, findClusterPolicy, isSamePolicy, removePolicy } from '../policy/apply.ts'
 import { type CatalogEntry, policyFile, readCatalog } from '../policy/catalog.ts'
-import { bundlePolicies } from '../policy/kustomize.ts'
+import { writeKustomization } from '../policy/kustomize.ts'
 import { type Finding, lintPolicy } from '../policy/lint/lint.ts'
-import { kernelHere, lintFiles } from '../policy/lint-files.ts'
-import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/state.ts'
-import { wholeNumber } from '../terminal/lab-command.ts'
+import { lintFiles, readTargetKernel } from '../policy/lint-files.ts'
+import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/policy-state.ts'
+import { colors } from '../terminal/colors.ts'
+import { addGroup, wholeNumber } from '../terminal/lab-command.ts'
 import { note, print, printJson } from '../terminal/output.ts'
-import { notLoaded } from '../tetragon/agent-policies.ts'
+import { plainTable } from '../terminal/table.ts'
+import { notLoadedError } from '../tetragon/agent-policies.ts'
 
 interface Json {
   json?: boolean
 }
 
-/** `lab policy`: TracingPolicies, on paper and in the cluster. */
 export function register(program: Command): void {
-  const policy = program
-    .command('policy')
-    .description('TracingPolicies: list, show, check on paper, load, watch and unload them')
-    .addHelpText('after', '\nExample:\n  ./lab policy apply deny-shadow && ./lab policy check deny-shadow')
+  const policy = addGroup(
+    program,
+    'policy',
+    'List, show, lint, load and unload TracingPolicies',
+    'Example:\n  ./lab policy apply deny-shadow && ./lab policy check deny-shadow',
+  )
 
   policy
     .command('list')
-    .description('what the lab brings, and how it stands in the cluster')
-    .option('--json', 'print it as JSON')
+    .description('List the policies of the lab, and their state in the cluster')
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy list --json | jq -r ".[] | select(.enforces) | .name"')
     .action(async ({ json }: Json) => {
       const entries = readCatalog()
       const cluster = await clusterIfRunning()
       const rows = entries.map(entry => ({ ...entry, ...(cluster && { cluster: stateOf(entry, cluster) }) }))
       const foreign = (cluster?.objects ?? [])
-        .filter(key => !entries.some(entry => sameKey(entry, key)))
+        .filter(key => !entries.some(entry => isSamePolicy(entry, key)))
         .map(key => stateOf(key, cluster!))
       if (json) return printJson([...rows, ...foreign.map(state => ({ name: state.name, cluster: state }))])
       showList(rows, foreign, cluster)
@@ -46,67 +47,71 @@ export function register(program: Command): void {
 
   policy
     .command('show')
-    .argument('<name>', 'a policy of the lab, or a file')
-    .description('what it shows, costs and needs, how to trigger it, and the policy itself')
-    .option('--json', 'print it as JSON')
+    .argument('<name>', 'A policy of the lab, or a file')
+    .description('Show a policy: what it does, costs and needs, and how to trigger it')
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy show deny-wget')
     .action((name: string, { json }: Json) => {
       const file = policyFile(name)
       const text = readFileSync(file, 'utf8')
-      const entry = readCatalog().find(one => one.name === name)
+      const entry = readCatalog().find(each => each.name === name)
       if (json) return printJson({ ...entry, document: readSource(text)[0]?.value, findings: lintPolicy(text, file) })
       print(text.trimEnd())
       if (entry?.twin)
-        note(`${entry.monitor ? 'the one that acts' : 'in monitor mode'}: ./lab policy show ${entry.twin}`)
+        note(
+          `${entry.monitor ? 'The enforcing version' : 'The version in monitor mode'}: ./lab policy show ${entry.twin}`,
+        )
     })
 
   policy
     .command('apply')
-    .argument('<name>', 'a policy of the lab, or a file')
-    .description('lint it, hand it to the cluster, and wait until the agent has loaded it')
-    .option('--timeout <seconds>', 'most time to wait for the agent', wholeNumber('--timeout', 60, { to: 3600 }), 60)
-    .option('--json', 'print it as JSON')
+    .argument('<name>', 'A policy of the lab, or a file')
+    .description('Lint a policy, apply it to the cluster, and wait until the agent has loaded it')
+    .option('--timeout <seconds>', 'Maximum time to wait for the agent', wholeNumber('--timeout', 60, { to: 3600 }), 60)
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy apply block-service-account-token')
     .action(async (name: string, { json, timeout: seconds }: Json & { timeout: number }) => {
-      await loadContext()
-      const applied = await applyPolicy(name, { limit: seconds * 1000, warn: finding => note(oneLine(finding)) })
+      const context = await loadContext()
+      const applied = await applyPolicy(context, name, {
+        limit: seconds * 1000,
+        warn: finding => note(formatFinding(finding)),
+      })
       if (json) printJson(applied)
-      else for (const one of applied) print(sayApplied(one))
+      else for (const each of applied) print(formatApplied(each))
       const failed = applied.find(({ loading }) => loading && loading.outcome !== 'loaded')
-      if (failed) throw notLoaded(failed.name, failed.loading, seconds)
+      if (failed) throw notLoadedError(failed.name, failed.loading, seconds)
     })
 
   policy
     .command('remove')
-    .argument('<name>', 'a policy that is in the cluster')
-    .description('take it out of the cluster, and wait until the agent has let go of it')
-    .option('--json', 'print it as JSON')
+    .argument('<name>', 'A policy in the cluster')
+    .description('Delete a policy from the cluster, and wait until the agent has unloaded it')
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy remove block-service-account-token')
     .action(async (name: string, { json }: Json) => {
-      const { settings } = await loadContext()
-      const removed = await removePolicy(name)
+      const context = await loadContext()
+      const removed = await removePolicy(context, name)
       if (json) printJson(removed)
-      else print(`${label(removed)} is out of the cluster`)
+      else print(`${qualifiedName(removed)} is removed from the cluster`)
       if (!removed.unloaded)
         throw new LabError({
-          found: `the agent still has ${name} after a minute`,
-          expected: 'that it lets go',
+          found: `The agent has not unloaded ${name} after 60 s`,
           next: './lab tetra tracingpolicy list',
         })
-      if (settings.policies.apply.includes(name))
-        note(`it belongs to the lab: ./lab policy apply ${name} brings it back`)
+      if (context.settings.policies.apply.includes(name))
+        note(`${name} is loaded with the lab by default. To restore it: ./lab policy apply ${name}`)
     })
 
   policy
     .command('check')
-    .argument('<name>', 'a policy')
-    .description('whether it is in the cluster and loaded, and what it has counted')
-    .option('--json', 'print it as JSON')
+    .argument('<name>', 'A policy')
+    .description('Show whether a policy is in the cluster and loaded, and its counters')
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy check deny-shadow --json | jq .counts.enforced')
     .action(async (name: string, { json }: Json) => {
-      await loadContext()
-      const cluster = await readClusterState()
-      const state = stateOf((await findInCluster(name)) ?? { name }, cluster)
+      const context = await loadContext()
+      const cluster = await readClusterState(context)
+      const state = stateOf((await findClusterPolicy(context, name)) ?? { name }, cluster)
       if (json) printJson(state)
       else showState(state)
       if (state.state !== 'loaded' && state.state !== 'accepted') process.exitCode = 1
@@ -114,79 +119,80 @@ export function register(program: Command): void {
 
   policy
     .command('lint')
-    .argument('<files...>', 'files, folders, or - for standard input')
-    .description('what the API server or the agent would refuse, or take for something else; needs no cluster')
-    .option('--here', 'hold them against the kernel under the Docker engine too')
-    .option('--json', 'print the findings as JSON')
+    .argument('<files...>', 'Files, folders, or - for standard input')
+    .description('Find what the API server or the agent would refuse or misread; needs no cluster')
+    .option('--here', 'Also check against the kernel that the lab runs on')
+    .option('--json', 'Print the findings as JSON')
     .addHelpText(
       'after',
       `
-Exits 1 when there are errors. A warning that is meant is waived by a comment in the file:
+Exits with 1 if there are errors. To accept a warning, add a comment to the file:
   # lint: allow RULE, because REASON
 
 Example:
   ./lab policy lint policies/*.yaml`,
     )
     .action(async (files: string[], { json, here }: Json & { here?: boolean }) => {
-      const kernel = here ? await kernelHere() : undefined
+      const kernel = here ? await readTargetKernel() : undefined
       const { count, findings } = lintFiles(files, { kernel })
       const errors = findings.filter(({ level }) => level === 'error').length
       if (json) printJson(findings)
       else {
         showFindings(findings)
-        note([many(count, 'file'), many(errors, 'error'), many(findings.length - errors, 'warning')].join(', '))
+        note([plural(count, 'file'), plural(errors, 'error'), plural(findings.length - errors, 'warning')].join(', '))
       }
       if (errors > 0) process.exitCode = 1
     })
 
   policy
-    .command('bundle')
-    .argument('<folder>', 'where to write; made if it is not there')
-    .argument('[names...]', 'policies; those that are loaded with the lab when none is named')
-    .description('write policies as a folder that kubectl apply -k, Argo CD and Flux take')
-    .option('--namespace <name>', 'put it into policies that are for one namespace, in place of application')
-    .option('--json', 'print the names of the files as JSON')
+    .command('kustomize')
+    // Its name before `lab bundle` existed.
+    .alias('bundle')
+    .argument('<folder>', 'Folder to write to; created if it does not exist')
+    .argument('[names...]', 'Policies (default: those that are loaded with the lab)')
+    .description('Write policies as a kustomization for kubectl apply -k, Argo CD and Flux')
+    .option('--namespace <name>', 'Namespace for namespaced policies, instead of application')
+    .option('--json', 'Print the file names as JSON')
     .addHelpText(
       'after',
-      '\nExample:\n  ./lab policy bundle clusters/shop/policies --namespace shop tcp-connect deny-wget',
+      '\nExample:\n  ./lab policy kustomize clusters/shop/policies --namespace shop tcp-connect deny-wget',
     )
     .action(async (folder: string, names: string[], { json, namespace }: Json & { namespace?: string }) => {
       const chosen = names.length > 0 ? names : readSettings().policies.apply
-      const files = bundlePolicies(folder, chosen, { namespace, warn: finding => note(oneLine(finding)) })
+      const files = writeKustomization(folder, chosen, { namespace, warn: finding => note(formatFinding(finding)) })
       if (json) return printJson(files)
       for (const file of files) print(file)
-      note(`try it: ./lab kubectl apply -k ${folder} --dry-run=server`)
+      note(`Try it: ./lab kubectl apply -k ${folder} --dry-run=server`)
     })
 }
 
-/** What the cluster says, when there is one to ask. */
+/** Returns the state of the policies in the cluster, if one is running. */
 async function clusterIfRunning(): Promise<ClusterState | undefined> {
   if (readSettings().cluster.mode === 'create' && !existsSync(labPath('kubeconfig'))) {
-    note('no lab is running: this is what there is on paper')
+    note('No lab is running: the state in the cluster is not shown')
     return undefined
   }
   try {
-    await loadContext()
-    return await readClusterState()
+    return await readClusterState(await loadContext())
   } catch (error) {
     if (!(error instanceof LabError)) throw error
-    note(`this is what there is on paper, because of the cluster: ${error.found}`)
+    note(`The state in the cluster is not shown: ${error.found}`)
     return undefined
   }
 }
 
-const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
-const label = ({ name, namespace }: { name: string; namespace?: string }): string =>
+const qualifiedName = ({ name, namespace }: { name: string; namespace?: string }): string =>
   namespace ? `${namespace}/${name}` : name
 
-const oneLine = ({ file, line, level, rule, message }: Finding): string =>
+const formatFinding = ({ file, line, level, rule, message }: Finding): string =>
   `${file}:${line}: ${level === 'error' ? colors.red('error') : colors.yellow('warning')} ${rule}: ${message}`
 
 function showFindings(findings: Finding[]): void {
   const explained = new Set<string>()
   for (const finding of findings) {
-    print(oneLine(finding))
+    print(formatFinding(finding))
     if (!explained.has(finding.rule)) print(colors.dim(`  ${finding.why}`))
     explained.add(finding.rule)
     print(`  ${finding.fix}`)
@@ -198,49 +204,48 @@ function showList(
   foreign: PolicyState[],
   cluster: ClusterState | undefined,
 ): void {
-  const head = ['policy', 'reaches', 'does', 'severity', ...(cluster ? ['cluster'] : [])]
-  // No lines between rows: there are many.
-  const table = new Table({ head, style: { head: [], border: [], compact: true } })
+  const table = plainTable(['policy', 'scope', 'action', 'severity', ...(cluster ? ['cluster'] : [])])
   for (const row of rows)
     table.push([
       row.name,
       row.namespace ?? 'cluster',
-      row.enforces ? colors.red(row.actions.join(', ')) : row.monitor ? `would ${row.actions.join(', ')}` : 'watches',
+      row.enforces ? colors.red(row.actions.join(', ')) : row.monitor ? `would ${row.actions.join(', ')}` : 'observe',
       row.severity ?? '',
-      ...(row.cluster ? [sayState(row.cluster)] : []),
+      ...(row.cluster ? [formatState(row.cluster)] : []),
     ])
   for (const state of foreign)
-    table.push([colors.dim(state.name), state.namespace ?? 'cluster', '', '', sayState(state)])
+    table.push([colors.dim(state.name), state.namespace ?? 'cluster', '', '', formatState(state)])
   print(table.toString())
-  if (cluster && cluster.source !== 'live') note('no agent runs here: policies are accepted, and nothing loads them')
+  if (cluster && cluster.source !== 'live') note('No agent is running, so accepted policies are not loaded')
 }
 
-const sayState = ({ state, counts }: PolicyState): string => {
+const formatState = ({ state, counts }: PolicyState): string => {
   if (state === 'absent') return ''
   if (state === 'refused') return colors.red('refused')
   return counts ? `${state}, ${counts.events} events` : state
 }
 
 function showState({ state, error, mode, counts, kernelBytes, ...key }: PolicyState): void {
-  const says: Record<PolicyState['state'], string> = {
+  const stateText: Record<PolicyState['state'], string> = {
     loaded: colors.green('is loaded by the agent'),
     refused: colors.red('was refused by the agent'),
-    loading: colors.yellow('is in the cluster, and not loaded yet'),
-    accepted: 'is in the cluster; no agent runs here to load it, because the events are a recording',
+    loading: colors.yellow('is in the cluster but not loaded yet'),
+    accepted: 'is in the cluster, but no agent is running to load it: the events are a replay',
     absent: colors.red('is not in the cluster'),
   }
-  print(`${label(key)} ${says[state]}`)
+  print(`${qualifiedName(key)} ${stateText[state]}`)
   if (error) print(`  ${error}`)
   if (mode) print(`  mode      ${mode}`)
-  if (counts) print(`  counts    ${counts.events} events, ${counts.enforced} enforced, ${counts.would} would have been`)
+  if (counts)
+    print(`  counts    ${counts.events} events, ${counts.enforced} enforced, ${counts.would} would have been enforced`)
   if (kernelBytes) print(`  memory    ${Math.round(kernelBytes / 1000)} kB in the kernel`)
-  if (state === 'absent') note(`next: ./lab policy apply ${key.name}`)
+  if (state === 'absent') note(`To load it: ./lab policy apply ${key.name}`)
 }
 
-function sayApplied({ object, source, loading, ...key }: Applied): string {
+function formatApplied({ object, source, loading, ...key }: AppliedPolicy): string {
   if (!loading)
-    return `${label(key)} ${object}: the API server accepted it. ${source === 'replay' ? 'No agent runs here to load it: the events are a recording.' : 'No agent runs here to load it.'}`
-  return loading.outcome === 'loaded'
-    ? `${label(key)} ${object}, and loaded by ${loading.agents.length === 1 ? 'the agent' : `${loading.agents.length} agents`}`
-    : `${label(key)} ${object}`
+    return `${qualifiedName(key)} ${object}. No agent is running to load it${source === 'replay' ? ': the events are a replay' : ''}.`
+  if (loading.outcome !== 'loaded') return `${qualifiedName(key)} ${object}`
+  const agents = loading.agents.length === 1 ? 'the agent' : `${loading.agents.length} agents`
+  return `${qualifiedName(key)} ${object}, and loaded by ${agents}`
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
-import { colors } from '../terminal/colors.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
 import { loadContext } from '../context/context.ts'
 import { connectLabClient } from '../exercise/check/lab-client.ts'
-import { milliseconds } from '../exercise/definition/schema.ts'
+import { milliseconds } from '../exercise/definition/check-schema.ts'
 import { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { isLogQuery, type Sample } from '../telemetry/query-response.ts'
+import { colors } from '../terminal/colors.ts'
 import { wholeNumber } from '../terminal/lab-command.ts'
 import { note, print, printJson } from '../terminal/output.ts'
 import { plainTable } from '../terminal/table.ts'
@@ -20,18 +20,20 @@ interface Options {
   json?: boolean
 }
 
+const languages = ['promql', 'logql']
+
 export function register(program: Command): void {
   program
     .command('query')
-    .description('evaluate PromQL on the metrics, or LogQL on the events, as Grafana would')
-    .argument('<language>', 'promql or logql')
-    .argument('<query>', 'the query, in quotes')
-    .option('--since <duration>', 'of a log query: how far back', '15m')
-    .option('--limit <lines>', 'of a log query: how many lines, the newest first', wholeNumber('--limit', 20), 20)
-    .option('--label <name>', 'print only this label of each series, one a line')
-    .option('--value', 'print only the values, one a line')
-    .option('--pretty', 'of a log query: print each event over many lines, to be read')
-    .option('--json', 'print the series, or the lines, as JSON')
+    .description('Run a PromQL query on the metrics or a LogQL query on the events')
+    .argument('<language>', 'Query language: promql or logql')
+    .argument('<query>', 'Query, in quotes')
+    .option('--since <duration>', 'LogQL: how far back to search', '15m')
+    .option('--limit <lines>', 'LogQL: maximum number of lines, newest first', wholeNumber('--limit', 20), 20)
+    .option('--label <name>', 'Print only this label of each series, one per line')
+    .option('--value', 'Print only the values, one per line')
+    .option('--pretty', 'LogQL: print each event as indented JSON')
+    .option('--json', 'Print the series or the lines as JSON')
     .addHelpText(
       'after',
       `
@@ -40,66 +42,68 @@ Examples:
   ./lab query logql '{service_name="tetragon", tetragon_event_type="process_exec"} | process_arguments=~".*shadow.*"' --limit 3`,
     )
     .action(async (language: string, query: string, options: Options) => {
-      if (language !== 'promql' && language !== 'logql')
-        throw new LabError({
-          found: `a query in ${language}`,
-          expected: 'promql or logql',
-          next: `./lab query ${nearest(language, ['promql', 'logql']) ?? 'promql'} '…'`,
-          exitCode: 2,
-        })
-      if (!/^\d{1,5}[smh]$/.test(options.since))
-        throw new LabError({
-          found: `--since ${options.since}`,
-          expected: 'a duration such as 30s, 15m or 1h',
-          next: 'repeat it with --since 15m',
-          exitCode: 2,
-        })
-      const from = new Date(Date.now() - milliseconds(options.since))
+      const from = startOf(language, options.since)
       if (language === 'logql' && isLogQuery(query) && !options.label && !options.value)
-        return lines(query, from, options)
-      const world = await connectLabClient()
+        return runLogQuery(query, from, options)
+      const client = await connectLabClient()
       const now = new Date()
-      const found = language === 'promql' ? await world.promql(query, now) : await world.logql(query, from, now)
-      if (options.json) return printJson(found)
-      if (options.label) {
-        const values = found.flatMap(({ labels }) => labels[options.label!] ?? [])
-        for (const value of [...new Set(values)]) print(value)
-        return
-      }
-      if (options.value) {
-        for (const { value } of found) print(String(value))
-        return
-      }
-      if (found.length === 0) note('Nothing: no series fits.')
-      else print(table(found))
+      const samples = language === 'promql' ? await client.promql(query, now) : await client.logql(query, from, now)
+      showSamples(samples, options)
     })
 }
 
-/** Series as a table: a column for each label that differs or is the only one, the value last, the highest first. */
-function table(found: Sample[]): string {
-  const names = [...new Set(found.flatMap(({ labels }) => Object.keys(labels)))].sort()
-  const grid = plainTable([...names, 'value'], [...names.map(() => 'left' as const), 'right'])
-  for (const { labels, value } of found.toSorted((a, b) => b.value - a.value))
-    grid.push([
-      ...names.map(name => labels[name] ?? ''),
-      Number.isInteger(value) ? String(value) : value.toPrecision(4),
-    ])
-  return grid.toString()
+/** Checks the arguments and returns where the time range starts. */
+function startOf(language: string, since: string): Date {
+  if (!languages.includes(language))
+    throw new LabError({
+      found: `${language} is not a query language of the lab`,
+      expected: languages.join(' or '),
+      next: `./lab query ${nearest(language, languages) ?? 'promql'} '…'`,
+      exitCode: 2,
+    })
+  if (!/^\d{1,5}[smh]$/.test(since))
+    throw new LabError({
+      found: `--since is ${since || '""'}`,
+      expected: 'a duration such as 30s, 15m or 1h',
+      next: 'repeat the command with --since 15m',
+      exitCode: 2,
+    })
+  return new Date(Date.now() - milliseconds(since))
 }
 
-async function lines(query: string, from: Date, { limit, json, pretty }: Options): Promise<void> {
+async function runLogQuery(query: string, from: Date, { limit, json, pretty }: Options): Promise<void> {
   const { settings } = await loadContext()
-  const found = await new GrafanaClient(settings).logLines(query, { from, limit })
-  if (json) return printJson(found)
-  if (found.length === 0) note('Nothing: no line fits.')
-  for (const { time, line } of found)
-    print(`${colors.dim(time.toISOString().slice(11, 23))}  ${pretty ? indented(line) : line}`)
+  const lines = await new GrafanaClient(settings).logLines(query, { from, limit })
+  if (json) return printJson(lines)
+  if (lines.length === 0) note('No line matches.')
+  for (const { time, line } of lines)
+    print(`${colors.dim(time.toISOString().slice(11, 23))}  ${pretty ? indentJson(line) : line}`)
 }
 
-function indented(line: string): string {
+function indentJson(line: string): string {
   try {
     return JSON.stringify(JSON.parse(line), null, 2)
   } catch {
     return line
   }
+}
+
+function showSamples(samples: Sample[], { json, label, value }: Options): void {
+  if (json) printJson(samples)
+  else if (label) for (const text of new Set(samples.flatMap(({ labels }) => labels[label] ?? []))) print(text)
+  else if (value) for (const sample of samples) print(String(sample.value))
+  else if (samples.length === 0) note('No series matches.')
+  else print(sampleTable(samples))
+}
+
+/** Returns series as a table with a column for each label, highest value first. */
+function sampleTable(samples: Sample[]): string {
+  const names = [...new Set(samples.flatMap(({ labels }) => Object.keys(labels)))].sort()
+  const grid = plainTable([...names, 'value'], [...names.map(() => 'left' as const), 'right'])
+  for (const { labels, value } of samples.toSorted((a, b) => b.value - a.value))
+    grid.push([
+      ...names.map(name => labels[name] ?? ''),
+      Number.isInteger(value) ? String(value) : value.toPrecision(4),
+    ])
+  return grid.toString()
 }

@@ -1,24 +1,24 @@
 import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { currentCapabilities } from '../exercise/session/capabilities.ts'
+import { currentCapabilities } from '../exercise/session/current-capabilities.ts'
 import { readProgress } from '../exercise/session/progress.ts'
-import { report } from '../exercise/view/report.ts'
-import { print } from '../terminal/output.ts'
+import { progressReport } from '../exercise/view/progress-report.ts'
+import { print, printJson } from '../terminal/output.ts'
 
 export function register(program: Command): void {
   program
     .command('report')
-    .description('write one page on what you did in the exercises, to hand in')
-    .option('-o, --out <file>', 'write it there; by default it is printed')
-    .option('--full', 'with every task, its tries and its answer: more than a page')
-    .option('--json', 'print the progress itself as JSON')
+    .description('Write a one-page report on your exercises, to hand in')
+    .option('-o, --out <file>', 'Write it to this file instead of printing it')
+    .option('--full', 'Include every task with its tries and answer (more than one page)')
+    .option('--json', 'Print the progress as JSON')
     .addHelpText('after', '\nExample:\n  ./lab report --out report.md')
     .action(async ({ out, full, json = false }: { out?: string; full?: boolean; json?: boolean }) => {
       const progress = readProgress()
-      if (json) return void process.stdout.write(`${JSON.stringify(progress, null, 2)}\n`)
-      const page = report(progress, await currentCapabilities(), { full })
+      if (json) return printJson(progress)
+      const page = progressReport(progress, await currentCapabilities(), { full })
       if (out === undefined) return void process.stdout.write(page)
       writeFileSync(out, page)
-      print(`Written: ${out}`)
+      print(`The report is in ${out}`)
     })
 }

@@ -1,74 +1,115 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { projectDir } from '../../shared/paths.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
 
-const suites: Record<string, { config: string; what: string }> = {
-  unit: { config: 'vitest.config.ts', what: 'what needs nothing but Node: units, and the program under a fake engine' },
+interface Suite {
+  config: string
+  checks: string
+  needs: string
+}
+
+const suites: Record<string, Suite> = {
+  unit: {
+    config: 'vitest.config.ts',
+    checks: 'code style, types, units, and the Pulumi program with a fake engine',
+    needs: 'Node only',
+  },
   pipeline: {
     config: 'test/pipeline/vitest.config.ts',
-    what: 'the way of the events, with the real Loki and both shippers in containers of their own (Docker; a lab that is up is left alone)',
+    checks: 'events from the file to Loki, with the real Loki and both shippers',
+    needs: 'Docker',
   },
   faults: {
     config: 'test/faults/vitest.config.ts',
-    what: 'the same with something broken in the middle: interrupted, killed, deleted (Docker; a lab that is up is left alone)',
+    checks: 'recovery from interrupted, killed and deleted components',
+    needs: 'Docker',
   },
   load: {
     config: 'test/load/vitest.config.ts',
-    what: '2,000 events a second through replay for ten minutes, counted at every stage (a lab that is up and replays; it stays as it is)',
+    checks: '2,000 events a second for 10 minutes, counted at every stage',
+    needs: 'a lab with a replay',
   },
   offline: {
     config: 'test/offline/vitest.config.ts',
-    what: 'a bundle made here, and loaded and stood up by a fresh clone in a network namespace with no way out (Docker, root; no lab may be up)',
+    checks: 'a fresh clone that starts from a bundle without a network',
+    needs: 'Docker, root, no lab',
   },
   documents: {
     config: 'test/documents/vitest.config.ts',
-    what: 'every row of docs/documents.md that needs a lab (one that is up; it stays as it is)',
+    checks: 'every row of docs/reference/documents.md that needs a lab',
+    needs: 'a lab',
   },
   e2e: {
     config: 'test/e2e/vitest.config.ts',
-    what: 'the real thing: up, verify, up again, down, nothing left (Docker; no lab may be up)',
+    checks: 'up, verify, up again, down, and nothing left',
+    needs: 'Docker, no lab',
   },
 }
+const names = Object.keys(suites)
 
 export function register(program: Command): void {
   program
     .command('test')
-    .description(
-      `test the lab itself: ${Object.entries(suites)
-        .map(([name, { what }]) => `${name}: ${what}`)
-        .join('; ')}`,
-    )
-    .argument('[suite]', Object.keys(suites).join(' or '), 'unit')
-    .argument('[files...]', 'only these test files')
-    .option('--json', 'print the results as JSON')
-    .addHelpText('after', '\nExample:\n  ./lab test e2e')
+    .description('Run the tests of the lab itself')
+    .argument('[suite]', 'Suite to run', 'unit')
+    .argument('[files...]', 'Run only these test files')
+    .option('--json', 'Print the results as JSON')
+    .addHelpText('after', `\n${suiteTable()}\n\nNo suite changes a running lab.\n\nExample:\n  ./lab test e2e`)
     .action(async (name: string, files: string[], { json = false }: { json?: boolean }) => {
-      const suite = Object.hasOwn(suites, name) ? suites[name] : undefined
-      if (!suite)
-        throw new LabError({
-          found: `no test suite named ${name}`,
-          expected: Object.keys(suites).join(' or '),
-          next: `./lab test ${nearest(name, Object.keys(suites)) ?? '--help'}`,
-          exitCode: 2,
-        })
-      const reporter = json ? ['--reporter', 'json'] : []
-      if (name === 'unit' && !json && files.length === 0) {
-        const check = await execa('npm', ['run', '--silent', 'check'], {
-          cwd: projectDir,
-          stdio: 'inherit',
-          reject: false,
-          preferLocal: true,
-        })
-        if (check.exitCode !== 0) process.exitCode = 1
-      }
-      const { exitCode } = await execa('vitest', ['run', '--config', suite.config, ...reporter, ...files], {
-        cwd: projectDir,
-        stdio: 'inherit',
-        reject: false,
-        preferLocal: true,
-      })
-      process.exitCode ||= exitCode
+      const suite = findSuite(name)
+      if (name === 'unit' && files.length === 0 && !json) await run('npm', ['run', '--silent', 'check'])
+      if (json) await runAsJson(suite, files)
+      else await run('vitest', ['run', '--config', suite.config, ...files])
     })
+}
+
+function suiteTable(): string {
+  const width = (column: keyof Suite): number => Math.max(...Object.values(suites).map(suite => suite[column].length))
+  const rows = names.map(name => {
+    const { checks, needs } = suites[name]!
+    return `  ${name.padEnd(9)}  ${checks.padEnd(width('checks'))}  ${needs}`
+  })
+  return [`  ${'Suite'.padEnd(9)}  ${'Checks'.padEnd(width('checks'))}  Needs`, ...rows].join('\n')
+}
+
+function findSuite(name: string): Suite {
+  if (Object.hasOwn(suites, name)) return suites[name]!
+  throw new LabError({
+    found: `There is no test suite ${name}`,
+    expected: `one of ${names.join(', ')}`,
+    next: `./lab test ${nearest(name, names) ?? '--help'}`,
+    exitCode: 2,
+  })
+}
+
+/** Runs a program in the checkout. If it fails, so does this command, but not before the next program has run. */
+async function run(program: string, args: string[], stdout: 'inherit' | NodeJS.WriteStream = 'inherit'): Promise<void> {
+  const { exitCode } = await execa(program, args, {
+    cwd: projectDir,
+    stdin: 'inherit',
+    stdout,
+    stderr: 'inherit',
+    reject: false,
+    preferLocal: true,
+  })
+  process.exitCode ||= exitCode
+}
+
+/** vitest writes its JSON report to a file, and notes on standard output: only the report goes there. */
+async function runAsJson(suite: Suite, files: string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-test-'))
+  try {
+    const report = join(folder, 'report.json')
+    const reporter = ['--reporter', 'json', `--outputFile.json=${report}`]
+    await run('vitest', ['run', '--config', suite.config, ...reporter, ...files], process.stderr)
+    // There is no report if vitest itself failed; its own message is on standard error.
+    if (existsSync(report)) process.stdout.write(`${readFileSync(report, 'utf8')}\n`)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import { through } from '../terminal/pass-through.ts'
+import { addPassThrough } from '../terminal/pass-through.ts'
 import { runTetra } from '../tetragon/tetra.ts'
 
 export const register = (program: Command): void =>
-  through(program, {
+  addPassThrough(program, {
     name: 'tetra',
-    description: "run Tetragon's own command on the lab's agent, or on the replayed events",
+    description: "Run Tetragon's own command line on the lab's agent, or on the replayed events",
     example: './lab tetra getevents -o compact --pods visitor',
     run: runTetra,
   })

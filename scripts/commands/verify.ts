@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import colors from 'picocolors'
+import { colors } from '../terminal/colors.ts'
 import { print, printJson } from '../terminal/output.ts'
 import { verify } from '../verify/verify.ts'
 import type { VerifyCheck } from '../verify/verify-check.ts'
@@ -8,15 +8,15 @@ export function register(program: Command): void {
   program
     .command('verify')
     .description(
-      'check every promise of the lab: pods and their rights, targets, events, every panel of every dashboard, ports, keys, images',
+      'Check that everything works: pods and their permissions, targets, events, dashboard panels, ports, secrets, images',
     )
-    .option('--json', 'print every check as JSON')
-    .option('-v, --verbose', 'show also what is as it should be')
+    .option('--json', 'Print every check as JSON')
+    .option('-v, --verbose', 'Also show the checks that passed')
     .addHelpText('after', '\nExample:\n  ./lab verify --json | jq \'.[] | select(.result == "fail")\'')
     .action(async ({ json = false, verbose = false }: { json?: boolean; verbose?: boolean }) => {
       const checks = await verify()
       if (json) printJson(checks)
-      else show(checks, verbose)
+      else showChecks(checks, verbose)
       if (checks.some(check => check.result === 'fail')) process.exitCode = 1
     })
 }
@@ -27,23 +27,22 @@ const marks: Record<VerifyCheck['result'], string> = {
   skip: colors.yellow('–'),
 }
 
-function show(checks: VerifyCheck[], verbose: boolean): void {
+function showChecks(checks: VerifyCheck[], verbose: boolean): void {
   for (const [area, list] of Map.groupBy(checks, check => check.area)) {
-    const good = list.filter(check => check.result === 'ok').length
-    print(
-      `${good === list.length ? marks.ok : list.some(check => check.result === 'fail') ? marks.fail : marks.skip} ${colors.bold(area)} ${good}/${list.length}`,
-    )
+    const passed = list.filter(check => check.result === 'ok').length
+    const failed = list.some(check => check.result === 'fail')
+    const mark = passed === list.length ? marks.ok : failed ? marks.fail : marks.skip
+    print(`${mark} ${colors.bold(area)} ${passed}/${list.length}`)
     for (const { result, title, found, expected, next, proof } of list) {
       if (result === 'ok' && !verbose) continue
       print(`  ${marks[result]} ${title}: ${found}`)
-      if (expected) print(colors.dim(`      expected ${expected}; next: ${next}`))
-      if (proof) print(colors.dim(`      see for yourself: ${proof}`))
+      if (expected) print(colors.dim(`      expected  ${expected}`))
+      if (next) print(colors.dim(`      fix       ${next}`))
+      if (proof) print(colors.dim(`      try it    ${proof}`))
     }
   }
   const failed = checks.filter(check => check.result === 'fail').length
   print(
-    failed === 0
-      ? colors.green('\nThe lab keeps its promises.')
-      : colors.red(`\n${failed} of ${checks.length} checks failed.`),
+    failed === 0 ? colors.green('\nEverything works.') : colors.red(`\n${failed} of ${checks.length} checks failed.`),
   )
 }

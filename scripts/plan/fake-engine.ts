@@ -1,225 +1,153 @@
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
 import * as grpc from '@grpc/grpc-js'
-import { execa } from 'execa'
+import type * as EngineMessages from '@pulumi/pulumi/proto/engine_pb.js'
+import type * as MonitorMessages from '@pulumi/pulumi/proto/resource_pb.js'
 import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import struct from 'google-protobuf/google/protobuf/struct_pb.js'
-import { projectDir } from '../../shared/paths.ts'
-import { configNamespace } from '../../shared/settings/schema.ts'
+import { configNamespace } from '../../shared/settings/config-commands.ts'
+import { plainValue, unknownId } from './property-values.ts'
 
-// A fake engine: it runs the real program under Pulumi's own runner and takes down what the program asks for. Nothing is made, no provider is
-// asked, and neither Docker nor a cluster is needed. It answers the same protocol as the engine of the pinned version.
+// A fake engine that records the resources a Pulumi program registers. It speaks the protocol of the pinned version, creates
+// nothing and calls no provider.
 
 const require = createRequire(import.meta.url)
-const engineServices = require('@pulumi/pulumi/proto/engine_grpc_pb.js') as { EngineService: grpc.ServiceDefinition }
-const monitorServices = require('@pulumi/pulumi/proto/resource_grpc_pb.js') as {
+const { EngineService } = require('@pulumi/pulumi/proto/engine_grpc_pb.js') as { EngineService: grpc.ServiceDefinition }
+const { ResourceMonitorService } = require('@pulumi/pulumi/proto/resource_grpc_pb.js') as {
   ResourceMonitorService: grpc.ServiceDefinition
 }
-const engineMessages =
-  require('@pulumi/pulumi/proto/engine_pb.js') as typeof import('@pulumi/pulumi/proto/engine_pb.js')
-const monitorMessages =
-  require('@pulumi/pulumi/proto/resource_pb.js') as typeof import('@pulumi/pulumi/proto/resource_pb.js')
+const engineMessages = require('@pulumi/pulumi/proto/engine_pb.js') as typeof EngineMessages
+const monitorMessages = require('@pulumi/pulumi/proto/resource_pb.js') as typeof MonitorMessages
 
-/** A resource that the program asked for. */
+/** A resource that the program registers. */
 export interface PlannedResource {
   urn: string
   type: string
   name: string
   parent: string
-  /** A real resource, not only a component that holds some. */
+  /** True for a resource of a provider, false for a component. */
   custom: boolean
   inputs: Record<string, unknown>
-  /** URNs that it waits for. */
+  /** URNs of the resources it depends on. */
   dependencies: string[]
-  /** With which resource it goes; inherited from its parent, as the real engine does. */
+  /** URN of the resource whose deletion deletes this one too; inherited from the parent, as in the real engine. */
   deletedWith: string
   provider: string
   deleteBeforeReplace: boolean
   secretOutputs: string[]
-  /** Seconds that its creation may take, where the program says so. */
+  /** Timeout for its creation, if the program sets one. */
   createTimeout: string
 }
 
-/** What the program asked for, and what it complained of. */
-export interface Plan {
+/** What a program has registered. */
+export interface Recording {
   resources: PlannedResource[]
+  /** Errors that the program has logged. */
   errors: string[]
   outputs: Record<string, unknown>
-  exitCode: number | undefined
 }
 
-/** What stands in the place of a value that only a real run would know. */
-const unknownValue = '04da6b54-80e4-46f7-96ec-b56ff0331ba9'
-const signature = '4dabf18193072939515e22adb298388d'
-const secret = '1b47061264138c4ac30d75fd1eb44270'
-const outputValue = 'd0e6a833031e9bbcd3f4e8bde6ca49a4'
-/** How a secret is shown. */
-export const hidden = '[secret]'
-/** How a value that is not known yet is shown. */
-export const unknown = '[known after up]'
+type Call<Request> = grpc.ServerUnaryCall<Request, unknown>
+type Done = grpc.sendUnaryData<unknown>
 
-/**
- * Runs the program with these settings (by section, as in the stack's file) and returns what it would make.
- * @param config sections of settings, as `{tetragon: {source: 'replay'}}`
- * @param env variables for the program, on top of this process's own
- */
-export async function plan(config: Record<string, unknown> = {}, env: Record<string, string> = {}): Promise<Plan> {
-  const resources: PlannedResource[] = []
-  const errors: string[] = []
-  let outputs: Record<string, unknown> = {}
-  let root = ''
+const replyEmpty = (_: Call<unknown>, done: Done) => done(null, new empty.Empty())
+const unimplemented = (_: Call<unknown>, done: Done) =>
+  done({ code: grpc.status.UNIMPLEMENTED, message: 'not implemented by the fake engine' })
+
+/** Starts the engine on a free port. */
+export async function startFakeEngine(): Promise<{ address: string; recording: Recording; stop: () => void }> {
+  const recording: Recording = { resources: [], errors: [], outputs: {} }
   const server = new grpc.Server({ 'grpc.max_receive_message_length': 64 << 20 })
-  type Call = grpc.ServerUnaryCall<never, unknown>
-  type Done = grpc.sendUnaryData<unknown>
-  const nothing = (_: Call, done: Done) => done(null, new empty.Empty())
-  const unimplemented = (_: Call, done: Done) =>
-    done({ code: grpc.status.UNIMPLEMENTED, message: 'a plan does not do that' })
-
-  server.addService(engineServices.EngineService, {
-    log: (call: grpc.ServerUnaryCall<import('@pulumi/pulumi/proto/engine_pb.js').LogRequest, unknown>, done: Done) => {
-      if (call.request.getSeverity() >= engineMessages.LogSeverity.ERROR) errors.push(call.request.getMessage())
-      done(null, new empty.Empty())
-    },
-    getRootResource: (_: Call, done: Done) => {
-      const reply = new engineMessages.GetRootResourceResponse()
-      reply.setUrn(root)
-      done(null, reply)
-    },
-    setRootResource: (
-      call: grpc.ServerUnaryCall<import('@pulumi/pulumi/proto/engine_pb.js').SetRootResourceRequest, unknown>,
-      done: Done,
-    ) => {
-      root = call.request.getUrn()
-      done(null, new engineMessages.SetRootResourceResponse())
-    },
-    startDebugging: nothing,
-    requirePulumiVersion: unimplemented,
-  } as unknown as grpc.UntypedServiceImplementation)
-
-  server.addService(monitorServices.ResourceMonitorService, {
-    getDeploymentInfo: unimplemented,
-    supportsFeature: (
-      call: grpc.ServerUnaryCall<import('@pulumi/pulumi/proto/resource_pb.js').SupportsFeatureRequest, unknown>,
-      done: Done,
-    ) => {
-      const reply = new monitorMessages.SupportsFeatureResponse()
-      reply.setHassupport(
-        ['secrets', 'resourceReferences', 'outputValues', 'deletedWith'].includes(call.request.getId()),
-      )
-      done(null, reply)
-    },
-    registerResource: (
-      call: grpc.ServerUnaryCall<import('@pulumi/pulumi/proto/resource_pb.js').RegisterResourceRequest, unknown>,
-      done: Done,
-    ) => {
-      const request = call.request
-      const parent = resources.find(resource => resource.urn === request.getParent())
-      const urn = makeUrn(request.getType(), request.getName(), parent)
-      const object = request.getObject()
-      resources.push({
-        urn,
-        type: request.getType(),
-        name: request.getName(),
-        parent: request.getParent(),
-        custom: request.getCustom(),
-        inputs: object ? (plain(object.toJavaScript()) as Record<string, unknown>) : {},
-        dependencies: request.getDependenciesList(),
-        deletedWith: request.getDeletedwith() || parent?.deletedWith || '',
-        provider: request.getProvider(),
-        deleteBeforeReplace: request.getDeletebeforereplace(),
-        secretOutputs: request.getAdditionalsecretoutputsList(),
-        createTimeout: request.getCustomtimeouts()?.getCreate() ?? '',
-      })
-      const reply = new monitorMessages.RegisterResourceResponse()
-      reply.setUrn(urn)
-      // Inputs come back as outputs; what only the provider knows is unknown, as in a first preview.
-      if (object) reply.setObject(object)
-      if (request.getCustom()) reply.setId(unknownValue)
-      done(null, reply)
-    },
-    registerResourceOutputs: (
-      call: grpc.ServerUnaryCall<import('@pulumi/pulumi/proto/resource_pb.js').RegisterResourceOutputsRequest, unknown>,
-      done: Done,
-    ) => {
-      const { request } = call
-      if (request.getUrn().includes('pulumi:pulumi:Stack'))
-        outputs = plain((request.getOutputs() ?? new struct.Struct()).toJavaScript()) as Record<string, unknown>
-      done(null, new empty.Empty())
-    },
-    registerPackage: (_: Call, done: Done) => done(null, new monitorMessages.RegisterPackageResponse()),
-    signalAndWaitForShutdown: nothing,
-    registerStackTransform: nothing,
-    registerStackInvokeTransform: nothing,
-    registerResourceHook: nothing,
-    registerErrorHook: nothing,
-    invoke: unimplemented,
-    call: unimplemented,
-    readResource: unimplemented,
-  } as unknown as grpc.UntypedServiceImplementation)
-
+  server.addService(EngineService, engineService(recording))
+  server.addService(ResourceMonitorService, monitorService(recording))
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
     ),
   )
-  const address = `127.0.0.1:${port}`
-  try {
-    const run = await execa(
-      process.execPath,
-      [
-        join(projectDir, 'node_modules', '@pulumi', 'pulumi', 'cmd', 'run', 'index.js'),
-        ...[
-          '--monitor',
-          address,
-          '--engine',
-          address,
-          '--project',
-          configNamespace,
-          '--stack',
-          'dev',
-          '--organization',
-          'organization',
-        ],
-        ...['--pwd', projectDir, '--parallel', '16', '--dry-run', 'true', '.'],
-      ],
-      {
-        cwd: projectDir,
-        env: {
-          ...env,
-          LAB_PLAN: 'true',
-          PULUMI_CONFIG: JSON.stringify(
-            Object.fromEntries(
-              Object.entries(config).map(([section, value]) => [
-                `${configNamespace}:${section}`,
-                JSON.stringify(value),
-              ]),
-            ),
-          ),
-        },
-        reject: false,
-        all: true,
-      },
-    )
-    if (run.exitCode !== 0 && errors.length === 0) errors.push(run.all || `the program ended with ${run.exitCode}`)
-    return { resources, errors, outputs, exitCode: run.exitCode }
-  } finally {
-    server.forceShutdown()
+  return { address: `127.0.0.1:${port}`, recording, stop: () => server.forceShutdown() }
+}
+
+function engineService({ errors }: Recording): grpc.UntypedServiceImplementation {
+  let rootUrn = ''
+  return {
+    log({ request }: Call<EngineMessages.LogRequest>, done: Done) {
+      if (request.getSeverity() >= engineMessages.LogSeverity.ERROR) errors.push(request.getMessage())
+      done(null, new empty.Empty())
+    },
+    getRootResource(_: Call<unknown>, done: Done) {
+      const reply = new engineMessages.GetRootResourceResponse()
+      reply.setUrn(rootUrn)
+      done(null, reply)
+    },
+    setRootResource({ request }: Call<EngineMessages.SetRootResourceRequest>, done: Done) {
+      rootUrn = request.getUrn()
+      done(null, new engineMessages.SetRootResourceResponse())
+    },
+    startDebugging: replyEmpty,
+    requirePulumiVersion: unimplemented,
+  } as unknown as grpc.UntypedServiceImplementation
+}
+
+const supportedFeatures = ['secrets', 'resourceReferences', 'outputValues', 'deletedWith']
+
+function monitorService(recording: Recording): grpc.UntypedServiceImplementation {
+  return {
+    supportsFeature({ request }: Call<MonitorMessages.SupportsFeatureRequest>, done: Done) {
+      const reply = new monitorMessages.SupportsFeatureResponse()
+      reply.setHassupport(supportedFeatures.includes(request.getId()))
+      done(null, reply)
+    },
+    registerResource({ request }: Call<MonitorMessages.RegisterResourceRequest>, done: Done) {
+      const resource = toResource(request, recording.resources)
+      recording.resources.push(resource)
+      const reply = new monitorMessages.RegisterResourceResponse()
+      reply.setUrn(resource.urn)
+      // As in a first preview: outputs equal inputs, and what the provider adds is unknown.
+      const inputs = request.getObject()
+      if (inputs) reply.setObject(inputs)
+      if (resource.custom) reply.setId(unknownId)
+      done(null, reply)
+    },
+    registerResourceOutputs({ request }: Call<MonitorMessages.RegisterResourceOutputsRequest>, done: Done) {
+      if (request.getUrn().includes('pulumi:pulumi:Stack')) {
+        const outputs = request.getOutputs() ?? new struct.Struct()
+        recording.outputs = plainValue(outputs.toJavaScript()) as Record<string, unknown>
+      }
+      done(null, new empty.Empty())
+    },
+    registerPackage: (_: Call<unknown>, done: Done) => done(null, new monitorMessages.RegisterPackageResponse()),
+    signalAndWaitForShutdown: replyEmpty,
+    registerStackTransform: replyEmpty,
+    registerStackInvokeTransform: replyEmpty,
+    registerResourceHook: replyEmpty,
+    registerErrorHook: replyEmpty,
+    getDeploymentInfo: unimplemented,
+    invoke: unimplemented,
+    call: unimplemented,
+    readResource: unimplemented,
+  } as unknown as grpc.UntypedServiceImplementation
+}
+
+function toResource(request: MonitorMessages.RegisterResourceRequest, resources: PlannedResource[]): PlannedResource {
+  const parent = resources.find(({ urn }) => urn === request.getParent())
+  const inputs = request.getObject()
+  return {
+    urn: makeUrn(request.getType(), request.getName(), parent),
+    type: request.getType(),
+    name: request.getName(),
+    parent: request.getParent(),
+    custom: request.getCustom(),
+    inputs: inputs ? (plainValue(inputs.toJavaScript()) as Record<string, unknown>) : {},
+    dependencies: request.getDependenciesList(),
+    deletedWith: request.getDeletedwith() || parent?.deletedWith || '',
+    provider: request.getProvider(),
+    deleteBeforeReplace: request.getDeletebeforereplace(),
+    secretOutputs: request.getAdditionalsecretoutputsList(),
+    createTimeout: request.getCustomtimeouts()?.getCreate() ?? '',
   }
 }
 
-function makeUrn(type: string, name: string, parent: PlannedResource | undefined): string {
+function makeUrn(type: string, name: string, parent?: PlannedResource): string {
   const parentType = parent && parent.type !== 'pulumi:pulumi:Stack' ? `${parent.urn.split('::')[2]}$` : ''
   return `urn:pulumi:dev::${configNamespace}::${parentType}${type}::${name}`
-}
-
-/** Protocol values as plain ones: secrets hidden, unknowns named. */
-function plain(value: unknown): unknown {
-  if (value === unknownValue) return unknown
-  if (Array.isArray(value)) return value.map(plain)
-  if (typeof value !== 'object' || value === null) return value
-  const record = value as Record<string, unknown>
-  if (record[signature] === secret) return hidden
-  if (record[signature] === outputValue)
-    return record.secret ? hidden : 'value' in record ? plain(record.value) : unknown
-  return Object.fromEntries(Object.entries(record).map(([key, child]) => [key, plain(child)]))
 }

@@ -2,9 +2,9 @@ import { Command, type ErrorOptions } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
 
-/** A command whose wrong usage is told as everything else is: what was found, what was expected, the next command. */
+/** A command that reports wrong usage as a LabError. */
 export class LabCommand extends Command {
-  /** On the outermost: what was typed after `./lab`. */
+  /** On the root command: the words after `./lab`. */
   typed: string[] = []
 
   override createCommand(name?: string): LabCommand {
@@ -15,34 +15,34 @@ export class LabCommand extends Command {
     throw new LabError({ ...this.#wrongUsage(message.replace(/^error: /, ''), code), exitCode: 2 })
   }
 
-  #wrongUsage(message: string, code?: string): { found: string; expected: string; next: string } {
+  #wrongUsage(message: string, code?: string): { found: string; expected?: string; next: string } {
     const named = /'([^' ]*)/.exec(message)?.[1] ?? ''
     switch (code) {
       case 'commander.unknownCommand': {
         const names = this.commands.flatMap(command => [command.name(), ...command.aliases()])
         const near = nearest(named, names)
         return {
-          found: `no command ${this.#full()} ${named}`,
-          expected: near ? `a command; the nearest is ${near}` : `one of ${names.join(', ')}`,
+          found: `${this.#full()} ${named} is not a command`,
+          expected: near ? `${near} (the nearest name)` : `one of ${names.join(', ')}`,
           next: near ? this.#typedWith(named, near) : `${this.#full()} --help`,
         }
       }
       case 'commander.unknownOption': {
         const names = [...this.options, ...(this.parent?.options ?? [])].flatMap(({ long }) => long ?? [])
-        // Of -yes, -y is known and left out.
-        const whole = this.#root().typed.find(word => /^-[^-]/.test(word) && word.endsWith(named.slice(1))) ?? named
-        const near = nearest(whole, [...names, '--help'])
+        // For -yes, commander reports only the part after the known -y.
+        const option = this.#root().typed.find(word => /^-[^-]/.test(word) && word.endsWith(named.slice(1))) ?? named
+        const near = nearest(option, [...names, '--help'])
         return {
-          found: `no option ${whole} of ${this.#full()}`,
-          expected: near ? `an option; the nearest is ${near}` : `one of ${[...names, '--help'].join(', ')}`,
-          next: near ? this.#typedWith(whole, near) : `${this.#full()} --help`,
+          found: `${this.#full()} has no option ${option}`,
+          expected: near ? `${near} (the nearest name)` : `one of ${[...names, '--help'].join(', ')}`,
+          next: near ? this.#typedWith(option, near) : `${this.#full()} --help`,
         }
       }
       case 'commander.missingArgument': {
         const argument = this.registeredArguments.find(one => one.name() === named)
         return {
-          found: `${this.#full()} without its <${named}>`,
-          expected: argument?.description ?? named,
+          found: `<${named}> is missing after ${this.#full()}`,
+          expected: argument && lowerFirst(argument.description),
           next: this.#example(),
         }
       }
@@ -50,22 +50,22 @@ export class LabCommand extends Command {
         const option = [...this.options, ...(this.parent?.options ?? [])].find(({ flags }) => message.includes(flags))
         const value = /<(.+)>/.exec(option?.flags ?? '')?.[1] ?? 'value'
         return {
-          found: `${option?.long ?? named} without its <${value}>`,
-          expected: option?.description ?? 'a value',
+          found: `<${value}> is missing after ${option?.long ?? named}`,
+          expected: option && lowerFirst(option.description),
           next: ['./lab', ...this.#root().typed, value.toUpperCase()].join(' '),
         }
       }
       case 'commander.excessArguments': {
-        const most = this.registeredArguments.length
-        const extra = this.args.slice(most)
+        const count = this.registeredArguments.length
+        const extra = this.args.slice(count)
+        const limit = count === 0 ? 'no argument' : `only ${this.usage().replace('[options] ', '')}`
         return {
-          found: `"${extra.join(' ')}" after ${[this.#full(), ...this.args.slice(0, most)].join(' ')}`,
-          expected: most === 0 ? 'nothing after it' : `no more than ${this.usage().replace('[options] ', '')}`,
+          found: `${this.#full()} takes ${limit}, but got "${extra.join(' ')}"`,
           next: ['./lab', ...this.#root().typed.filter(word => !extra.includes(word))].join(' '),
         }
       }
       default:
-        return { found: message, expected: `what ${this.#full()} --help says`, next: `${this.#full()} --help` }
+        return { found: message, next: `${this.#full()} --help` }
     }
   }
 
@@ -73,17 +73,17 @@ export class LabCommand extends Command {
     return this.parent instanceof LabCommand ? this.parent.#root() : this
   }
 
-  /** As in `./lab policy lint`. */
+  /** Returns the full name, as in `./lab policy lint`. */
   #full(): string {
     return this.parent instanceof LabCommand ? `${this.parent.#full()} ${this.name()}` : './lab'
   }
 
-  /** What was typed, with the right word in the place of the wrong one. */
+  /** Returns the command line with one word corrected. */
   #typedWith(wrong: string, right: string): string {
     return ['./lab', ...this.#root().typed.map(word => (word === wrong ? right : word))].join(' ')
   }
 
-  /** The first example of its help. */
+  /** Returns the first example of its help. */
   #example(): string {
     let help = ''
     this.configureOutput({ writeOut: text => (help += text) }).outputHelp()
@@ -91,9 +91,20 @@ export class LabCommand extends Command {
   }
 }
 
+/** Adds a command that only has subcommands. */
+export const addGroup = (program: Command, name: string, description: string, help: string): Command =>
+  program
+    .command(name)
+    .description(description)
+    .helpCommand('help [command]', 'Show the help of a subcommand')
+    .addHelpText('after', `\n${help}`)
+
+/** Makes a description fit after `Expected`: "Name of a part" becomes "name of a part". */
+const lowerFirst = (text: string): string => text.replace(/^[A-Z](?=[a-z ])/, letter => letter.toLowerCase())
+
 /**
- * Reads an option that is a whole number.
- * @param example what the error shows.
+ * Returns a parser for an option that takes a whole number.
+ * @param example the value that the error suggests.
  */
 export const wholeNumber =
   (option: string, example: number, { from = 1, to = Number.MAX_SAFE_INTEGER } = {}) =>
@@ -101,9 +112,9 @@ export const wholeNumber =
     const number = Number(text)
     if (/^\d+$/.test(text) && number >= from && number <= to) return number
     throw new LabError({
-      found: `${option} ${text || '""'}`,
+      found: `${option} is ${text || '""'}`,
       expected: `a whole number from ${from}${to < Number.MAX_SAFE_INTEGER ? ` to ${to}` : ''}`,
-      next: `repeat it with ${option} ${example}`,
+      next: `repeat the command with ${option} ${example}`,
       exitCode: 2,
     })
   }

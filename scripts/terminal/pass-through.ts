@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { execa } from 'execa'
 
-/** A command that hands everything on to another program, options and all. */
-export function through(
+/** Adds a command that passes all its arguments, options included, to another program. */
+export function addPassThrough(
   program: Command,
   {
     name,
@@ -15,18 +15,18 @@ export function through(
   program
     .command(name)
     .description(description)
-    .argument('[args...]', `what ${name} is given`)
+    .argument('[args...]', `arguments for ${name}`)
     .allowUnknownOption()
     .passThroughOptions()
-    .helpOption('-h, --help', `help for this command; that of ${name} itself: ./lab ${name} -- --help`)
+    .helpOption('-h, --help', `Show this help. For the help of ${name}: ./lab ${name} -- --help`)
     .addHelpText('after', `\nExample:\n  ${example}`)
     .action(async (args: string[]) => {
       process.exitCode = await run(args)
     })
 }
 
-/** Runs a program on this terminal. @returns its exit code. */
-export async function onTerminal(
+/** Runs a program on this terminal and returns its exit code. */
+export async function runOnTerminal(
   program: string,
   args: string[],
   options: { env?: Record<string, string>; cwd?: string } = {},

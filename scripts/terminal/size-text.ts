@@ -1,4 +1,4 @@
-/** Bytes for a person: 1.3 GB, 64 MB, 7 kB. */
+/** Formats a number of bytes: 1.3 GB, 64 MB, 7 kB. */
 export const sizeText = (bytes: number): string => {
   if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`
   return bytes >= 1e6 ? `${Math.round(bytes / 1e6)} MB` : `${Math.ceil(bytes / 1e3)} kB`

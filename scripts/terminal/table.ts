@@ -1,14 +1,8 @@
 import Table from 'cli-table3'
-import colors from 'picocolors'
+import { hasColors } from './colors.ts'
 
-/** A table without colours where there are none. */
-export const plainTable = (head: string[], aligns: ('left' | 'right')[] = []): Table.Table =>
-  new Table({
-    head,
-    colAligns: aligns,
-    style: {
-      head: colors.isColorSupported ? ['bold'] : [],
-      border: colors.isColorSupported ? ['dim'] : [],
-      compact: true,
-    },
-  })
+/** Creates a compact table, without escape codes where colours are off. */
+export function plainTable(head: string[], aligns: ('left' | 'right')[] = []): Table.Table {
+  const [headStyle, border] = hasColors() ? [['bold'], ['dim']] : [[], []]
+  return new Table({ head, colAligns: aligns, style: { head: headStyle, border, compact: true } })
+}

@@ -464,7 +464,7 @@ export const items: Record<string, Item> = {
   'case-architecture': {
     headings: ['4. Architektura rozwiązania', 'Diagram architektury'],
     claims: ['opiera się na czterech głównych komponentach'],
-    shows: /The lab keeps its promises/,
+    shows: /Everything works/,
   },
   'case-to-tetragon': {
     headings: ['Podsumowanie połączeń'],

@@ -17,7 +17,7 @@ import { parse } from 'yaml'
 import { $ } from 'zx'
 import type { LoadResult } from '../../scripts/bundle/load.ts'
 import type { Manifest } from '../../scripts/bundle/manifest.ts'
-import { nodeOf } from '../../scripts/cluster/kind.ts'
+import { nodeName } from '../../scripts/cluster/node-container.ts'
 import { kernelDecision } from '../../scripts/kernel/decision.ts'
 import { findTool } from '../../scripts/supplies/tools.ts'
 import { imageRef, readLock, toolNames } from '../../shared/lock.ts'
@@ -43,7 +43,7 @@ const clone = join(folder, 'a checkout')
 const bundle = join(folder, 'lab.bundle')
 const settingsFile = 'Pulumi.dev.yaml'
 const settingsBefore = readFileSync(join(projectDir, settingsFile), 'utf8')
-const node = nodeOf('lab')
+const node = nodeName('lab')
 /** An image of this test alone, which is really gone before it is loaded: a Redis with a layer that no other has. */
 const ownImage = 'docker.io/library/redis:lab-offline'
 /** Images whose name is taken away; what they consist of stays under this one, so that no machine loses them. */
@@ -144,7 +144,7 @@ it('a bundle is made, also when it is killed in between', async () => {
   const { exitCode, stdout, stderr } = await lab('bundle', 'create', bundle)
   expect(exitCode, stderr).toBe(0)
   expect(stdout).toMatch(/collected {3}\d+ MB by an earlier run/)
-  expect(stdout).toMatch(/altogether {2}about [\d.]+ [MG]B/)
+  expect(stdout).toMatch(/result {6}about [\d.]+ [MG]B/)
   expect(existsSync(`${bundle}.parts`)).toBe(false)
   console.log(stdout)
 })

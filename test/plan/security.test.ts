@@ -1,20 +1,20 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hidden, type Plan, plan } from '../../scripts/plan/fake-engine.ts'
-import { type PodSpec, violations } from '../../scripts/verify/restricted.ts'
+import { describe, expect, it } from 'vitest'
+import type { Recording } from '../../scripts/plan/fake-engine.ts'
+import { secretText } from '../../scripts/plan/property-values.ts'
+import { type PodSpec, violations } from '../../scripts/verify/security/restricted.ts'
 import { exceptionsWith } from '../../shared/pod-security.ts'
-import { parseSettings } from '../../shared/settings/schema.ts'
+import { parseSettings } from '../../shared/settings/parser.ts'
 import { type NetworkPolicy, networkPolicies } from '../../stacks/network-policies.ts'
 import { readWorkloads } from '../charts/render.ts'
 import { allowed, type End } from '../unit/support/network.ts'
+import { newFolder } from '../unit/support/publisher.ts'
+import { planEach } from './support/plans.ts'
 
-// What the real program asks for, held against what SECURITY.md promises. The pods that charts make are those of test/charts/workloads.yaml.
+// Checks the resources of the real program against SECURITY.md. test/charts/workloads.yaml has the pods that charts create.
 
-const dir = mkdtempSync(join(tmpdir(), 'lab-plan-security-'))
-afterAll(() => rmSync(dir, { recursive: true, force: true }))
-const run = (config: Record<string, unknown>) => plan(config, { LAB_DIR: dir, LAB_LOCK: '' })
+const labFolder = newFolder()
 
 interface Pods {
   namespace: string
@@ -23,8 +23,8 @@ interface Pods {
   spec: PodSpec
 }
 
-/** Pods that the program makes itself. */
-const podsOf = ({ resources }: Plan): Pods[] =>
+/** Returns the pods that the program creates itself. */
+const podsOf = ({ resources }: Recording): Pods[] =>
   resources
     .filter(({ type }) => /^kubernetes:apps\/v1:(Deployment|DaemonSet|StatefulSet)$/.test(type))
     .map(({ inputs }) => {
@@ -36,7 +36,7 @@ const podsOf = ({ resources }: Plan): Pods[] =>
       return { ...metadata, labels: template.metadata.labels, spec: template.spec }
     })
 
-const policiesOf = ({ resources }: Plan): NetworkPolicy[] =>
+const policiesOf = ({ resources }: Recording): NetworkPolicy[] =>
   resources
     .filter(({ type }) => type === 'kubernetes:networking.k8s.io/v1:NetworkPolicy')
     .map(({ inputs }) => {
@@ -45,32 +45,25 @@ const policiesOf = ({ resources }: Plan): NetworkPolicy[] =>
     })
 
 const configs: Record<string, Record<string, unknown>> = {
-  'the lab, replayed': { tetragon: { source: 'replay' } },
-  'with the original guestbook': { tetragon: { source: 'replay' }, guestbook: { images: 'upstream' } },
-  'live, with fluent-bit, in an existing cluster': {
+  'with a replay': { tetragon: { source: 'replay' } },
+  'with the original Guestbook': { tetragon: { source: 'replay' }, guestbook: { images: 'upstream' } },
+  'with a live agent and fluent-bit in an existing cluster': {
     tetragon: { source: 'live', runtimeHooks: true },
     pipeline: { shipper: 'fluent-bit' },
     cluster: { mode: 'existing', context: 'school' },
   },
 }
 const [replayed, original, existing] = Object.keys(configs) as [string, string, string]
-const plans: Record<string, Plan> = {}
-beforeAll(async () => {
-  await Promise.all(
-    Object.entries(configs).map(async ([name, config]) => {
-      plans[name] = await run(config)
-    }),
-  )
-})
+const plans = await planEach(configs, { LAB_DIR: labFolder, LAB_LOCK: '' })
 
-describe.each(Object.keys(configs))('%s', which => {
+describe.each(Object.keys(configs))('the lab %s', which => {
   const settings = parseSettings(configs[which])
 
-  it('is planned without a complaint', () => {
+  it('plans without an error', () => {
     expect(plans[which]!.errors).toEqual([])
   })
 
-  it('runs every pod restricted, but for the exceptions', () => {
+  it('runs every pod restricted, except the listed exceptions', () => {
     const pods = podsOf(plans[which]!)
     expect(pods.length).toBeGreaterThan(4)
     for (const { namespace, name, spec } of pods) {
@@ -82,7 +75,7 @@ describe.each(Object.keys(configs))('%s', which => {
     }
   })
 
-  it('has read-only root file systems, and a token only for the visitor', () => {
+  it('mounts root file systems read-only, and a token only in the visitor', () => {
     for (const { name, spec } of podsOf(plans[which]!)) {
       const original = settings.guestbook.images === 'upstream' && /^(frontend|redis-follower)$/.test(name)
       expect(spec.automountServiceAccountToken, name).toBe(name === 'visitor')
@@ -92,7 +85,7 @@ describe.each(Object.keys(configs))('%s', which => {
     }
   })
 
-  it('holds its namespaces to a level, and warns of what could do with less', () => {
+  it('enforces a level in each namespace, and warns about pods that are not restricted', () => {
     const labels = Object.fromEntries(
       plans[which]!.resources.filter(({ type }) => type === 'kubernetes:core/v1:Namespace').map(({ inputs }) => {
         const { metadata } = inputs as { metadata: { name: string; labels: Record<string, string> } }
@@ -113,32 +106,32 @@ describe.each(Object.keys(configs))('%s', which => {
     })
   })
 
-  it('hides the password of Grafana wherever it is handed on', () => {
-    const file = join(dir, 'grafana-password')
+  it('hides the Grafana password in resources, outputs and errors', () => {
+    const file = join(labFolder, 'grafana-password')
     const password = readFileSync(file, 'utf8').trim()
     expect(password).toMatch(/^[\w-]{24}$/)
     expect(statSync(file).mode & 0o777).toBe(0o600)
     const { resources, outputs, errors } = plans[which]!
     expect(JSON.stringify({ resources, outputs, errors })).not.toContain(password)
-    // It is there, in the one place where it belongs, and the engine is told that it is secret.
+    // The one resource that has it marks it as secret.
     const admin = resources.find(({ name, custom }) => custom && name === 'grafana-admin')!
     expect(admin.type).toBe('kubernetes:core/v1:Secret')
-    expect(admin.inputs.stringData).toBe(hidden)
+    expect(admin.inputs.stringData).toBe(secretText)
   })
 })
 
-describe('who may connect to whom', () => {
-  /** Every pod of a lab, by the name of its workload, and some that are not of the lab. */
+describe('network policies', () => {
+  /** Returns every pod of a lab by the name of its workload, and some that are not part of the lab. */
   const ends = (which: string, shipper: string): Record<string, End> => {
     const charts = readWorkloads().filter(({ name }) => !shippers.includes(name) || name === shipper)
     let host = 10
     return Object.fromEntries([
       ...[...podsOf(plans[which]!), ...charts].map(({ name, namespace, labels, spec }) => [
         name,
-        // A pod on the node's network has the node's address, and is none to a policy.
+        // To a policy, a pod on the node's network is not a pod: it has the node's address.
         spec.hostNetwork ? { ip: '172.18.0.2' } : { namespace, labels, ip: `10.244.0.${host++}` },
       ]),
-      // By way of Docker's network.
+      // Through Docker's network.
       ['browser', { ip: '172.18.0.1' }],
       ['internet', { ip: '93.184.216.34' }],
       ['dns', { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' }, ip: '10.244.0.2' }],
@@ -148,7 +141,7 @@ describe('who may connect to whom', () => {
     ]) as Record<string, End>
   }
 
-  /** The connections that the lab consists of, as `from -> to:port`. */
+  /** The connections that the lab needs, as `from -> to:port`. */
   const edges = `
     browser -> frontend:8080
     browser -> grafana:3000
@@ -180,7 +173,7 @@ describe('who may connect to whom', () => {
     redis-follower -> dns:53/UDP
     loki -> dns:53/UDP
   `
-  /** Connections that nothing in the lab makes, or that somebody would like to who got in. */
+  /** Connections that the lab does not need, among them those that an intruder would like to make. */
   const closed = `
     browser -> redis-leader:6379
     browser -> redis-follower:6379
@@ -241,8 +234,8 @@ describe('who may connect to whom', () => {
     'node-exporter': 'kube-prometheus-stack-prometheus-node-exporter',
   }
 
-  /** Which of these connections are open (or not) with the pods of a plan and the policies of these settings. */
-  function those(list: string, is: 'open' | 'closed', which = replayed, config = configs[which]!): string[] {
+  /** Returns which of these connections the policies of these settings leave open (or closed) between the pods of a plan. */
+  function connections(list: string, is: 'open' | 'closed', which = replayed, config = configs[which]!): string[] {
     const settings = parseSettings(config)
     const [shipper, port] = settings.pipeline.shipper === 'otel' ? [shippers[0]!, '8888'] : [shippers[1]!, '2020']
     const all = ends(which, shipper)
@@ -263,7 +256,7 @@ describe('who may connect to whom', () => {
   }
   const withFluentBit = { ...configs[replayed], pipeline: { shipper: 'fluent-bit' } }
 
-  it('is what the program makes', () => {
+  it('are those that the program creates', () => {
     const sorted = (policies: NetworkPolicy[]) =>
       policies.toSorted((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`))
     for (const which of Object.keys(configs))
@@ -272,40 +265,40 @@ describe('who may connect to whom', () => {
       )
   })
 
-  it('every edge is open, with either shipper', () => {
-    expect(those(edges, 'closed')).toEqual([])
-    expect(those(edges, 'closed', replayed, withFluentBit)).toEqual([])
+  it('allow every connection that the lab needs, with both shippers', () => {
+    expect(connections(edges, 'closed')).toEqual([])
+    expect(connections(edges, 'closed', replayed, withFluentBit)).toEqual([])
   })
 
-  it('nothing else is', () => {
-    expect(those(closed, 'open')).toEqual([])
-    expect(those(closed, 'open', replayed, withFluentBit)).toEqual([])
+  it('allow no other connection', () => {
+    expect(connections(closed, 'open')).toEqual([])
+    expect(connections(closed, 'open', replayed, withFluentBit)).toEqual([])
   })
 
-  it('with the original guestbook: its port is another', () => {
-    expect(those('browser -> frontend:80\nfrontend -> redis-follower:6379', 'closed', original)).toEqual([])
-    expect(those('browser -> frontend:8080', 'open', original)).toEqual([])
+  it('follow the port of the original Guestbook', () => {
+    expect(connections('browser -> frontend:80\nfrontend -> redis-follower:6379', 'closed', original)).toEqual([])
+    expect(connections('browser -> frontend:8080', 'open', original)).toEqual([])
   })
 
-  it('in an existing cluster: people may come from anywhere, and nothing is kept from going out', () => {
-    expect(those(edges, 'closed', existing)).toEqual([])
-    expect(those('visitor -> internet:443\nstranger -> frontend:8080', 'closed', existing)).toEqual([])
+  it('allow any visitor and any outgoing connection in an existing cluster', () => {
+    expect(connections(edges, 'closed', existing)).toEqual([])
+    expect(connections('visitor -> internet:443\nstranger -> frontend:8080', 'closed', existing)).toEqual([])
     const still = 'visitor -> redis-leader:6379\nbrowser -> redis-leader:6379\nstranger -> frontend:9113'
-    expect(those(still, 'open', existing)).toEqual([])
+    expect(connections(still, 'open', existing)).toEqual([])
   })
 
-  it('in an existing cluster: pods of others in the same namespaces are left alone', () => {
-    expect(those('stranger -> neighbour:80\nneighbour -> internet:443', 'closed', existing)).toEqual([])
+  it('do not apply to other pods in the namespaces of an existing cluster', () => {
+    expect(connections('stranger -> neighbour:80\nneighbour -> internet:443', 'closed', existing)).toEqual([])
   })
 
-  it('every pod is behind a policy', () => {
+  it('apply to every pod', () => {
     const policies = networkPolicies({ settings: parseSettings({}) })
     for (const [workload, end] of Object.entries(ends(replayed, shippers[0]!)))
       if (end.namespace === 'application' || end.namespace === 'monitoring')
         expect(allowed(policies, { ip: '203.0.113.9' }, end, 1), workload).toBe(false)
   })
 
-  it('the ports are those that the pods have', () => {
+  it('name ports that the pods have', () => {
     const all = new Map(
       [...podsOf(plans[replayed]!), ...readWorkloads()].map(({ name, spec }) => [
         name,
@@ -329,7 +322,7 @@ describe('who may connect to whom', () => {
       expect(all.get(to), to).toContain(port)
   })
 
-  it('can be switched off', () => {
+  it('can be disabled', () => {
     expect(networkPolicies({ settings: parseSettings({ cluster: { networkPolicies: false } }) })).toEqual([])
   })
 })
