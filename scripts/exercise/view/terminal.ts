@@ -1,10 +1,10 @@
-import colors from 'picocolors'
+import { colors } from '../../terminal/colors.ts'
 import { print } from '../../terminal/output.ts'
+import { describeNeeds, type doableTasks, groupByReason } from '../definition/capabilities.ts'
 import type { Exercise } from '../definition/exercises.ts'
-import { type doable, leftOut, needsInWords } from '../definition/requirements.ts'
-import type { Checked, Started, TaskState } from '../session/session.ts'
-import type { Step } from '../walk/walk.ts'
-import { paragraph } from './render.ts'
+import type { ExerciseState, StartResult, TaskState } from '../session/session.ts'
+import type { WalkStep } from '../walk/walk.ts'
+import { paragraph } from './markdown.ts'
 
 // How exercises look on a terminal.
 
@@ -18,7 +18,7 @@ const marks: Record<TaskState['state'], string> = {
 }
 
 /** The state of an exercise: a line for each task, and for those that failed what was found, and how it goes on. */
-export function showChecked({ title, tasks, points, most, finished, exercise, moved }: Checked): void {
+export function showChecked({ title, tasks, points, most, finished, exercise, moved }: ExerciseState): void {
   print(`\n${colors.bold(title)}  ${progressBar(points, most)} ${points}/${most}\n`)
   const width = Math.max(...tasks.map(task => task.id.length))
   for (const task of tasks) {
@@ -69,7 +69,7 @@ const progressBar = (points: number, most: number): string => {
 }
 
 /** Tasks that cannot be done here, each reason once. */
-function showLeftOut(left: ReturnType<typeof leftOut>): void {
+function showLeftOut(left: ReturnType<typeof groupByReason>): void {
   for (const { why, tasks } of left)
     print(`  ${colors.dim('–')} ${colors.dim(paragraph(`without ${tasks.join(', ')}: ${why}`, { indent: 4 }))}`)
 }
@@ -77,7 +77,7 @@ function showLeftOut(left: ReturnType<typeof leftOut>): void {
 /** What an exercise is about, before it begins: what can be done of it here, and what cannot. */
 export function showIntroduction(
   { name, title, outcome, learned, minutes, needs, track }: Exercise,
-  { tasks, left }: ReturnType<typeof doable>,
+  { tasks, left }: ReturnType<typeof doableTasks>,
   workPath: string,
 ): void {
   const points = tasks.reduce((sum, task) => sum + task.points, 0)
@@ -91,10 +91,10 @@ export function showIntroduction(
     print(
       `  ${colors.dim(`${index + 1}.`.padEnd(3))}${colors.bold(task.id.padEnd(width))}  ${paragraph(task.title, { indent: width + 7 })}`,
     )
-  showLeftOut(leftOut(left))
+  showLeftOut(groupByReason(left))
   print()
   const row = (what: string, how: string): void => print(`  ${colors.dim(what.padEnd(11))} ${how}`)
-  const needed = needsInWords(needs)
+  const needed = describeNeeds(needs)
   if (needed) row('it needs', `${paragraph(needed, { indent: 14 })}   ${colors.dim('(which is here)')}`)
   row('the text', `./lab exercise text   ${colors.dim(`(or labs/${name}/README.md)`)}`)
   row('to check', './lab exercise check')
@@ -104,7 +104,7 @@ export function showIntroduction(
 }
 
 /** How it goes on for a student who comes back. */
-export function showResumed({ gone }: Started): void {
+export function showResumed({ gone }: StartResult): void {
   print()
   if (gone.length === 0) {
     print('You go on where you were: ./lab exercise check   (from the beginning: ./lab exercise reset)')
@@ -126,7 +126,7 @@ export function showResumed({ gone }: Started): void {
 const walkMarks = { ok: colors.green('✔'), fail: colors.red('✖'), skip: colors.yellow('–') }
 
 /** One step of a walk, as it is made. */
-export function showStep({ what, result, found, seconds }: Step): void {
+export function showStep({ what, result, found, seconds }: WalkStep): void {
   const said =
     found && (result !== 'ok' || process.stdout.isTTY)
       ? colors.dim(`  ${found.slice(0, result === 'ok' ? 90 : 1500)}`)

@@ -1,6 +1,6 @@
 import { studentName } from '../class/progress-metrics.ts'
+import { type Capabilities, doableTasks } from '../definition/capabilities.ts'
 import { type Exercise, exerciseNames, findExercise } from '../definition/exercises.ts'
-import { type Capabilities, doable } from '../definition/requirements.ts'
 import { type Track, tracks } from '../definition/schema.ts'
 import type { ExerciseProgress, Progress, TaskProgress } from '../session/progress.ts'
 
@@ -25,7 +25,7 @@ interface Row {
  * What a student did, as Markdown: a table for each track with a row for each exercise, which is one page.
  * @param options.full every task of them too, with its answer.
  */
-export function report(
+export function progressReport(
   progress: Progress,
   offer: Capabilities,
   { full = false, now = new Date() }: { full?: boolean; now?: Date } = {},
@@ -58,7 +58,7 @@ const legend =
 
 function row(name: string, mine: ExerciseProgress, offer: Capabilities): Row {
   const exercise = findExercise(name)
-  const { tasks } = doable(exercise, offer)
+  const { tasks } = doableTasks(exercise, offer)
   const earned = tasks.filter(({ id }) => mine.tasks[id]?.passedAt && !mine.tasks[id].solved)
   return {
     exercise,

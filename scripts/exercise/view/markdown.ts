@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util'
 import type { Token, Tokens } from 'marked'
-import colors from 'picocolors'
+import { colors } from '../../terminal/colors.ts'
 import { plainTable } from '../../terminal/table.ts'
-import { commandsOf, readInfo, taskOf } from '../definition/text.ts'
+import { commandSpans, parseInfoString, taskIdOf } from '../definition/text.ts'
 
 // Markdown on a terminal. Commands stand alone on their lines, without a prompt, so that they can be copied as they are.
 
@@ -13,7 +13,7 @@ export type TaskLine = (id: string) => string | undefined
 export const textWidth = (): number => Math.min(process.stdout.columns ?? 100, 100)
 
 /** Renders Markdown, as tokens of marked, in ANSI colours (where colours are on). */
-export function render(
+export function renderMarkdown(
   tokens: Token[],
   { width = textWidth(), task = () => undefined }: { width?: number; task?: TaskLine } = {},
 ): string {
@@ -31,7 +31,7 @@ function block(token: Token, width: number, task: TaskLine): string | undefined 
         : colors.bold(depth === 2 ? colors.underline(text) : text)
     }
     case 'paragraph': {
-      const commands = commandsOf(token)
+      const commands = commandSpans(token)
       return commands.length > 0
         ? commands.map(command => `  ${colors.green(command)}`).join('\n')
         : wrap(inline((token as Tokens.Paragraph).tokens), width)
@@ -46,7 +46,7 @@ function block(token: Token, width: number, task: TaskLine): string | undefined 
       return code(token as Tokens.Code)
     case 'blockquote': {
       const { tokens } = token as Tokens.Blockquote
-      const id = taskOf(token)
+      const id = taskIdOf(token)
       const bar = id ? colors.cyan('┃ ') : colors.dim('│ ')
       const inner = tokens
         .map(each => block(each, width - 2, task))
@@ -85,7 +85,7 @@ function list({ ordered, start, items }: Tokens.List, width: number, task: TaskL
 }
 
 function code({ lang = '', text }: Tokens.Code): string {
-  const { language, attributes } = readInfo(lang)
+  const { language, attributes } = parseInfoString(lang)
   const indented = (style: (line: string) => string): string =>
     text
       .split('\n')
