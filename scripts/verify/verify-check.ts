@@ -1,47 +1,46 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LabErrorLines } from '../../shared/lab-error.ts'
 
-/** A promise of the lab, looked at. */
+/** The result of one check. */
 export interface VerifyCheck {
-  /** What the promise is about: `panels`, `pods`, … */
+  /** The topic, as in `panels` or `pods`. */
   area: string
   title: string
-  /** `skip` says in `found` why the promise does not apply here. */
   result: 'ok' | 'fail' | 'skip'
+  /** What the check found. For `skip`, why it does not apply. */
   found: string
-  /** What else it should have been, and the command that shows more; for failures. */
+  /** For `fail`, as in an error of the lab. */
   expected?: string
   next?: string
-  /** A command that shows the same by hand, where it teaches something. */
+  /** A command that shows the same thing, where it teaches something. */
   proof?: string
 }
 
-export const ok = (area: string, title: string, found: string): VerifyCheck => ({ area, title, result: 'ok', found })
-export const skip = (area: string, title: string, why: string): VerifyCheck => ({
-  area,
-  title,
-  result: 'skip',
-  found: why,
-})
-export const fail = (area: string, title: string, found: string, expected: string, next: string): VerifyCheck => ({
-  area,
-  title,
-  result: 'fail',
-  found,
-  expected,
-  next,
+/** Returns functions that make the results of one area. */
+export const checksOf = (area: string) => ({
+  ok: (title: string, found: string): VerifyCheck => ({ area, title, result: 'ok', found }),
+  skip: (title: string, found: string): VerifyCheck => ({ area, title, result: 'skip', found }),
+  fail: (title: string, { found, expected, next }: LabErrorLines): VerifyCheck => ({
+    area,
+    title,
+    result: 'fail',
+    found,
+    ...(expected && { expected }),
+    next,
+  }),
 })
 
-/** The same with the command that shows it by hand. */
-export const proven = (proof: string, check: VerifyCheck): VerifyCheck => ({ ...check, proof })
+/** Adds a command that shows the same thing. */
+export const withProof = (proof: string, check: VerifyCheck): VerifyCheck => ({ ...check, proof })
 
-/** How long a promise is given to come true, in milliseconds: a rate takes two readings, and the lab may have come up this moment. */
-const patience = 40_000
+/** How long a check may fail right after `lab up`: a rate, for example, needs two samples. */
+const timeoutMs = 40_000
 
-/** Looks again until nothing fails, or patience is at its end. */
-export async function retryUntil(look: () => VerifyCheck[] | Promise<VerifyCheck[]>): Promise<VerifyCheck[]> {
-  const end = Date.now() + patience
-  while (true) {
-    const checks = await look()
+/** Repeats checks until none of them fails, or the time has run out. */
+export async function retryUntilPassed(run: () => VerifyCheck[] | Promise<VerifyCheck[]>): Promise<VerifyCheck[]> {
+  const end = Date.now() + timeoutMs
+  for (;;) {
+    const checks = await run()
     if (checks.every(check => check.result !== 'fail') || Date.now() > end) return checks
     await sleep(2000)
   }

@@ -1,62 +1,60 @@
 import { LabError } from '../../shared/lab-error.ts'
-import { nodeState } from '../cluster/kind.ts'
+import { nodeState } from '../cluster/node-container.ts'
 import { kubeArgs } from '../cluster/kubectl.ts'
 import { loadContext } from '../context/context.ts'
-import { Grafana } from '../telemetry/grafana.ts'
-import { verifyAgentEvents } from './agent-events.ts'
-import { verifyListeners } from './listeners.ts'
-import { verifyPanels } from './panels.ts'
-import { verifyGotchas } from './policy-pitfalls.ts'
-import {
-  verifyAddresses,
-  verifyDataSources,
-  verifyFiles,
-  verifyLogs,
-  verifyPods,
-  verifyPolicies,
-  verifySource,
-  verifyTargets,
-} from './promises.ts'
-import { verifyImages } from './running-images.ts'
-import { verifySecrets } from './secrets.ts'
-import { verifySecurity } from './security.ts'
-import { fail, retryUntil, type VerifyCheck } from './verify-check.ts'
+import { GrafanaClient } from '../telemetry/grafana-client.ts'
+import { verifyAgentSettings } from './agent-settings.ts'
+import { verifyPanels } from './panel-data.ts'
+import { verifyPolicies } from './policies-loaded.ts'
+import { verifyPolicyPitfalls } from './policy-pitfalls.ts'
+import { verifyNetworkPolicies } from './security/network-isolation.ts'
+import { verifyPodRights } from './security/pod-rights.ts'
+import { verifyPorts } from './security/port-exposure.ts'
+import { verifyImages } from './security/running-images.ts'
+import { verifySecretFiles, verifySecrets } from './security/secret-exposure.ts'
+import { verifyAddresses, verifyPods } from './services-ready.ts'
+import { verifySource } from './source-health.ts'
+import { verifyDataSources, verifyEvents, verifyTargets } from './telemetry-flow.ts'
+import { checksOf, retryUntilPassed, type VerifyCheck } from './verify-check.ts'
 
 /**
- * Checks each promise of the lab against what runs.
+ * Checks everything that the lab promises against the running lab.
  * @throws LabError when no lab is running.
  */
 export async function verify(): Promise<VerifyCheck[]> {
-  const { settings, lock } = await loadContext()
+  const context = await loadContext()
+  const { settings } = context
   kubeArgs(settings)
   if (settings.cluster.mode === 'create' && (await nodeState(settings.cluster.name)) !== 'running')
-    throw new LabError({ found: 'the node of the lab does not run', expected: 'a lab that is up', next: './lab up' })
-  const grafana = new Grafana(settings)
+    throw new LabError({ found: "The lab's node is not running", next: './lab up' })
+  const grafana = new GrafanaClient(settings)
   const areas: [string, () => VerifyCheck[] | Promise<VerifyCheck[]>][] = [
-    ['pods', verifyPods],
-    ['source', () => verifySource(settings)],
-    ['agent', () => verifyAgentEvents(settings, grafana)],
-    ['policies', () => verifyPolicies(settings)],
+    ['pods', () => verifyPods(context)],
+    ['source', () => verifySource(context)],
+    ['agent', () => verifyAgentSettings(context, grafana)],
+    ['policies', () => verifyPolicies(context)],
     ['targets', () => verifyTargets(settings, grafana)],
-    ['events', () => verifyLogs(grafana)],
+    ['events', () => verifyEvents(grafana)],
     ['grafana', () => verifyDataSources(grafana)],
-    ['panels', () => verifyPanels(settings, grafana)],
+    ['panels', () => verifyPanels(context, grafana)],
     ['addresses', () => verifyAddresses(settings)],
-    ['addresses', () => verifyListeners(settings)],
-    ['gotchas', () => verifyGotchas(grafana, lock)],
-    ['files', () => verifyFiles(settings)],
-    ['secrets', () => verifySecrets(settings)],
-    ['security', () => verifySecurity(settings)],
-    ['images', () => verifyImages(settings, lock)],
+    ['addresses', () => verifyPorts(settings)],
+    ['gotchas', () => verifyPolicyPitfalls(context, grafana)],
+    ['files', () => verifySecretFiles(settings)],
+    ['secrets', () => verifySecrets(context)],
+    ['security', () => verifyPodRights(context)],
+    ['security', () => verifyNetworkPolicies(context)],
+    ['images', () => verifyImages(context)],
   ]
   const checks = await Promise.all(
-    areas.map(async ([area, look]) => {
+    areas.map(async ([area, run]) => {
       try {
-        return area === 'panels' ? await look() : await retryUntil(look)
+        // Each panel is repeated on its own.
+        return area === 'panels' ? await run() : await retryUntilPassed(run)
       } catch (error) {
-        // That one thing cannot be asked is a finding, and no reason not to ask for the others.
+        // A part that does not respond fails its own area, not the others.
         if (!(error instanceof LabError)) throw error
-        return [fail(area, area, error.found, error.expected, error.next)]
+        return [checksOf(area).fail(area, error)]
       }
     }),
   )

@@ -1,13 +1,12 @@
 #!/usr/bin/env node
-// A fake kubectl: a cluster and its Tetragon agent in a JSON file (FAKE_CLUSTER), for what scripts/policy asks of them. Its agent loads
-// a policy only at the second question about it, numbers it anew when it was changed, and refuses those that the file says.
+// A fake kubectl with a cluster and its Tetragon agent in a JSON file (FAKE_CLUSTER). The agent loads a policy at the second request for the
+// list of policies, gives a changed policy a new number, and refuses the policies that the file names. See fake-cluster.ts.
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { parseAllDocuments } from 'yaml'
 
 const file = process.env.FAKE_CLUSTER
 const cluster = JSON.parse(readFileSync(file, 'utf8'))
 const args = process.argv.slice(2)
-const flags = args.indexOf('--kubeconfig')
+const flags = args.findIndex(arg => arg === '--kubeconfig' || arg === '--context')
 if (flags >= 0) args.splice(flags, 2)
 appendFileSync(`${file}.log`, `${args.join(' ')}\n`)
 
@@ -20,6 +19,8 @@ else if (verb === 'get' && what === 'pods')
   answer({ items: [{ metadata: { name: 'tetragon-1' }, spec: { nodeName: 'lab-control-plane' } }] })
 else if (verb === 'get') answer({ items: Object.values(cluster.objects) })
 else if (verb === 'apply') {
+  // Loaded only here, because it takes longer than everything else.
+  const { parseAllDocuments } = await import('yaml')
   const items = parseAllDocuments(readFileSync(args[2], 'utf8')).map(document => {
     const { kind, metadata, spec } = document.toJS()
     const known = cluster.objects[key(metadata)]
@@ -52,10 +53,10 @@ else if (verb === 'apply') {
   })
   answer({ policies })
 } else {
-  process.stderr.write(`fake-kubectl: ${args.join(' ')} is not among what it can do\n`)
+  process.stderr.write(`fake-kubectl does not support: ${args.join(' ')}\n`)
   process.exitCode = 1
 }
-// Others may be reading it just now.
+// Another process may be reading the file.
 if (verb !== 'get') {
   writeFileSync(`${file}.${process.pid}`, JSON.stringify(cluster))
   renameSync(`${file}.${process.pid}`, file)

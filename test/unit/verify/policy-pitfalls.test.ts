@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { PolicyKind } from '../../../scripts/policy/model/crd-schema.ts'
 import { type Policy, readPolicyModel } from '../../../scripts/policy/model/policy-model.ts'
 import { judgeKernel, judgeOrder } from '../../../scripts/verify/policy-pitfalls.ts'
-import { readPolicy } from '../../../shared/policy-file.ts'
+import { readLabPolicy } from '../../../shared/policy-file.ts'
 
 const node = (architecture: string, kernelVersion: string) => ({
   metadata: { name: 'lab' },
@@ -35,7 +35,7 @@ const policy = (
   })
 }
 const own = (name: string): Policy => {
-  const document = readPolicy(name)
+  const document = readLabPolicy(name)
   return readPolicyModel(document.kind as PolicyKind, document)
 }
 const path = (operator: string, ...values: string[]) => ({ matchArgs: [{ index: 0, operator, values }] })

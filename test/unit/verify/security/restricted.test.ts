@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { execa } from 'execa'
 import { describe, expect, it, test } from 'vitest'
-import { type Container, type PodSpec, violations } from '../../../scripts/verify/restricted.ts'
-import { chartFile, chartNames } from '../../../shared/lock.ts'
-import { type Control, exceptions } from '../../../shared/pod-security.ts'
-import { lock } from '../../charts/given.ts'
-import { readWorkloads, renderCharts } from '../../charts/render.ts'
+import { type Container, type PodSpec, violations } from '../../../../scripts/verify/security/restricted.ts'
+import { chartFile, chartNames } from '../../../../shared/lock.ts'
+import { type Control, podSecurityExceptions } from '../../../../shared/pod-security.ts'
+import { lock } from '../../../charts/given.ts'
+import { readWorkloads, renderCharts } from '../../../charts/render.ts'
 
 const container: Container = {
   name: 'main',
@@ -108,7 +108,9 @@ describe('what the charts make', () => {
   })
 
   test.each(workloads.map(each => [each.name, each] as const))('%s is restricted, or an exception', (name, each) => {
-    const exception = exceptions.find(({ namespace, workload }) => namespace === each.namespace && workload === name)
+    const exception = podSecurityExceptions.find(
+      ({ namespace, workload }) => namespace === each.namespace && workload === name,
+    )
     // No less than it is allowed, either: what it does not need is taken off the table.
     expect(new Set(controls(each.spec))).toEqual(new Set(exception?.breaks))
   })

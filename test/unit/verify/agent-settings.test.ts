@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { type AgentView, judgeAgent, redacted, seen } from '../../../scripts/verify/agent-events.ts'
+import { judgeAgent, redact } from '../../../scripts/verify/agent-settings.ts'
+import { type AgentView, parseEvent } from '../../../scripts/verify/agent-view.ts'
 import type { VerifyCheck } from '../../../scripts/verify/verify-check.ts'
 import { readLock } from '../../../shared/lock.ts'
-import { parseSettings, type Settings } from '../../../shared/settings/schema.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
+import type { Settings } from '../../../shared/settings/schema.ts'
 import { tetragonValues } from '../../../stacks/monitoring/tetragon.ts'
 import { recordedLines } from '../../pipeline/support/feed.ts'
 
 type Tetragon = Settings['tetragon']
 const settingsOf = (tetragon: object = {}): Tetragon => parseSettings({ tetragon }).tetragon
 
-/** The ConfigMap that the chart makes of its values: option by option as in its template. */
+/** Returns the ConfigMap that the chart makes from its values, option by option as in its template. */
 function configOf(tetragon: Tetragon): Record<string, string> {
   const values = tetragonValues({ settings: parseSettings({ tetragon }), lock: readLock(''), source: 'live' })
   const given = values.tetragon as Record<string, unknown>
@@ -26,27 +28,27 @@ function configOf(tetragon: Tetragon): Record<string, string> {
   }
 }
 
-/** A fake agent: it was given what the settings say and shows the events of the recording, unless told otherwise. */
-const fakeAgent = (tetragon: Tetragon, otherwise: Partial<AgentView> = {}): AgentView => ({
+/** Returns an agent with these settings and the events of the recording. */
+const fakeAgent = (tetragon: Tetragon, overrides: Partial<AgentView> = {}): AgentView => ({
   config: async () => configOf(tetragon),
-  events: async () => recordedLines(300).map(seen),
-  lastMinute: async () => 700,
-  argumentsOf: async (...args) => redacted(args.join(' '), tetragon.redactionFilters),
+  events: async () => recordedLines(300).map(parseEvent),
+  eventsInLastMinute: async () => 700,
+  argumentsOf: async (...args) => redact(args.join(' '), tetragon.redactionFilters),
   hooks: async () => (tetragon.runtimeHooks ? { ready: 1, wanted: 1, containers: 12 } : undefined),
   pins: async () => ['sensitive-file-access', '__base__'],
-  ...otherwise,
+  ...overrides,
 })
-const judged = (tetragon: Tetragon, otherwise?: Partial<AgentView>): Promise<VerifyCheck[]> =>
-  judgeAgent(tetragon, fakeAgent(tetragon, otherwise))
+const judged = (tetragon: Tetragon, overrides?: Partial<AgentView>): Promise<VerifyCheck[]> =>
+  judgeAgent(tetragon, fakeAgent(tetragon, overrides))
 const failing = (checks: VerifyCheck[]): string[] =>
   checks.filter(({ result }) => result === 'fail').map(({ title, found }) => `${title}: ${found}`)
 
-describe('the settings of the agent', () => {
-  it('have taken effect where it was given them and its events show them', async () => {
+describe('verifyAgentSettings', () => {
+  it('passes for an agent with these settings, whose events show them', async () => {
     const checks = await judged(settingsOf())
     expect(failing(checks)).toEqual([])
     expect(checks.filter(({ result }) => result === 'ok').length).toBeGreaterThan(10)
-    // What is said to be so can be seen by hand; what is not looked at says why.
+    // Every passed check has a command that shows the same, and every skipped check gives a reason.
     for (const { result, proof, found } of checks) expect(result === 'skip' ? found : proof).toMatch(/.{10}/)
   })
 
@@ -54,53 +56,53 @@ describe('the settings of the agent', () => {
     [
       'enableProcessCred',
       { enableProcessCred: false },
-      /enableProcessCred was given to the agent: enable-process-cred: true/,
+      /enableProcessCred has reached the agent: enable-process-cred: true/,
     ],
-    ['enableProcessNs', { enableProcessNs: false }, /enableProcessNs was given/],
-    ['exportRateLimit', { exportRateLimit: 6000 }, /exportRateLimit was given .*: export-rate-limit: -1/],
+    ['enableProcessNs', { enableProcessNs: false }, /enableProcessNs has reached/],
+    ['exportRateLimit', { exportRateLimit: 6000 }, /exportRateLimit has reached .*: export-rate-limit: -1/],
     [
       'exportFile.maxSizeMB',
       { exportFile: { maxSizeMB: 50 } },
-      /exportFile.maxSizeMB was given .*: export-file-max-size-mb: 10/,
+      /exportFile.maxSizeMB has reached .*: export-file-max-size-mb: 10/,
     ],
     [
       'exportFile.maxBackups',
       { exportFile: { maxBackups: 9 } },
-      /exportFile.maxBackups was given .*: export-file-max-backups: 5/,
+      /exportFile.maxBackups has reached .*: export-file-max-backups: 5/,
     ],
-    ['exportAllowList', { exportAllowList: [{ event_set: ['PROCESS_EXEC'] }] }, /exportAllowList was given/],
-    ['exportDenyList', { exportDenyList: [{ namespace: ['application'] }] }, /exportDenyList was given/],
-    ['redactionFilters', { redactionFilters: [] }, /redactionFilters was given/],
-    ['keepSensorsOnExit', { keepSensorsOnExit: true }, /keepSensorsOnExit was given .*: keep-sensors-on-exit: false/],
-    ['runtimeHooks', { runtimeHooks: true }, /the hook in the container runtime: not there/],
-  ])('%s is missed when the agent still has the old one', async (_, change, missing) => {
+    ['exportAllowList', { exportAllowList: [{ event_set: ['PROCESS_EXEC'] }] }, /exportAllowList has reached/],
+    ['exportDenyList', { exportDenyList: [{ namespace: ['application'] }] }, /exportDenyList has reached/],
+    ['redactionFilters', { redactionFilters: [] }, /redactionFilters has reached/],
+    ['keepSensorsOnExit', { keepSensorsOnExit: true }, /keepSensorsOnExit has reached .*: keep-sensors-on-exit: false/],
+    ['runtimeHooks', { runtimeHooks: true }, /the hook in the container runtime: not installed/],
+  ])('fails when the agent still has the old value of %s', async (_, change, missing) => {
     const old = fakeAgent(settingsOf())
     expect(failing(await judgeAgent(settingsOf(change), old)).join('\n')).toMatch(missing)
   })
 
   it.each([
-    ['credentials that should not be there', { enableProcessCred: false }, {}, /credentials in events: in \d+ of/],
-    ['namespaces that should not be there', { enableProcessNs: false }, {}, /Linux namespaces in events: in \d+ of/],
+    ['credentials that are switched off', { enableProcessCred: false }, {}, /credentials in events: in \d+ of/],
+    ['Linux namespaces that are switched off', { enableProcessNs: false }, {}, /Linux namespaces in events: in \d+ of/],
     [
-      'an event of a namespace that is denied',
+      'an event of a denied namespace',
       { exportDenyList: [{ namespace: ['application'] }] },
       {},
-      /exportDenyList names stays out: a process_\w+ of namespace application/,
+      /exportDenyList excludes: a process_\w+ of namespace application/,
     ],
     [
-      'an event of a kind that is not allowed',
+      'an event of a type that is not allowed',
       { exportAllowList: [{ event_set: ['PROCESS_EXEC'] }] },
       {},
-      /exportAllowList names comes through: a process_(exit|kprobe)/,
+      /exportAllowList includes: a process_(exit|kprobe)/,
     ],
     ['more events than the limit', { exportRateLimit: 200 }, {}, /exportRateLimit: 700 in the last minute/],
     [
-      'a secret that arrives',
+      'a secret in Loki',
       {},
       { argumentsOf: async (...args: string[]) => args.join(' ') },
-      /secrets in arguments never reach the file: --password open-sesame/,
+      /secrets in arguments are redacted: --password open-sesame/,
     ],
-    ['no event of what was tried', {}, { argumentsOf: async () => undefined }, /did not arrive/],
+    ['a test event that does not arrive', {}, { argumentsOf: async () => undefined }, /did not arrive/],
     [
       'a hook that is not ready',
       { runtimeHooks: true },
@@ -108,38 +110,38 @@ describe('the settings of the agent', () => {
       /0 of 1 ready/,
     ],
     [
-      'a hook that nobody asked for',
+      'a hook that is switched off',
       {},
       { hooks: async () => ({ ready: 1, wanted: 1, containers: 0 }) },
-      /container runtime: runs/,
+      /container runtime: running/,
     ],
     [
-      'that enforcement goes on, with nothing in the kernel',
+      'persistent enforcement without pinned programs',
       { keepSensorsOnExit: true },
       { pins: async () => [] },
-      /outlives the agent: 0 pinned/,
+      /continues without the agent: 0 pinned/,
     ],
     [
-      'that enforcement goes on, though it is told to take it back',
+      'persistent enforcement that the agent would remove',
       { keepSensorsOnExit: true },
       { config: async () => ({ ...configOf(settingsOf({ keepSensorsOnExit: true })), 'release-pinned-bpf': 'true' }) },
       /release-pinned-bpf: true/,
     ],
-  ])('are not believed: %s', async (_, change, otherwise: Partial<AgentView>, says) => {
-    const found = failing(await judged(settingsOf(change), otherwise))
+  ])('fails exactly one check for %s', async (_, change, overrides: Partial<AgentView>, message) => {
+    const found = failing(await judged(settingsOf(change), overrides))
     expect(found).toHaveLength(1)
-    expect(found[0]).toMatch(says)
+    expect(found[0]).toMatch(message)
   })
 
-  it('are taken on trust where nothing shows them, and say so', async () => {
-    const skipped = async (change: object, otherwise?: Partial<AgentView>) =>
-      (await judged(settingsOf(change), otherwise)).filter(({ result }) => result === 'skip').map(({ found }) => found)
+  it('skips a setting whose effect nothing shows, with the reason', async () => {
+    const skipped = async (change: object, overrides?: Partial<AgentView>) =>
+      (await judged(settingsOf(change), overrides)).filter(({ result }) => result === 'skip').map(({ found }) => found)
     expect(await skipped({})).toEqual([
       expect.stringContaining('no limit is set'),
       expect.stringContaining('keepSensorsOnExit is false'),
     ])
-    const nobody = { hooks: async () => ({ ready: 1, wanted: 1, containers: 0 }) }
-    expect(await skipped({ runtimeHooks: true }, nobody)).toContainEqual(expect.stringContaining('no container'))
+    const noContainers = { hooks: async () => ({ ready: 1, wanted: 1, containers: 0 }) }
+    expect(await skipped({ runtimeHooks: true }, noContainers)).toContainEqual(expect.stringContaining('no container'))
     expect(await skipped({}, { events: async () => [] })).toContainEqual(
       expect.stringContaining('no event has arrived'),
     )
@@ -153,25 +155,27 @@ describe('the settings of the agent', () => {
   })
 })
 
-describe('redaction', () => {
+describe('redact', () => {
   const filters = settingsOf().redactionFilters
   it.each([
     ['--password open-sesame', '--password *****'],
     ['--password=a --token=b', '--password=***** --token=*****'],
     ['-p open-sesame', '-p open-sesame'],
     ['--password a --password b', '--password ***** --password *****'],
-  ])('of %s', (text, wanted) => {
-    expect(redacted(text, filters)).toBe(wanted)
+  ])('%s becomes %s', (text, expected) => {
+    expect(redact(text, filters)).toBe(expected)
   })
 })
 
-it('an event shows what it carries', () => {
+it('parseEvent reads an event of a process, and a line without a process', () => {
   const [line] = recordedLines(1)
-  expect(seen(line!)).toMatchObject({ namespace: 'monitoring', credentials: true, namespaces: true })
-  expect(seen('{"rate_limit_info":{"number_of_dropped_process_events":"1"},"node_name":"a","time":"b"}')).toEqual({
-    type: 'rate_limit_info',
-    namespace: '',
-    credentials: false,
-    namespaces: false,
-  })
+  expect(parseEvent(line!)).toMatchObject({ namespace: 'monitoring', credentials: true, namespaces: true })
+  expect(parseEvent('{"rate_limit_info":{"number_of_dropped_process_events":"1"},"node_name":"a","time":"b"}')).toEqual(
+    {
+      type: 'rate_limit_info',
+      namespace: '',
+      credentials: false,
+      namespaces: false,
+    },
+  )
 })

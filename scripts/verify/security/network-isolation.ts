@@ -1,0 +1,51 @@
+import { execa } from 'execa'
+import { namespaces } from '../../../shared/names.ts'
+import { kubeArgs } from '../../cluster/kubectl.ts'
+import type { Context } from '../../context/context.ts'
+import { checksOf, type VerifyCheck } from '../verify-check.ts'
+
+const { ok, fail, skip } = checksOf('security')
+const title = 'network policies'
+
+/** Addresses that the network policies allow the visitor to connect to, and some that they do not. */
+const allowed = ['frontend:80']
+const denied = ['redis-leader:6379', 'redis-follower:6379', `loki.${namespaces.monitoring}.svc:3100`]
+
+/** Program for Node in the visitor's pod. Prints which addresses accept a connection. */
+const tryAddresses = `
+const net = require('node:net')
+const connect = address => new Promise(resolve => {
+  const [host, port] = address.split(':')
+  const socket = net.connect({ host, port: Number(port), timeout: 2000 })
+  const finish = open => { socket.destroy(); resolve([address, open]) }
+  socket.once('connect', () => finish(true)).once('timeout', () => finish(false)).once('error', () => finish(false))
+})
+Promise.all(process.argv.slice(1).map(connect)).then(all => console.log(JSON.stringify(Object.fromEntries(all))))
+`
+
+/** Checks that the cluster enforces the network policies, by connecting from the visitor's pod. */
+export async function verifyNetworkPolicies({ settings, env }: Context): Promise<VerifyCheck[]> {
+  if (!settings.cluster.networkPolicies)
+    return [skip(title, 'cluster.networkPolicies is off: every pod can reach every other pod, and the internet')]
+  const exec = ['-n', namespaces.application, 'exec', 'deploy/visitor', '--']
+  const { stdout, stderr, failed } = await execa(
+    'kubectl',
+    [...kubeArgs(settings), ...exec, 'node', '-e', tryAddresses, ...allowed, ...denied],
+    { env, reject: false, stdin: 'ignore' },
+  )
+  if (failed) return [skip(title, `the visitor could not try them: ${stderr.trim().split('\n').at(-1)}`)]
+  return [judgeNetwork(JSON.parse(stdout) as Record<string, boolean>)]
+}
+
+/** @param open for each address, whether the visitor can connect. A network that enforces no policies opens all of them. */
+export function judgeNetwork(open: Record<string, boolean>): VerifyCheck {
+  const next = './lab kubectl get networkpolicies -A'
+  const blocked = allowed.filter(address => !open[address])
+  if (blocked.length > 0) return fail(title, { found: `the visitor cannot reach ${blocked.join(', ')}`, next })
+  const reached = denied.filter(address => open[address])
+  if (reached.length === 0)
+    return ok(title, `enforced: the visitor reaches the Guestbook, but not ${denied.join(', ')}`)
+  if (reached.length === denied.length)
+    return skip(title, "the cluster's network does not enforce them: the visitor can reach Redis and Loki")
+  return fail(title, { found: `the visitor can reach ${reached.join(', ')}`, next })
+}

@@ -1,0 +1,80 @@
+import { dataSources } from '../../shared/names.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import type { GrafanaClient } from '../telemetry/grafana-client.ts'
+import { checksOf, type VerifyCheck } from './verify-check.ts'
+
+/** Checks that Prometheus has every scrape target of the lab, and reaches all its targets. */
+export async function verifyTargets(
+  { pipeline, guestbook, ports }: Settings,
+  grafana: GrafanaClient,
+): Promise<VerifyCheck[]> {
+  const { ok, fail } = checksOf('targets')
+  const expected = [
+    'tetragon',
+    'loki',
+    pipeline.shipper === 'otel' ? 'opentelemetry-collector' : 'fluent-bit',
+    'kube-state-metrics',
+    'node-exporter',
+    'kubelet',
+    ...(guestbook.images === 'lab' ? ['guestbook'] : []),
+  ]
+  const samples = await grafana.query('prometheus', 'min by (job) (up)')
+  const jobs = new Map(samples.map(({ labels, value }) => [labels.job ?? '', value]))
+  const missing = expected.filter(job => !jobs.has(job))
+  return [
+    ...[...jobs].map(([job, value]) =>
+      value === 1
+        ? ok(job, 'up')
+        : fail(job, { found: 'down', expected: 'up', next: `curl -s localhost:${ports.prometheus}/api/v1/targets` }),
+    ),
+    ...missing.map(job => fail(job, { found: 'no such target', next: './lab logs prometheus' })),
+  ]
+}
+
+/** Checks that events of each type reach Loki, with the labels that the dashboards filter by. */
+export async function verifyEvents(grafana: GrafanaClient): Promise<VerifyCheck[]> {
+  const { ok, fail } = checksOf('events')
+  const next = './lab logs shipper'
+  /** Returns the number of events of the last 15 min by the values of a label. */
+  const countBy = async (label: string, log = '{service_name="tetragon"}'): Promise<Map<string, number>> => {
+    const samples = await grafana.query('loki', `sum by (${label}) (count_over_time(${log}[15m]))`)
+    return new Map(samples.map(({ labels, value }) => [labels[label] ?? '', value]))
+  }
+  const [types, pods, policies, levels] = await Promise.all([
+    countBy('tetragon_event_type'),
+    countBy('k8s_pod_name', '{service_name="tetragon", k8s_namespace_name="application"} | k8s_pod_name=~".+" '),
+    countBy('tetragon_policy_name', '{service_name="tetragon", tetragon_policy_name=~".+"}'),
+    countBy('detected_level'),
+  ])
+  const someValues = (title: string, values: string[], expected: string): VerifyCheck =>
+    values.length > 0 ? ok(title, values.join(', ')) : fail(title, { found: 'none', expected, next })
+  return [
+    ...['process_exec', 'process_exit', 'process_kprobe'].map(type => {
+      const count = types.get(type) ?? 0
+      return count > 0
+        ? ok(`${type} in Loki`, `${count} in 15 min`)
+        : fail(`${type} in Loki`, { found: 'none in 15 min', next })
+    }),
+    someValues('events by pod', [...pods.keys()], 'pods of the namespace application'),
+    someValues('events by policy', [...policies.keys()], 'policies that match the traffic'),
+    someValues(
+      'severities',
+      [...levels.keys()].filter(level => level !== '' && level !== 'unknown'),
+      'info, warn, error, critical',
+    ),
+  ]
+}
+
+/** Checks that Grafana reaches both data sources. */
+export async function verifyDataSources(grafana: GrafanaClient): Promise<VerifyCheck[]> {
+  const { ok, fail } = checksOf('grafana')
+  return Promise.all(
+    Object.values(dataSources).map(async uid => {
+      const path = `/api/datasources/uid/${uid}/health`
+      const { status, message } = await grafana.get<{ status: string; message: string }>(path)
+      return status === 'OK'
+        ? ok(`data source ${uid}`, message)
+        : fail(`data source ${uid}`, { found: message, next: './lab logs grafana' })
+    }),
+  )
+}

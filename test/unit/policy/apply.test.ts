@@ -1,0 +1,81 @@
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { applyPolicy, removePolicy } from '../../../scripts/policy/apply.ts'
+import { readClusterState, stateOf } from '../../../scripts/policy/policy-state.ts'
+import { projectDir } from '../../../shared/paths.ts'
+import { type FakeCluster, startFakeCluster } from '../../fakes/fake-cluster.ts'
+
+let cluster: FakeCluster
+afterEach(() => cluster.remove())
+
+const denyShadow = { name: 'deny-shadow', namespace: 'application' }
+
+it('waits for the agent to load a new or changed policy, but not for an unchanged one', async () => {
+  cluster = startFakeCluster()
+  const { access, folder } = cluster
+  expect(await applyPolicy(access, 'deny-shadow', { every: 1 })).toMatchObject([
+    { ...denyShadow, object: 'created', source: 'live', loading: { outcome: 'loaded', agents: [{ id: '3' }] } },
+  ])
+  expect(await applyPolicy(access, 'deny-shadow', { every: 1 })).toMatchObject([
+    { object: 'unchanged', loading: { agents: [{ id: '3' }] } },
+  ])
+  const changed = join(folder, 'changed.yaml')
+  copyFileSync(join(projectDir, 'policies', 'deny-shadow.yaml'), changed)
+  chmodSync(changed, 0o600)
+  writeFileSync(changed, readFileSync(changed, 'utf8').replace('shadow file denied', 'shadow file refused'))
+  expect(await applyPolicy(access, changed, { every: 1 })).toMatchObject([
+    { object: 'configured', loading: { agents: [{ id: '5' }] } },
+  ])
+})
+
+it('removes a policy from the cluster and the agent, once', async () => {
+  cluster = startFakeCluster()
+  const { access } = cluster
+  await applyPolicy(access, 'deny-shadow', { every: 1 })
+  expect(stateOf(denyShadow, await readClusterState(access))).toMatchObject({
+    ...denyShadow,
+    state: 'loaded',
+    mode: 'enforce',
+    counts: { events: 2, enforced: 1, would: 0 },
+  })
+  expect(await removePolicy(access, 'deny-shadow')).toEqual({ ...denyShadow, unloaded: true })
+  expect(stateOf(denyShadow, await readClusterState(access)).state).toBe('absent')
+  await expect(removePolicy(access, 'deny-shadow')).rejects.toMatchObject({
+    name: 'LabError',
+    found: expect.stringMatching(/no policy (named )?deny-shadow/i),
+  })
+})
+
+it("returns the agent's own message when it refuses a policy", async () => {
+  const message = "override validation failed: can't override 'security_file_open' function with kprobe_multi"
+  cluster = startFakeCluster({ refuses: { 'deny-shadow': message } })
+  const [applied] = await applyPolicy(cluster.access, 'deny-shadow', { every: 1 })
+  expect(applied!.loading).toMatchObject({ outcome: 'refused', error: message })
+  expect(stateOf(applied!, await readClusterState(cluster.access))).toMatchObject({ state: 'refused', error: message })
+})
+
+it('does not ask an agent when the lab replays a recording', async () => {
+  cluster = startFakeCluster({ daemonset: 'tetragon-replay' })
+  const [applied] = await applyPolicy(cluster.access, 'tcp-connect')
+  expect(applied).toMatchObject({ name: 'tcp-connect', object: 'created', source: 'replay' })
+  expect(applied!.loading).toBeUndefined()
+  expect(stateOf(applied!, await readClusterState(cluster.access))).toEqual({ name: 'tcp-connect', state: 'accepted' })
+  expect(cluster.calls('exec')).toBe(0)
+})
+
+it('applies a policy with lint warnings, and reports them; never one with lint errors', async () => {
+  cluster = startFakeCluster()
+  const documents = join(projectDir, 'test', 'policies', 'documents')
+  await expect(applyPolicy(cluster.access, join(documents, 'tp-openat-enforcement.yaml'))).rejects.toMatchObject({
+    name: 'LabError',
+    next: expect.stringContaining('lab policy lint'),
+  })
+  const warned: string[] = []
+  await applyPolicy(cluster.access, join(documents, 'tp-openat-args.yaml'), {
+    every: 1,
+    warn: ({ rule }) => warned.push(rule),
+  })
+  expect(warned).toEqual(['whole-machine', 'severity-tag', 'hot-hook'])
+  expect(cluster.calls('apply')).toBe(1)
+})

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { DockerImage } from '../../../../scripts/supplies/docker-images.ts'
+import {
+  judgeContainers,
+  judgeDigests,
+  judgeNames,
+  judgeNodeImage,
+  type NodeImage,
+  type RunningContainer,
+} from '../../../../scripts/verify/security/running-images.ts'
+import { imageRef, type LockedImage } from '../../../../shared/lock.ts'
+
+const locked = (repository: string, digest?: string): LockedImage => ({
+  repository,
+  tag: '1',
+  ...(digest && { digest }),
+})
+const sha = (letter: string) => `sha256:${letter.repeat(64)}`
+const redis = locked('docker.io/library/redis', sha('a'))
+const ref = imageRef(redis)
+const running = (id: string, image = ref): RunningContainer[] => [{ pod: 'redis-1', container: 'leader', image, id }]
+const onHost = (id: string, ...digests: string[]) =>
+  new Map<string, DockerImage>([[ref, { id, repoDigests: digests.map(digest => `redis@${digest}`) }]])
+
+let labDir: string | undefined
+beforeEach(() => {
+  labDir = process.env.LAB_DIR
+  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-images-'))
+})
+afterEach(() => {
+  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
+  if (labDir === undefined) delete process.env.LAB_DIR
+  else process.env.LAB_DIR = labDir
+})
+
+describe('judgeNames', () => {
+  it('fails for a container whose image is not in the lock', () => {
+    expect(judgeNames(running(sha('c')), [redis]).result).toBe('ok')
+    expect(judgeNames(running(sha('c'), 'docker.io/library/nginx:latest'), [redis])).toMatchObject({
+      result: 'fail',
+      found: 'docker.io/library/nginx:latest in redis-1',
+    })
+  })
+})
+
+describe('judgeContainers', () => {
+  const inNode = new Map<string, NodeImage>([[ref, { config: sha('c'), target: sha('b') }]])
+  const judge = (id: string, host: string) => judgeContainers(running(id), inNode, onHost(host)).result
+
+  it("passes with either of Docker's image stores", () => {
+    expect(judge(sha('c'), sha('c'))).toBe('ok')
+    expect(judge(`docker.io/library/redis@${sha('b')}`, sha('b'))).toBe('ok')
+  })
+
+  it('fails when the node has got another image of that name since the container started', () => {
+    expect(judge(sha('d'), sha('c'))).toBe('fail')
+  })
+
+  it('fails when the Docker host has another image than the node', () => {
+    expect(judge(sha('c'), sha('d'))).toBe('fail')
+  })
+
+  it('fails when the image is not in the node, or not on the Docker host', () => {
+    expect(judgeContainers(running(sha('c')), new Map(), onHost(sha('c')))).toMatchObject({
+      result: 'fail',
+      found: `${ref} of redis-1 is not in the node`,
+    })
+    expect(judgeContainers(running(sha('c')), inNode, new Map())).toMatchObject({
+      result: 'fail',
+      found: `${ref} of redis-1 is not on the Docker host`,
+    })
+  })
+})
+
+describe('judgeDigests', () => {
+  const results = (image: LockedImage, host: Map<string, DockerImage>) =>
+    judgeDigests([image], host).map(({ result }) => result)
+  const unpinned = locked('docker.io/library/redis')
+
+  it('compares the digest of the registry with that of the lock', () => {
+    expect(results(redis, onHost(sha('c'), sha('a')))).toEqual(['ok'])
+    expect(results(redis, onHost(sha('c'), sha('e')))).toEqual(['fail'])
+  })
+
+  it('skips an image for which the registry, or the lock, has no digest', () => {
+    expect(results(redis, onHost(sha('c')))).toEqual(['skip'])
+    expect(results(unpinned, onHost(sha('c'), sha('a')))).toEqual(['skip'])
+  })
+
+  it('fails when an image without a digest in the lock is not that of its first pull', () => {
+    writeFileSync(join(process.env.LAB_DIR!, 'remembered.json'), JSON.stringify({ [ref]: sha('f') }))
+    expect(results(unpinned, onHost(sha('c'), sha('a')))).toEqual(['fail'])
+  })
+})
+
+describe('judgeNodeImage', () => {
+  it.each([
+    ['the pinned image', sha('c'), onHost(sha('c'), sha('a')), 'ok'],
+    ['an image with another digest', sha('c'), onHost(sha('c'), sha('e')), 'fail'],
+    ['another image than the Docker host has', sha('d'), onHost(sha('c'), sha('a')), 'fail'],
+    ['an image without a registry digest', sha('c'), onHost(sha('c')), 'skip'],
+  ])('%s', (_, id, host, expected) => {
+    expect(judgeNodeImage(redis, id, host).result).toBe(expected)
+  })
+})
