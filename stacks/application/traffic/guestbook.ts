@@ -1,10 +1,10 @@
-// Visitors of the Guestbook, by k6: each looks at the page and reads the messages, one in five signs. They come at a rate that wanders
-// around its average, so that graphs look like a site with people and not like a metronome.
+// k6 visits the Guestbook: each visit loads the page and the messages, and one in five signs. The rate varies, so that the graphs
+// look like those of a real site.
 //
 //   TARGET_URL  the Guestbook (http://frontend)
-//   RATE        visits a second, on average (5)
-//   NOISE       how far the rate may stray from its average: 0.2 is a fifth, 0 keeps it steady (0.2)
-//   SEED        another number, another day; the same number, the same day (1)
+//   RATE        visits per second, on average (5)
+//   NOISE       how far the rate can deviate from its average: 0.2 is 20%, 0 keeps it steady (0.2)
+//   SEED        the same seed always gives the same rates (1)
 import { check } from 'k6'
 import exec from 'k6/execution'
 import http, { type RefinedResponse } from 'k6/http'
@@ -14,30 +14,29 @@ const target = (__ENV.TARGET_URL || 'http://frontend').replace(/\/+$/, '')
 const rate = Number(__ENV.RATE || 5)
 const noise = Number(__ENV.NOISE || 0.2)
 const seed = Number(__ENV.SEED || 1)
-if (!(rate > 0)) throw new Error(`RATE is ${__ENV.RATE}, not a number above 0`)
-if (!(noise >= 0 && noise <= 1)) throw new Error(`NOISE is ${__ENV.NOISE}, not a number from 0 to 1`)
+if (!(rate > 0)) throw new Error(`RATE must be above 0, not ${__ENV.RATE}`)
+if (!(noise >= 0 && noise <= 1)) throw new Error(`NOISE must be from 0 to 1, not ${__ENV.NOISE}`)
 
-/** A stage: within `duration` the rate moves evenly to `target` visits a minute. */
+/** A stage of k6: within `duration` the rate changes linearly to `target` visits per minute. */
 interface Stage {
   duration: string
   target: number
 }
 
 /**
- * A day of stages, half a minute each.
- * The rate is pulled back to its average as far as it was pushed away, never leaves `average * (1 ± noise)`, and a seed always gives
- * the same day.
+ * Returns a day of stages of 30 s each. The rate stays within `average * (1 ± noise)`, drifts back to the average, and is the
+ * same for the same seed.
  */
 export function day(average: number, noise: number, seed: number): Stage[] {
   const random = mulberry32(seed)
-  let away = 0
+  let deviation = 0
   return Array.from({ length: 24 * 60 * 2 }, () => {
-    away = away / 2 + (random() * 2 - 1) / 2
-    return { duration: '30s', target: Math.round(average * 60 * (1 + noise * away)) }
+    deviation = deviation / 2 + (random() * 2 - 1) / 2
+    return { duration: '30s', target: Math.round(average * 60 * (1 + noise * deviation)) }
   })
 }
 
-/** A small generator of pseudo-random numbers in [0, 1): `Math.random` cannot be seeded. */
+/** Returns a generator of pseudorandom numbers in [0, 1). `Math.random` has no seed. */
 function mulberry32(seed: number): () => number {
   let state = seed
   return () => {
@@ -54,9 +53,9 @@ export const options: Options = {
       executor: 'ramping-arrival-rate',
       timeUnit: '1m',
       startRate: Math.round(rate * 60),
-      // When the day is over k6 ends and its pod starts the next one.
+      // After a day k6 exits, and its Pod starts the next day.
       stages: day(rate, noise, seed),
-      // A visit takes some ten milliseconds; many more only where the Guestbook hangs.
+      // A visit takes about 10 ms, so the maximum is only reached when the Guestbook hangs.
       preAllocatedVUs: Math.ceil(rate / 10) + 2,
       maxVUs: Math.min(Math.ceil(rate * 2) + 10, 200),
     },
@@ -68,7 +67,7 @@ const keepOwn = 10
 const keepAll = 50
 const own = 'Hello from visitor '
 
-/** What the classic page would send, but never longer: the newest messages, of which few are from here, so that people's stay. */
+/** Adds a message to the list. Keeps the newest 50 messages and only 10 of k6's own, so that people's messages stay. */
 export function sign(messages: readonly string[], message: string): string[] {
   const all = [...messages, message]
   let surplus = all.filter(text => text.startsWith(own)).length - keepOwn
@@ -76,10 +75,10 @@ export function sign(messages: readonly string[], message: string): string[] {
 }
 
 const call = (name: string, path: string): RefinedResponse<'text'> =>
-  // The name stands for the address in every metric: without it each message would be a series of its own.
+  // Without a name, k6 labels its metrics with the URL, and each message would create a series.
   http.get(`${target}${path}`, { tags: { name }, timeout: '5s', responseType: 'text' })
 
-/** The messages in an answer of `cmd=get`; undefined where it is no such answer. */
+/** Returns the messages in a response to `cmd=get`, or undefined if it is something else. */
 function messagesIn(response: RefinedResponse<'text'>): string[] | undefined {
   try {
     const { data } = response.json() as { data?: unknown }

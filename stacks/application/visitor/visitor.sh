@@ -1,36 +1,36 @@
 #!/bin/sh
-# What the pod `visitor` does: now and then it behaves like someone who got in, for the policies to notice. It reads files it has no
-# business with, looks into a home folder, and fetches something, each by a shell. It changes nothing and shows nobody what it read.
+# The program of the Pod `visitor`. It behaves like an intruder, so that the policies report it: it reads files that it should not
+# read, lists a home folder and makes a request, each in a shell. It changes nothing and prints nothing of what it read.
 #
-#   VISIT_EVERY    seconds between two visits (60); 0 makes none and only waits, for visits by hand
-#   GUESTBOOK_URL  what is fetched (http://frontend/)
+#   VISIT_EVERY    seconds between two visits (60); 0 makes no visits, so that you can make them yourself
+#   GUESTBOOK_URL  address of the request (http://frontend/)
 #
-# A step that is refused or killed (by an enforcing policy) is not the end: the next one follows.
+# If an enforcing policy refuses or kills a step, the next one follows anyway.
 every=${VISIT_EVERY:-60}
 guestbook=${GUESTBOOK_URL:-http://frontend/}
 
 case $every in
 '' | *[!0-9]*)
-  echo "visitor: VISIT_EVERY is '$every', not a whole number of seconds" >&2
+  echo "visitor: VISIT_EVERY must be a whole number of seconds, not '$every'" >&2
   exit 2
   ;;
 esac
 
-# The first process of a container is not ended by a signal that it does not handle; `wait` lets it be handled at once.
+# The first process of a container ignores signals that it does not handle. During `wait`, the trap runs at once.
 trap 'exit 0' TERM INT
 pause() {
   sleep "$1" &
   wait $!
 }
 
-# Each step is told to a shell of its own, as by `kubectl exec … -- sh -c '…'`: so its parent is a shell that was seen to start, in an image of any
-# kind. (The shell of this script may be older than the agent, which then names it by its file: /bin/busybox.) The step is not the last command,
-# since a shell may turn into its last command rather than start it.
+# Runs a step in its own shell, as `kubectl exec … -- sh -c '…'` does, so that Tetragon has seen the parent start. The shell of
+# this script can be older than the agent, which would then report it as /bin/busybox. The step is not the last command,
+# because a shell may exec its last command instead of forking.
 step() {
   sh -c "$1; exit \$?"
 }
 
-# Opens a file and reads it to its end; what is in it goes nowhere.
+# Reads a file and discards its content.
 read_file() {
   if step "cat $1 >/dev/null 2>&1"; then echo "visitor: read $1"; else echo "visitor: could not read $1"; fi
 }
@@ -41,7 +41,7 @@ fetch() {
   elif command -v wget >/dev/null; then
     step "wget -q -T 20 -O /dev/null $1"
   else
-    echo 'visitor: neither curl nor wget is here'
+    echo 'visitor: neither curl nor wget is installed'
     return 0
   fi || echo "visitor: could not fetch $1"
 }

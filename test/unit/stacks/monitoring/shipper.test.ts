@@ -1,19 +1,20 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { readLock } from '../../../shared/lock.ts'
-import { exportFile } from '../../../shared/names.ts'
-import { parseSettings } from '../../../shared/settings/parser.ts'
-import { derived, eventTypes, fields, streamLabels } from '../../../stacks/monitoring/fields.ts'
-import { fluentBitValues, luaScript } from '../../../stacks/monitoring/fluent-bit.ts'
-import { lokiValues } from '../../../stacks/monitoring/loki.ts'
-import { collectorConfig, otelValues } from '../../../stacks/monitoring/otel.ts'
-import { awkwardLines } from '../../pipeline/support/awkward.ts'
-import { recordedLines } from '../../pipeline/support/feed.ts'
-import { lifted } from '../../pipeline/support/reference.ts'
-import { Lua, literal } from '../support/lua.ts'
+import { readLock } from '../../../../shared/lock.ts'
+import { exportFile } from '../../../../shared/names.ts'
+import { projectDir } from '../../../../shared/paths.ts'
+import { parseSettings } from '../../../../shared/settings/parser.ts'
+import { derived, eventTypes, fields, streamLabels } from '../../../../stacks/monitoring/fields.ts'
+import { fluentBitValues, luaScript } from '../../../../stacks/monitoring/fluent-bit.ts'
+import { lokiValues } from '../../../../stacks/monitoring/loki.ts'
+import { collectorConfig, otelValues } from '../../../../stacks/monitoring/otel.ts'
+import { awkwardLines } from '../../../pipeline/support/awkward.ts'
+import { recordedLines } from '../../../pipeline/support/feed.ts'
+import { lifted } from '../../../pipeline/support/reference.ts'
+import { Lua, literal } from '../../support/lua.ts'
 
-// What both shippers are told, without running them. That the real ones do what is meant is shown by `lab test pipeline`.
+// Checks the configurations of both shippers without running them. `lab test pipeline` runs the real ones.
 
 const lab = (pipeline: object = {}) => ({
   settings: parseSettings({ pipeline }),
@@ -24,7 +25,7 @@ const siem = (protocol: 'otlp' | 'syslog', endpoint: string) => ({
   shipper: 'fluent-bit',
   siem: { protocol, endpoint },
 })
-const golden = (file: string): string => join(import.meta.dirname, '..', '..', 'golden', file)
+const golden = (file: string): string => join(projectDir, 'test', 'golden', file)
 
 const fluentBit = (pipeline?: object): Record<string, string> =>
   fluentBitValues(lab(pipeline)).config as Record<string, string>
@@ -32,20 +33,20 @@ const collector = collectorConfig(lab())
 const collectorText = JSON.stringify(collector)
 const underscored = (name: string): string => name.replaceAll('.', '_')
 
-describe('the table', () => {
+describe('the table of fields', () => {
   const lua = luaScript()
 
-  it.each([...fields.map(({ name }) => name), ...Object.values(derived)])('%s is lifted by both shippers', name => {
+  it.each([...fields.map(({ name }) => name), ...Object.values(derived)])('has both shippers extract %s', name => {
     expect(collectorText).toContain(`log.attributes[\\\\\\"${name}\\\\\\"]`.replaceAll('\\\\\\', '\\'))
     expect(lua).toContain(`"${name}"`)
   })
 
-  it.each(eventTypes)('%s is known to both shippers', type => {
+  it.each(eventTypes)('has both shippers recognize %s events', type => {
     expect(JSON.stringify(collector.receivers)).toContain(`\\"${type}\\"`)
     expect(lua).toContain(`"${type}"`)
   })
 
-  it('loses nothing of what it names when the collector cuts an event down to it', () => {
+  it('keeps every path that the collector reads later', () => {
     const { operators } = collector.receivers['file_log/loki']!
     const kept = (operators.at(-1) as { fields: string[] }).fields.map(field => field.split('.'))
     const lifted = collectorText.matchAll(/log\.attributes\[\\"(event)\\"\]((?:\[(?:\d+|\\"\w+\\")\])+)/g)
@@ -58,7 +59,7 @@ describe('the table', () => {
       ).toBe(true)
   })
 
-  it('names the labels, everywhere the same', () => {
+  it('gives Loki and both shippers the same labels', () => {
     const { limits_config } = lokiValues(lab()).loki as {
       limits_config: { otlp_config: { resource_attributes: { attributes_config: { attributes: string[] }[] } } }
     }
@@ -71,7 +72,7 @@ describe('the table', () => {
     expect(labels.split(', ').map(label => label.split('=')[0])).toEqual(streamLabels.map(underscored))
   })
 
-  it('keeps the labels few: a stream is made for each set of them', () => {
+  it('has only four stream labels', () => {
     expect(streamLabels.map(underscored)).toEqual([
       'service_name',
       'tetragon_event_type',
@@ -81,7 +82,7 @@ describe('the table', () => {
   })
 })
 
-describe('the script of Fluent Bit', () => {
+describe('the Lua script of Fluent Bit', () => {
   interface Result {
     code: number
     time: { sec: number; nsec: number }
@@ -89,20 +90,21 @@ describe('the script of Fluent Bit', () => {
     untouched: boolean
     record: { labels: object; metadata: object; severity?: string; host?: string }
   }
-  /** What `lift` gives for a record, as Fluent Bit calls it. */
+  /** Calls `lift` as Fluent Bit does. */
   const lift = (lua: Lua, record: object): Result =>
     lua.evaluate(`(function()
       local record = ${literal(record)}
       local code, time, metadata, out = lift("tetragon", { sec = 1, nsec = 2 }, {}, {}, record)
-      -- Not given back whole, which would take most of the time.
+      -- Returning the whole line would take most of the time.
       local untouched = out.line == record.line
       out.line = nil
       return { code = code, time = time, metadata = metadata, untouched = untouched, record = out }
     end)()`)
-  const parsed = (line: string): object => ({ line, ...(JSON.parse(line) as object) })
+  // A short line, because Lua in JavaScript takes long to read the real one.
+  const parsed = (line: string): object => ({ ...(JSON.parse(line) as object), line: 'the line' })
 
-  /** Of the recorded events one of each kind: all of them, in this Lua, would take ten seconds. `lab test pipeline` takes all. */
-  const kinds = (): string[] => {
+  /** Returns one recorded event of each kind. All of them take 10 s here; `lab test pipeline` sends all. */
+  const oneOfEachKind = (): string[] => {
     const byKind = Map.groupBy(recordedLines(), line => {
       const { labels, metadata } = lifted(line)
       const { process_executable_path, tetragon_action, tetragon_signal, tetragon_tags, k8s_workload_name } = metadata
@@ -118,9 +120,9 @@ describe('the script of Fluent Bit', () => {
     return [...byKind.values()].map(([first]) => first!)
   }
 
-  it('makes of every kind of recorded event, and of every awkward one, what the plain reference makes', () => {
+  it('extracts the same as the reference from every kind of recorded event and every edge case', () => {
     const lua = new Lua(luaScript())
-    const lines = [...awkwardLines(), ...kinds()]
+    const lines = [...awkwardLines(), ...oneOfEachKind()]
     expect(lines.length).toBeGreaterThan(50)
     for (const line of lines) {
       const { code, time, untouched, record } = lift(lua, parsed(line))
@@ -132,13 +134,13 @@ describe('the script of Fluent Bit', () => {
   })
 
   it.each([
-    ['nothing', {}],
-    ['text for an event', { process_exec: 'text' }],
-    ['text for a process', { process_exec: { process: 'text' } }],
-    ['tags that are no text', { process_kprobe: { tags: [{}, 1], args: 5 } }],
-    ['a time that is none', { process_exec: { process: { pid: 1 } }, time: 'yesterday' }],
-    ['a name that is a number', { process_kprobe: { policy_name: 7, function_name: {} } }],
-  ])('takes %s as it comes', (_, record) => {
+    ['no event', {}],
+    ['text instead of an event', { process_exec: 'text' }],
+    ['text instead of a process', { process_exec: { process: 'text' } }],
+    ['tags that are not text', { process_kprobe: { tags: [{}, 1], args: 5 } }],
+    ['an invalid time', { process_exec: { process: { pid: 1 } }, time: 'yesterday' }],
+    ['a number instead of a name', { process_kprobe: { policy_name: 7, function_name: {} } }],
+  ])('passes on a record with %s', (_, record) => {
     const lua = new Lua(luaScript())
     const { code, time, untouched, record: out } = lift(lua, { line: 'as it was', ...record })
     expect({ code, untouched }).toEqual({ code: 1, untouched: true })
@@ -146,7 +148,7 @@ describe('the script of Fluent Bit', () => {
     expect(out.metadata).toMatchObject({ severity_text: 'info', severity_number: '9' })
   })
 
-  it('gives what an OTLP address needs', () => {
+  it('adds the attributes that an OTLP endpoint needs', () => {
     const lua = new Lua(luaScript('otlp'))
     const line = recordedLines(1)[0]!
     const { metadata, record } = lift(lua, parsed(line))
@@ -159,17 +161,17 @@ describe('the script of Fluent Bit', () => {
     expect(record.labels).toEqual(labels)
   })
 
-  it('gives what a syslog address needs', () => {
+  it('adds the severity and host that syslog needs', () => {
     const lua = new Lua(luaScript('syslog'))
     const overridden = awkwardLines().find(line => line.includes('severity.high'))!
     expect(lift(lua, parsed(overridden)).record).toMatchObject({ severity: '3', host: 'lab-control-plane' })
   })
 })
 
-describe('nothing is lost between the file and Loki', () => {
-  it('by the collector', () => {
+describe('no event is lost between the file and Loki:', () => {
+  it('the collector queues on disk and retries forever', () => {
     const { extraArgs } = (otelValues(lab()) as { command: { extraArgs: string[] } }).command
-    // Without it, up to a hundred lines are in memory whose place in the file is noted already.
+    // Without it, up to 100 lines are only in memory although the checkpoint is after them.
     expect(extraArgs).toContain('--feature-gates=stanza.synchronousLogEmitter')
     expect(Object.keys(collector.processors)).not.toContain('batch')
     for (const exporter of Object.values(collector.exporters)) {
@@ -182,14 +184,14 @@ describe('nothing is lost between the file and Loki', () => {
     }
   })
 
-  it('by Fluent Bit', () => {
+  it('Fluent Bit queues on disk and retries forever', () => {
     const { inputs, outputs } = fluentBit()
     expect(inputs).toMatch(/storage\.type filesystem/)
     expect(inputs).toMatch(/ DB \/var\/lib\/fluent-bit\//)
     expect(outputs).toMatch(/Retry_Limit no_limits/)
   })
 
-  it('and both read what was rotated away', () => {
+  it('both shippers read rotated files', () => {
     const pattern = new RegExp(`^${exportFile.pattern.replaceAll('.', '\\.').replace('*', '.*')}$`)
     expect(exportFile.name).toMatch(pattern)
     expect('tetragon-2026-11-21T09-27-49.127.log').toMatch(pattern)
@@ -199,7 +201,7 @@ describe('nothing is lost between the file and Loki', () => {
     expect(fluentBit().inputs).toContain(` Path ${path}\n`)
   })
 
-  it('and what either sends as one line, Loki takes', () => {
+  it('Loki accepts the longest line that a shipper sends', () => {
     const { limits_config } = lokiValues(lab()).loki as { limits_config: { max_line_size: string } }
     const bytes = (size: unknown): number => {
       const [, count, unit] = /^(\d+)(Mi?B?)$/.exec(String(size)) ?? []
@@ -210,16 +212,16 @@ describe('nothing is lost between the file and Loki', () => {
     for (const size of longest) expect(size).toBeLessThanOrEqual(bytes(limits_config.max_line_size))
   })
 
-  it('nor do the first bytes of a file pass for those of another', () => {
-    // An event of a process is the same as the one before it up to its end, where the time is.
+  it('the collector tells files apart by more bytes than the longest event has', () => {
+    // Two events of one process can differ only near their end, where the time is.
     const longest = Math.max(...recordedLines().map(line => Buffer.byteLength(line)))
     expect(collector.receivers['file_log/loki']!.fingerprint_size).toBe('16KiB')
     expect(longest).toBeLessThan(16 * 1024)
   })
 })
 
-describe('a second destination', () => {
-  it('reads for itself, so that one that is away holds up nobody', () => {
+describe('a SIEM', () => {
+  it('has its own reader, so that it cannot delay Loki', () => {
     const { service, exporters } = collectorConfig(lab({ siem: { protocol: 'otlp', endpoint: 'http://siem:4318' } }))
     expect(exporters['otlp_http/siem']).toMatchObject({ endpoint: 'http://siem:4318' })
     expect(service.pipelines).toMatchObject({
@@ -237,10 +239,10 @@ describe('a second destination', () => {
     ['otlp', 'https://siem.example.org', ['Host siem.example.org', 'Port 443', 'Tls On', 'Logs_uri /v1/logs']],
     ['otlp', 'http://10.0.0.1:4318', ['Host 10.0.0.1', 'Port 4318', 'Tls Off', 'Logs_uri /v1/logs']],
     ['syslog', 'siem.example.org:514', ['Host siem.example.org', 'Port 514', 'Mode tcp', 'Syslog_Format rfc5424']],
-  ] as const)('of Fluent Bit: %s %s', (protocol, endpoint, lines) => {
+  ] as const)('is an output of Fluent Bit with its own reader: %s %s', (protocol, endpoint, lines) => {
     const { inputs, outputs } = fluentBit(siem(protocol, endpoint))
     const [, second] = outputs!.split('[OUTPUT]').slice(1)
-    // A reader of its own, with a place of its own, whose events go nowhere else.
+    // Its own tag and checkpoint.
     const of = (text: string, key: string) =>
       [...text.matchAll(new RegExp(`^ +${key} (.*)$`, 'gm'))].map(([, value]) => value)
     expect(of(outputs!, 'Match')).toEqual(of(inputs!, 'Tag'))
@@ -249,16 +251,16 @@ describe('a second destination', () => {
   })
 })
 
-describe('the configurations', () => {
+describe('the configuration', () => {
   const conf = (pipeline?: object): string => {
     const { service, inputs, filters, outputs, customParsers } = fluentBit(pipeline)
     return `${[service, inputs, filters, outputs, customParsers].join('\n')}\n`
   }
 
-  it('of the collector are those that were looked at', async () => {
+  it('of the collector equals the golden file', async () => {
     await expect(stringify(collector, { lineWidth: 0 })).toMatchFileSnapshot(golden('collector.yaml'))
   })
-  it('of Fluent Bit are those that were looked at', async () => {
+  it('of Fluent Bit equals the golden files', async () => {
     await expect(conf()).toMatchFileSnapshot(golden('fluent-bit.conf'))
     await expect(conf(siem('syslog', 'host:514'))).toMatchFileSnapshot(golden('fluent-bit-syslog.conf'))
     await expect(luaScript()).toMatchFileSnapshot(golden('lift.lua'))

@@ -14,34 +14,34 @@ interface Script {
   sign: (messages: readonly string[], message: string) => string[]
   options: { scenarios: Record<string, Record<string, unknown>> }
 }
-interface Asked {
+interface CalledUrl {
   url: string
   name: string
 }
 
-// Fakes of what k6 brings: they note what the script asked for.
+// Fakes of k6's modules, which record the script's requests.
 const k6 = vi.hoisted(() => ({
-  asked: [] as Asked[],
-  failed: [] as string[],
+  requests: [] as CalledUrl[],
+  failedChecks: [] as string[],
   answer: (_url: string): { status: number; body: string } => ({ status: 200, body: '' }),
 }))
 vi.mock('k6', () => ({
   check: (value: unknown, checks: Record<string, (value: unknown) => boolean>) => {
-    for (const [name, holds] of Object.entries(checks)) if (!holds(value)) k6.failed.push(name)
+    for (const [name, holds] of Object.entries(checks)) if (!holds(value)) k6.failedChecks.push(name)
   },
 }))
 vi.mock('k6/execution', () => ({ default: { scenario: { iterationInTest: 4321 } } }))
 vi.mock('k6/http', () => ({
   default: {
     get: (url: string, { tags }: { tags: { name: string } }) => {
-      k6.asked.push({ url, name: tags.name })
+      k6.requests.push({ url, name: tags.name })
       const { status, body } = k6.answer(url)
       return { status, body, json: () => JSON.parse(body) }
     },
   },
 }))
 
-/** The script as k6 would start it. Its path is put together so that the compiler, which lacks k6's globals here, leaves it alone. */
+/** Loads the script as k6 would. The path is not a literal, because the compiler has no types for k6's globals here. */
 async function load(env: Record<string, string> = {}): Promise<Script> {
   vi.resetModules()
   vi.stubGlobal('__ENV', env)
@@ -49,16 +49,16 @@ async function load(env: Record<string, string> = {}): Promise<Script> {
 }
 
 beforeEach(() => {
-  k6.asked.length = 0
-  k6.failed.length = 0
+  k6.requests.length = 0
+  k6.failedChecks.length = 0
 })
 
-test('agrees with the types of k6', { timeout: 60_000 }, () => {
+test('compiles with the types of k6', { timeout: 60_000 }, () => {
   const tsc = resolve('node_modules/typescript/bin/tsc')
   const checked = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })
   expect(checked.stdout + checked.stderr).toBe('')
   expect(checked.status).toBe(0)
-  // and the check is one: it sees the script
+  // The compiler really checks the script.
   const files = execFileSync(process.execPath, [tsc, '-p', folder, '--listFilesOnly'], { encoding: 'utf8' })
   expect(files).toContain('traffic/guestbook.ts')
   expect(files).toContain('@types/k6/')
@@ -71,7 +71,7 @@ describe('the rate', () => {
     [5, 0.2],
     [0.1, 0.5],
     [500, 1],
-  ])('of %d visits a second wanders within %d around it, for a day', async (rate, noise) => {
+  ])('of %d visits per second varies by up to a factor of %d for a day', async (rate, noise) => {
     const stages = (await load()).day(rate, noise, 1)
     expect(stages).toHaveLength(2880)
     const targets = stages.map(({ target }) => target)
@@ -81,30 +81,30 @@ describe('the rate', () => {
     expect(new Set(targets).size).toBeGreaterThan(3)
   })
 
-  test('is the same again with the same seed, another with another, and steady without noise', async () => {
+  test('depends on the seed and is steady without noise', async () => {
     const { day } = await load()
     expect(day(5, 0.2, 7)).toEqual(day(5, 0.2, 7))
     expect(day(5, 0.2, 7)).not.toEqual(day(5, 0.2, 8))
     expect(new Set(day(5, 0, 1).map(({ target }) => target))).toEqual(new Set([300]))
   })
 
-  test('comes from the environment', async () => {
+  test('is read from the environment', async () => {
     const { options } = await load({ RATE: '0.5', NOISE: '0' })
     expect(options.scenarios.visits).toMatchObject({ executor: 'ramping-arrival-rate', timeUnit: '1m', startRate: 30 })
     expect((options.scenarios.visits!.stages as Stage[])[0]).toEqual({ duration: '30s', target: 30 })
-    await expect(load({ RATE: 'many' })).rejects.toThrow('RATE is many')
-    await expect(load({ NOISE: '2' })).rejects.toThrow('NOISE is 2')
+    await expect(load({ RATE: 'many' })).rejects.toThrow('RATE must be above 0, not many')
+    await expect(load({ NOISE: '2' })).rejects.toThrow('NOISE must be from 0 to 1, not 2')
   })
 })
 
 describe('a visit', () => {
   const found = '{"data": "Hi, there,It\'s me"}'
 
-  test('looks at the page and reads; one in five signs', async () => {
+  test('loads the page and the messages, and one in five signs', async () => {
     const { default: visit } = await load({ TARGET_URL: 'http://frontend/' })
     k6.answer = url => ({ status: 200, body: url.includes('cmd=set') ? '{"message": "Updated"}' : found })
     for (let i = 0; i < 2000; i++) visit()
-    const names = (name: string) => k6.asked.filter(asked => asked.name === name)
+    const names = (name: string) => k6.requests.filter(request => request.name === name)
     expect([names('index').length, names('get').length]).toEqual([2000, 2000])
     expect(names('set').length).toBeGreaterThan(300)
     expect(names('set').length).toBeLessThan(500)
@@ -117,18 +117,18 @@ describe('a visit', () => {
       key: 'messages',
       value: "Hi, there,It's me,Hello from visitor 321",
     })
-    expect(k6.failed).toEqual([])
+    expect(k6.failedChecks).toEqual([])
   })
 
-  test('that is answered wrongly fails its checks and writes nothing', async () => {
+  test('with a wrong response fails its checks and does not sign', async () => {
     const { default: visit } = await load()
     k6.answer = url => ({ status: url.includes('php') ? 502 : 200, body: '<html>' })
     for (let i = 0; i < 50; i++) visit()
-    expect(new Set(k6.failed)).toEqual(new Set(['get: 200', 'get: messages']))
-    expect(k6.asked.some(({ name }) => name === 'set')).toBe(false)
+    expect(new Set(k6.failedChecks)).toEqual(new Set(['get: 200', 'get: messages']))
+    expect(k6.requests.some(({ name }) => name === 'set')).toBe(false)
   })
 
-  test('never makes the value longer without end, and leaves what people wrote', async () => {
+  test('limits the number of messages and keeps those of people', async () => {
     const { sign } = await load()
     let messages = ['Alice was here', 'Bob too']
     for (let i = 0; i < 500; i++) messages = sign(messages, `Hello from visitor ${i}`)

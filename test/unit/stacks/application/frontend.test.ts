@@ -13,7 +13,7 @@ import {
   metricsServer,
   parseReply,
   RedisError,
-} from '../../../stacks/application/frontend/server.mjs'
+} from '../../../../stacks/application/frontend/server.mjs'
 
 const folder = resolve('stacks/application/frontend')
 const page = readFileSync(resolve(folder, 'index.html'), 'utf8')
