@@ -38,14 +38,15 @@ async function probeFromContainer(
   timeoutMs?: number,
 ): Promise<ProbeOutput | NotProbed> {
   const { docker } = await import('../engine/docker.ts')
-  const { findDockerImages, pullNodeImage } = await import('../supplies/images.ts')
+  const { findDockerImages } = await import('../supplies/docker-images.ts')
+  const { pullImages } = await import('../supplies/pull-images.ts')
   const { imageRef, readLock } = await import('../../shared/lock.ts')
   const { dockerLabel } = await import('../../shared/names.ts')
   const lock = readLock()
   const image = imageRef(lock.nodeImage)
   if (!(await findDockerImages([image])).has(image)) {
     if (!pull) return { reason: 'the probe runs in the node image, which is not pulled yet' }
-    await pullNodeImage(lock)
+    await pullImages([lock.nodeImage])
   }
   const options = ['--rm', '-i', '--label', `${dockerLabel}=kernel-probe`, '--privileged', '--pid=host']
   const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)

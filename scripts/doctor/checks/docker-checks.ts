@@ -31,7 +31,11 @@ export function dockerChecks(engine: EngineFacts, facts: DoctorFacts): DoctorChe
     )
   if (runsInLocalVm(engine))
     checks.push(
-      ok('docker-machine', product, `${system || product}: Tetragon sees its VM, not the programs of your desktop`),
+      ok(
+        'docker-machine',
+        product,
+        `${system || product}: Tetragon sees the processes of its virtual machine, not of your desktop`,
+      ),
     )
   if (facts.kindProvider && facts.kindProvider !== 'docker')
     checks.push(

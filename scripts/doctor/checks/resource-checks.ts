@@ -63,7 +63,10 @@ function diskCheck(engine: EngineFacts, facts: DoctorFacts): DoctorCheck {
   const found = `Docker has ${free}`
   const next = fixFor(engine, 'disk')
   const missing = images.filter(image => !image.present).length
-  const purpose = missing > 0 ? `${missing} missing images and the node's copy` : "the node's copy of the images"
+  const purpose =
+    missing > 0
+      ? `${missing} missing image${missing === 1 ? '' : 's'} and the node's copy`
+      : "the node's copy of the images"
   if (freeDiskBytes < needed)
     return (running ? warn : fail)('disk', 'Disk', { found, expected: `${gigabytes(needed)} for ${purpose}`, next })
   if (freeDiskBytes < needed + disk.spare)

@@ -1,229 +1,102 @@
 import { describe, expect, test } from 'vitest'
-import { exercises } from '../../../scripts/doctor/checks/exercises.ts'
-import { kernel } from '../../../scripts/doctor/checks/kernel.ts'
+import { exerciseCheck } from '../../../scripts/doctor/checks/exercise-check.ts'
 import type { DoctorCheck } from '../../../scripts/doctor/doctor-check.ts'
-import { costOf, possible } from '../../../scripts/doctor/exercise-impact.ts'
-import type { Facts } from '../../../scripts/doctor/facts/facts.ts'
-import { type Exercise, readExercises } from '../../../scripts/exercise/definition/exercises.ts'
-import type { Needs } from '../../../scripts/exercise/definition/schema.ts'
+import { assessExercises, missingFeatureImpact } from '../../../scripts/doctor/exercise-impact.ts'
+import type { DoctorFacts } from '../../../scripts/doctor/facts/gather-facts.ts'
+import { readExercises } from '../../../scripts/exercise/definition/exercises.ts'
 import type { Decision } from '../../../scripts/kernel/decision.ts'
-import { type Features, noFeatures } from '../../../scripts/kernel/features.ts'
-import { type CatalogEntry, readCatalog } from '../../../scripts/policy/catalog.ts'
-import { parseSettings } from '../../../shared/settings/schema.ts'
+import { readCatalog } from '../../../scripts/policy/catalog.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
+import { live, material, notProbed, replay } from './teaching-material.ts'
 
-// What a kernel is worth to a class, by a few exercises as these are written, and by the lab's own.
-
-const needs = (some: Partial<Needs> = {}): Needs => ({ source: 'any', features: [], settings: {}, ...some })
-const exercise = (name: string, of: Needs, ...tasks: (Needs | undefined)[]): Exercise =>
-  ({
-    name,
-    title: name,
-    track: 'stop',
-    needs: of,
-    tasks: tasks.map((each, at) => ({ id: `t${at}`, needs: each })),
-  }) as Exercise
-const own = { exercises: readExercises(), policies: readCatalog() }
-const lessons = {
-  exercises: [
-    exercise('04-find-the-reader', needs(), undefined, undefined),
-    exercise(
-      '08-refuse-or-kill',
-      needs(),
-      ...Array<undefined>(5).fill(undefined),
-      needs({ source: 'live', features: ['sigkill', 'overrideSecurity'] }),
-      needs({ source: 'live', features: ['sigkill'] }),
-      needs({ source: 'live', features: ['overrideSecurity'] }),
-    ),
-    exercise('13-nothing-is-lost', needs({ settings: { 'pipeline.shipper': 'otel' } }), undefined),
-    exercise('16-a-second-copy', needs({ settings: { 'pipeline.shipper': 'otel' } }), undefined),
-  ],
-  policies: (
-    [
-      ['deny-shadow', ['kprobes', 'overrideSecurity']],
-      ['deny-shadow-monitor', ['kprobes', 'overrideSecurity']],
-      ['deny-shadow-lsm', ['lsm']],
-      ['deny-wget', ['kprobes', 'overrideSecurity']],
-      ['kill-wget', ['kprobes', 'sigkill']],
-      ['observe-wget', ['kprobes']],
-      ['tcp-connect', ['kprobes']],
-    ] as const
-  ).map(([name, features]) => ({ name, features: [...features] }) as unknown as CatalogEntry),
-}
 const settings = parseSettings({})
-const all: Features = {
-  btf: true,
-  kprobes: true,
-  kprobeMulti: true,
-  sigkill: true,
-  override: true,
-  overrideSecurity: true,
-  lsm: true,
-  uprobes: true,
-  hostPids: true,
-}
-const live = (features: Partial<Features> = {}, kernel: Partial<Decision['kernel']> = {}): Decision => ({
-  source: 'live',
-  why: 'Linux 6.8.0 can run Tetragon',
-  asked: 'this machine',
-  features: { ...all, ...features },
-  kernel: {
-    release: '6.8.0',
-    lockdown: 'none',
-    lsm: ['lockdown', 'capability', 'yama'],
-    tracefs: 'mounted',
-    ...kernel,
-  },
-})
-const replay: Decision = {
-  source: 'replay',
-  lack: 'btf',
-  why: 'Linux 6.8.0 cannot run Tetragon: it has no type information for BPF (CONFIG_DEBUG_INFO_BTF)',
-  asked: 'engine',
-  features: noFeatures,
-}
-const unasked: Decision = { ...replay, lack: undefined, why: 'The kernel was not asked: no image', asked: 'nobody' }
+const fluentBit = parseSettings({ pipeline: { shipper: 'fluent-bit' } })
 
-const names = (kernel: Decision, can: string, set = settings): string[] =>
-  possible(lessons.exercises, set, kernel)
-    .filter(each => each.can === can)
+const namesWith = (can: string, kernel: Decision, of = settings): string[] =>
+  assessExercises(material.exercises, of, kernel)
+    .filter(exercise => exercise.can === can)
     .map(({ name }) => name)
 
-test("the lab's own exercises: each is judged, and on a kernel that has everything nothing is left out", () => {
-  const best = possible(own.exercises, settings, live())
-  expect(best.map(({ name }) => name)).toEqual(own.exercises.map(({ name }) => name))
+test('the lab’s own exercises can all be completed on the best kernel, and some in part on the worst', () => {
+  const exercises = readExercises()
+  const best = assessExercises(exercises, settings, live())
+  expect(best.map(({ name }) => name)).toEqual(exercises.map(({ name }) => name))
   expect(best.filter(({ can }) => can !== 'all')).toEqual([])
-  const worst = possible(own.exercises, settings, replay)
+  const worst = assessExercises(exercises, settings, replay)
   for (const { can, why, doable, tasks } of worst) {
     expect(why === undefined).toBe(can === 'all')
     expect(can).toBe(doable === tasks ? 'all' : doable > 0 ? 'some' : 'none')
   }
   expect(worst.some(({ can }) => can === 'all')).toBe(true)
   expect(worst.some(({ can }) => can !== 'all')).toBe(true)
-  expect(costOf(['overrideSecurity'], own)).toMatch(/tasks? of 08-.*polic(y|ies) .*deny-/)
+  expect(missingFeatureImpact(['overrideSecurity'], { exercises, policies: readCatalog() })).toMatch(
+    /tasks? of 08-.*polic(y|ies) .*deny-/,
+  )
 })
 
-describe('which exercises can be done', () => {
-  test('all on a kernel that has everything', () => {
-    expect(names(live(), 'all')).toHaveLength(lessons.exercises.length)
+describe('assesses', () => {
+  test('every exercise as complete on a kernel with all features', () => {
+    expect(namesWith('all', live())).toHaveLength(material.exercises.length)
   })
 
-  test('those that enforce only in part where a recording is played', () => {
-    expect(names(replay, 'some')).toEqual(['08-refuse-or-kill'])
-    const [one] = possible(lessons.exercises, settings, replay).filter(({ can }) => can === 'some')
-    expect(one).toMatchObject({ tasks: 8, doable: 5, why: expect.stringMatching(/^needs the live Tetragon/) })
+  test('enforcement as incomplete with a recording, and says why', () => {
+    expect(namesWith('some', replay)).toEqual(['08-refuse-or-kill'])
+    const [impact] = assessExercises(material.exercises, settings, replay).filter(({ can }) => can === 'some')
+    expect(impact).toMatchObject({ tasks: 8, doable: 5, why: expect.stringMatching(/^needs (the )?live Tetragon/) })
   })
 
-  test('one thing that is missing costs the tasks that need it', () => {
-    const [one] = possible(lessons.exercises, settings, live({ overrideSecurity: false })).filter(
+  test('only the tasks that need a missing feature as impossible', () => {
+    const [impact] = assessExercises(material.exercises, settings, live({ overrideSecurity: false })).filter(
       ({ can }) => can === 'some',
     )
-    expect(one).toMatchObject({ name: '08-refuse-or-kill', doable: 6 })
+    expect(impact).toMatchObject({ name: '08-refuse-or-kill', doable: 6 })
   })
 
-  test('a kernel that nobody asked leaves open what takes it, and no more', () => {
-    expect(names(unasked, 'unknown')).toEqual(['08-refuse-or-kill'])
-    expect(names(unasked, 'all')).toHaveLength(lessons.exercises.length - 1)
-    const set = parseSettings({ tetragon: { source: 'replay' } })
-    expect(names(unasked, 'some', set)).toEqual(['08-refuse-or-kill'])
+  test('only what depends on the kernel as unknown before the kernel is probed', () => {
+    expect(namesWith('unknown', notProbed)).toEqual(['08-refuse-or-kill'])
+    expect(namesWith('all', notProbed)).toHaveLength(material.exercises.length - 1)
+    const replaySettings = parseSettings({ tetragon: { source: 'replay' } })
+    expect(namesWith('some', notProbed, replaySettings)).toEqual(['08-refuse-or-kill'])
   })
 
-  test('settings that must be other', () => {
-    const fluent = parseSettings({ pipeline: { shipper: 'fluent-bit' } })
-    expect(names(live(), 'none', fluent)).toEqual(['13-nothing-is-lost', '16-a-second-copy'])
-    expect(names(unasked, 'none', fluent)).toEqual(['13-nothing-is-lost', '16-a-second-copy'])
-    const check = exercises(fluent, { kernel: live() } as Facts, lessons)
-    expect(check).toMatchObject({
-      level: 'warn',
-      next: './lab pulumi config set --path tetragon-lab:pipeline.shipper otel',
-    })
-    expect(check.found).toContain('13-nothing-is-lost not at all')
+  test('an exercise as impossible with a wrong setting, whatever the kernel', () => {
+    const needOtel = ['13-nothing-is-lost', '16-a-second-copy']
+    expect(namesWith('none', live(), fluentBit)).toEqual(needOtel)
+    expect(namesWith('none', notProbed, fluentBit)).toEqual(needOtel)
+  })
+})
+
+describe('the row of the doctor', () => {
+  const row = (kernel: Decision, of = settings): DoctorCheck => exerciseCheck(of, { kernel } as DoctorFacts, material)
+
+  test('counts the complete exercises and those that depend on an unknown kernel', () => {
+    expect(row(live())).toMatchObject({ level: 'ok', found: '4 of 4 can be completed here' })
+    expect(row(notProbed)).toMatchObject({ level: 'ok', found: expect.stringContaining('1 need a live kernel') })
   })
 
-  test('said in one row', () => {
-    const row = (kernel: Decision): DoctorCheck => exercises(settings, { kernel } as Facts, lessons)
-    const of = lessons.exercises.length
-    expect(row(live())).toMatchObject({ level: 'ok', found: `${of} of ${of} can be done here in full` })
-    expect(row(unasked)).toMatchObject({ level: 'ok', found: expect.stringContaining('1 take the live kernel') })
+  test('names the incomplete exercises and the reason', () => {
     expect(row(replay)).toMatchObject({
       level: 'warn',
-      found: expect.stringMatching(/08-refuse-or-kill 5 of 8 tasks: needs the live Tetragon/),
+      found: expect.stringMatching(/08-refuse-or-kill \(5 of 8 tasks\): needs (the )?live Tetragon/),
       next: './lab exercise list',
     })
   })
+
+  test('gives the command for a wrong setting', () => {
+    expect(row(live(), fluentBit)).toMatchObject({
+      level: 'warn',
+      found: expect.stringContaining('13-nothing-is-lost (0 of 1 tasks)'),
+      next: './lab pulumi config set --path tetragon-lab:pipeline.shipper otel',
+    })
+  })
 })
 
-test('what the lack of something costs, in tasks and policies; a twin in monitor mode does not count', () => {
-  expect(costOf([], lessons)).toBe('')
-  expect(costOf(['override'], lessons)).toBe('')
-  expect(costOf(['lsm'], lessons)).toBe('policy deny-shadow-lsm')
-  expect(costOf(['overrideSecurity'], lessons)).toBe(
+test('the impact of missing features lists tasks and policies, without policies in monitor mode', () => {
+  expect(missingFeatureImpact([], material)).toBe('')
+  expect(missingFeatureImpact(['override'], material)).toBe('')
+  expect(missingFeatureImpact(['lsm'], material)).toBe('policy deny-shadow-lsm')
+  expect(missingFeatureImpact(['overrideSecurity'], material)).toBe(
     '2 of 8 tasks of 08-refuse-or-kill, policies deny-shadow, deny-wget',
   )
-  expect(costOf(['kprobes'], lessons)).toBe('policies deny-shadow, deny-wget, kill-wget and 2 more')
-})
-
-describe('rows about the kernel', () => {
-  const rows = (kernelFound: Decision, set = settings): DoctorCheck[] =>
-    kernel(
-      set,
-      {
-        kernel: kernelFound,
-        engine: { product: 'Docker Engine', local: true, endpoint: '', wsl: false, system: 'Ubuntu' },
-      } as Facts,
-      lessons,
-    )
-  const byId = (found: DoctorCheck[]) => Object.fromEntries(found.map(check => [check.id, check]))
-
-  test('one that has everything', () => {
-    expect(rows(live()).map(({ id, level }) => [id, level])).toEqual([
-      ['kernel', 'ok'],
-      ['kernel-lockdown', 'ok'],
-      ['kernel-features', 'ok'],
-    ])
-  })
-
-  test('each thing that is missed is a row with what it costs and what mends it', () => {
-    const found = byId(rows(live({ lsm: false, overrideSecurity: false, override: false }, { lockdown: 'integrity' })))
-    expect(found['kernel-lsm']).toMatchObject({
-      level: 'warn',
-      found: 'BPF LSM (`bpf` in /sys/kernel/security/lsm), which costs policy deny-shadow-lsm',
-      next: expect.stringContaining('lsm=lockdown,yama,bpf'),
-    })
-    expect(found['kernel-overrideSecurity']).toMatchObject({
-      found: expect.stringContaining('which costs 2 of 8 tasks of 08-refuse-or-kill'),
-      next: 'sudo apt install linux-image-generic, then reboot into it',
-    })
-    // Nothing of the lab needs it, so it is no row of its own
-    expect(found).not.toHaveProperty('kernel-override')
-    expect(found['kernel-features']?.found).toBe(
-      'Sigkill, kprobe_multi, uprobes; not, and here nothing needs it: Override of system calls',
-    )
-    expect(found['kernel-lockdown']).toMatchObject({ level: 'ok', found: 'integrity, with which Tetragon runs' })
-  })
-
-  test('one that cannot run Tetragon at all: what that costs, and who makes a better one', () => {
-    const [only, ...rest] = rows(replay)
-    expect(rest).toEqual([])
-    expect(only).toMatchObject({
-      level: 'warn',
-      found: expect.stringMatching(
-        /; a recording is replayed in its place, which costs 3 of 8 tasks of 08-refuse-or-kill/,
-      ),
-      next: 'sudo apt install linux-image-generic, then reboot into it',
-    })
-  })
-
-  test('nothing about it where it is not asked for, or could not be asked', () => {
-    expect(rows(unasked)).toMatchObject([{ id: 'kernel', level: 'ok' }])
-    expect(rows(replay, parseSettings({ tetragon: { source: 'replay' } }))).toMatchObject([
-      { id: 'kernel', level: 'ok' },
-    ])
-  })
-
-  test('tracefs that is not mounted is no lack', () => {
-    expect(rows(live({}, { tracefs: 'unmounted' }))[0]).toMatchObject({
-      level: 'ok',
-      found: expect.stringContaining('tracefs is not mounted'),
-    })
-  })
+  expect(missingFeatureImpact(['kprobes'], material)).toBe('policies deny-shadow, deny-wget, kill-wget and 2 more')
 })

@@ -39,7 +39,7 @@ test('lowers lockdown to integrity', () =>
   expect(kernelFix('lockdown', recordedEngine('docker-engine-ubuntu'))).toMatch(/^sudo sed -i .*lockdown=integrity/))
 
 test('leaves a rootless engine for the default one', () =>
-  expect(kernelFix('root', recordedEngine('docker-engine-rootless'))).toBe(
+  expect(kernelFix('rootless', recordedEngine('docker-engine-rootless'))).toBe(
     'docker context use default; unset DOCKER_HOST',
   ))
 

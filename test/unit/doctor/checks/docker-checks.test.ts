@@ -1,21 +1,21 @@
 import { describe, expect, test } from 'vitest'
-import { docker, podman } from '../../../scripts/doctor/checks/engine.ts'
-import { resources } from '../../../scripts/doctor/checks/resources.ts'
-import type { DoctorCheck } from '../../../scripts/doctor/doctor-check.ts'
-import type { Facts } from '../../../scripts/doctor/facts/facts.ts'
-import type { EngineFacts } from '../../../scripts/engine/engine-facts.ts'
-import { fixFor } from '../../../scripts/engine/products.ts'
-import { readLock } from '../../../shared/lock.ts'
-import { recordedEngine } from '../support/docker-info.ts'
+import { dockerChecks, podmanCheck } from '../../../../scripts/doctor/checks/docker-checks.ts'
+import { resourceChecks } from '../../../../scripts/doctor/checks/resource-checks.ts'
+import type { DoctorCheck } from '../../../../scripts/doctor/doctor-check.ts'
+import type { DoctorFacts } from '../../../../scripts/doctor/facts/gather-facts.ts'
+import type { EngineFacts } from '../../../../scripts/engine/engine-facts.ts'
+import { fixFor } from '../../../../scripts/engine/products.ts'
+import { readLock } from '../../../../shared/lock.ts'
+import { recordedEngine } from '../../support/docker-info.ts'
 
 const lock = readLock('')
 
 /** Returns the facts that these checks read besides the engine. */
-const facts = (os = 'linux'): Facts => ({ os, images: [], running: false }) as unknown as Facts
+const facts = (os = 'linux'): DoctorFacts => ({ os, images: [], running: false }) as unknown as DoctorFacts
 
 const checksOf = (engine: EngineFacts, os?: string): DoctorCheck[] => [
-  ...docker(engine, facts(os)),
-  ...resources(engine, facts(os), lock),
+  ...dockerChecks(engine, facts(os)),
+  ...resourceChecks(engine, facts(os), lock),
 ]
 /** Returns the checks that did not pass, by id. */
 const problemsOf = (engine: EngineFacts, os?: string): Record<string, DoctorCheck> =>
@@ -89,7 +89,8 @@ describe('reports an engine that', () => {
 
 test('raises inotify limits with sysctl on this machine, and from a container in a VM', () => {
   const low = { ...facts(), inotify: { instances: 128, watches: 8192 } }
-  const next = (name: string) => resources(recordedEngine(name), low, lock).find(({ id }) => id === 'inotify')?.next
+  const next = (name: string) =>
+    resourceChecks(recordedEngine(name), low, lock).find(({ id }) => id === 'inotify')?.next
   expect(next('docker-engine-ubuntu')).toMatch(/^sudo sysctl fs\.inotify/)
   expect(next('docker-desktop-mac')).toMatch(
     /^docker run --rm --privileged --entrypoint sysctl docker\.io\/kindest\/node:\S+ -w fs\.inotify/,
@@ -97,7 +98,7 @@ test('raises inotify limits with sysctl on this machine, and from a container in
 })
 
 test('says that the lab ignores KIND_EXPERIMENTAL_PROVIDER', () => {
-  const checks = docker(recordedEngine('docker-engine-ubuntu'), { ...facts(), kindProvider: 'podman' })
+  const checks = dockerChecks(recordedEngine('docker-engine-ubuntu'), { ...facts(), kindProvider: 'podman' })
   expect(checks.find(({ id }) => id === 'kind-provider')).toMatchObject({
     level: 'ok',
     found: expect.stringContaining('KIND_EXPERIMENTAL_PROVIDER=podman'),
@@ -109,7 +110,7 @@ test.each([
   ['podman-as-docker-command', 'linux', /^install Docker Engine, which replaces podman-docker/],
   ['podman-machine-mac', 'darwin', /^brew install colima docker && colima start --cpu 4 --memory 8/],
 ])('names Podman and leads %s to Docker', (name, os, next) => {
-  const problem = podman(recordedEngine(name), facts(os))
+  const problem = podmanCheck(recordedEngine(name), facts(os))
   expect(problem.found).toMatch(/Podman 5\.4\.2/)
   expect(problem.next).toMatch(next)
 })

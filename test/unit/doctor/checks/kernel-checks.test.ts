@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import { kernelChecks } from '../../../../scripts/doctor/checks/kernel-checks.ts'
+import type { DoctorCheck } from '../../../../scripts/doctor/doctor-check.ts'
+import type { DoctorFacts } from '../../../../scripts/doctor/facts/gather-facts.ts'
+import type { Decision } from '../../../../scripts/kernel/decision.ts'
+import { parseSettings } from '../../../../shared/settings/parser.ts'
+import { live, material, notProbed, replay } from '../teaching-material.ts'
+
+const engine = { product: 'Docker Engine', local: true, endpoint: '', wsl: false, system: 'Ubuntu' }
+const checksFor = (kernel: Decision, settings = parseSettings({})): DoctorCheck[] =>
+  kernelChecks(settings, { kernel, engine } as DoctorFacts, material)
+
+test('finds no problem on a kernel with all features', () => {
+  expect(checksFor(live()).map(({ id, level }) => [id, level])).toEqual([
+    ['kernel', 'ok'],
+    ['kernel-lockdown', 'ok'],
+    ['kernel-features', 'ok'],
+  ])
+})
+
+test('warns of each missing feature that the lab uses, with its impact and fix', () => {
+  const kernel = live({ lsm: false, overrideSecurity: false, override: false }, { lockdown: 'integrity' })
+  const checks = Object.fromEntries(checksFor(kernel).map(check => [check.id, check]))
+  expect(checks['kernel-lsm']).toMatchObject({
+    level: 'warn',
+    found: 'The kernel lacks BPF LSM (`bpf` in /sys/kernel/security/lsm), which rules out policy deny-shadow-lsm',
+    next: expect.stringContaining('lsm=lockdown,yama,bpf'),
+  })
+  expect(checks['kernel-overrideSecurity']).toMatchObject({
+    found: expect.stringContaining('which rules out 2 of 8 tasks of 08-refuse-or-kill'),
+    next: 'sudo apt install linux-image-generic, then reboot into it',
+  })
+  // No exercise or policy needs it.
+  expect(checks).not.toHaveProperty('kernel-override')
+  expect(checks['kernel-features']?.found).toBe(
+    'signals from BPF, multi-kprobes, uprobes; missing, but not needed here: Override of system calls',
+  )
+  expect(checks['kernel-lockdown']).toMatchObject({ level: 'ok', found: 'integrity, which Tetragon supports' })
+})
+
+test('warns of a kernel that cannot run Tetragon, with everything that it rules out', () => {
+  const [check, ...others] = checksFor(replay)
+  expect(others).toEqual([])
+  expect(check).toMatchObject({
+    level: 'warn',
+    found: expect.stringMatching(/, so the lab replays a recording, which rules out 3 of 8 tasks of 08-refuse-or-kill/),
+    next: 'sudo apt install linux-image-generic, then reboot into it',
+  })
+})
+
+test('accepts any kernel that has not been probed or is not needed', () => {
+  expect(checksFor(notProbed)).toMatchObject([{ id: 'kernel', level: 'ok' }])
+  expect(checksFor(replay, parseSettings({ tetragon: { source: 'replay' } }))).toMatchObject([
+    { id: 'kernel', level: 'ok' },
+  ])
+})
+
+test('accepts tracefs that is not mounted', () => {
+  expect(checksFor(live({}, { tracefs: 'unmounted' }))[0]).toMatchObject({
+    level: 'ok',
+    found: expect.stringContaining('the agent mounts tracefs itself'),
+  })
+})
