@@ -1,26 +1,23 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { LabError } from '../../shared/lab-error.ts'
 import { projectDir } from '../../shared/paths.ts'
-import { parsePolicy } from '../../shared/policy-file.ts'
+import { parsePolicy, policyFolder, policyNames } from '../../shared/policy-file.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
 import type { Feature } from '../kernel/features.ts'
-import { severityTags } from './lint/words.ts'
+import { severityTags } from './lint/metadata-rules.ts'
 import type { PolicyKind } from './model/crd-schema.ts'
 import {
   enforces,
   enforcingActions,
   isMonitor,
+  kernelNeeds,
   monitorSuffix,
-  needsOf,
   readPolicyModel,
-  sections,
+  tagsOf,
 } from './model/policy-model.ts'
 
-/** Where the lab's policies are. */
-export const policyFolder = join(projectDir, 'policies')
-
-/** A policy of the lab: what it is for, from the comments at its top, and what it does, from what follows. */
+/** A policy of the lab: its purpose from the comments in its header, and its effect from the policy itself. */
 export interface CatalogEntry {
   name: string
   file: string
@@ -31,25 +28,25 @@ export interface CatalogEntry {
   needs: string
   /** A command that triggers it. */
   try: string
-  /** Loaded as it stands it kills or denies. */
+  /** Whether it kills or refuses when it is loaded as it is. */
   enforces: boolean
-  /** What it does besides reporting, as in Sigkill; in monitor mode what it would do. */
+  /** The enforcing actions, as in Sigkill. In monitor mode they only report. */
   actions: string[]
-  /** It reports what it would do, and does nothing. */
+  /** Whether it is in monitor mode. */
   monitor: boolean
-  /** The twin in monitor mode of one that enforces, and the other way round. */
+  /** The same policy in the other mode, monitor or enforce. */
   twin?: string
   severity?: string
-  /** Functions, LSM hooks or tracepoints that it watches. */
+  /** The functions, LSM hooks or tracepoints that it watches. */
   hooks: string[]
-  /** Features of the kernel that it cannot do without, as `lab doctor` names them. */
+  /** The kernel features that it needs, as `lab doctor` names them. */
   features: Feature[]
 }
 
-/** What a policy's file must say at its top, each as a comment that starts with the word. */
+/** The comments that every policy of the lab starts with, as in `# Shows: …`. */
 export const headerKeys = ['Shows', 'Costs', 'Needs', 'Try'] as const
 
-/** Reads the comments above a policy: `# Shows: ...`, gone on by lines that start with three spaces. */
+/** Reads the comments above a policy, as in `# Shows: …`. A line indented by three spaces continues the one before. */
 export function readHeader(text: string): Record<string, string> {
   const header: Record<string, string> = {}
   let key: string | undefined
@@ -65,12 +62,9 @@ export function readHeader(text: string): Record<string, string> {
   return header
 }
 
-/** All policies of a folder, by name. @throws LabError for a file in it that holds none. */
+/** Returns the policies in a folder, sorted by name. @throws LabError when a file is not a policy. */
 export const readCatalog = (folder = policyFolder): CatalogEntry[] => {
-  const names = readdirSync(folder)
-    .filter(file => file.endsWith('.yaml'))
-    .map(file => basename(file, '.yaml'))
-    .sort()
+  const names = policyNames(folder)
   return names.map(name => readEntry(join(folder, `${name}.yaml`), names))
 }
 
@@ -81,7 +75,6 @@ function readEntry(file: string, names: string[]): CatalogEntry {
   const header = readHeader(text)
   const name = policy.name ?? basename(file, '.yaml')
   const twin = name.endsWith(monitorSuffix) ? name.slice(0, -monitorSuffix.length) : `${name}${monitorSuffix}`
-  const tags = policy.hooks.flatMap(({ spec }) => (Array.isArray(spec.tags) ? spec.tags.map(String) : []))
   return {
     name,
     file: relative(projectDir, file),
@@ -95,37 +88,27 @@ function readEntry(file: string, names: string[]): CatalogEntry {
     actions: [...new Set(enforcingActions(policy).map(({ action }) => action))],
     monitor: isMonitor(policy),
     ...(names.includes(twin) && { twin }),
-    ...severityOf(tags),
-    hooks: [
-      ...new Set(
-        sections.flatMap(section => policy.hooks.filter(hook => hook.section === section)).map(hook => hook.name),
-      ),
-    ],
-    features: [...new Set(needsOf(policy).map(({ feature }) => feature))],
+    ...severityOf(policy.hooks.flatMap(tagsOf)),
+    hooks: [...new Set(policy.hooks.map(hook => hook.name))],
+    features: [...new Set(kernelNeeds(policy).map(({ feature }) => feature))],
   }
 }
 
-/** The gravest severity among tags. */
+/** Returns the highest severity among tags. */
 function severityOf(tags: string[]): { severity?: string } {
-  const gravest = severityTags.findLast(tag => tags.includes(tag))
-  return gravest ? { severity: gravest.slice('severity.'.length) } : {}
+  const highest = severityTags.findLast(tag => tags.includes(tag))
+  return highest ? { severity: highest.slice('severity.'.length) } : {}
 }
 
-/**
- * The file that is meant by a policy's name, or by a path.
- * @throws LabError when there is neither.
- */
+/** Returns the file of a policy that is given by its name or by its path. @throws LabError when neither exists. */
 export function policyFile(nameOrFile: string): string {
   const own = join(policyFolder, `${nameOrFile}.yaml`)
   if (/^[a-z0-9.-]+$/.test(nameOrFile) && existsSync(own)) return own
   if (existsSync(nameOrFile) && statSync(nameOrFile).isFile()) return nameOrFile
-  const near = nearest(
-    nameOrFile,
-    readdirSync(policyFolder).map(file => basename(file, '.yaml')),
-  )
+  const near = nearest(nameOrFile, policyNames())
   throw new LabError({
-    found: `no policy is called ${nameOrFile}, and there is no such file`,
-    expected: `a name of \`./lab policy list\`${near ? ` (the nearest is ${near})` : ''}, or a YAML file`,
+    found: `There is no policy and no file ${nameOrFile}`,
+    expected: `a name from \`./lab policy list\`${near ? ` (the nearest is ${near})` : ''}, or a YAML file`,
     next: './lab policy list',
     exitCode: 2,
   })

@@ -5,94 +5,99 @@ import { LabError } from '../../shared/lab-error.ts'
 import { readSource } from '../../shared/validation/yaml-source.ts'
 import { policyFile } from './catalog.ts'
 import type { Finding } from './lint/lint.ts'
-import { readSound } from './lint-files.ts'
+import { readLintedPolicy } from './lint-files.ts'
 
-const mark = '# Made by `lab policy bundle`.'
+/** The first line of a kustomization.yaml that the lab may overwrite. `bundle` is the command's earlier name. */
+const header = '# Made by `lab policy kustomize`.'
+const ownHeader = /^# Made by `lab policy (kustomize|bundle)`\./
+
+interface PolicyFile {
+  /** The path that the user gave. */
+  file: string
+  /** The file name in the kustomization. */
+  name: string
+  text: string
+}
 
 /**
- * Writes policies as a folder that `kubectl apply -k`, Argo CD and Flux take.
- * @param folder Made if it is not there.
+ * Writes policies as a kustomization, which `kubectl apply -k`, Argo CD and Flux accept.
+ * @param folder The function creates it, or overwrites an earlier kustomization of the lab.
  * @param policies Names of the lab's policies, or files.
- * @param options.namespace Put into policies that are for one namespace, in place of their own.
- * @param options.warn Told of the lint's warnings.
- * @returns the names of the files.
- * @throws LabError when a policy is not found or the lint finds an error in it, when two are one in the cluster or in the folder, or when the
- * folder holds something else.
+ * @param options.namespace Replaces the namespace of all TracingPolicyNamespaced.
+ * @param options.warn Called with each lint warning.
+ * @returns the paths of the files.
+ * @throws LabError when a policy does not exist or has a lint error, a file name or a policy occurs twice, or the folder has other files.
  */
-export function bundlePolicies(
+export function writeKustomization(
   folder: string,
   policies: string[],
   options: { namespace?: string; warn?: (finding: Finding) => void } = {},
 ): string[] {
-  const sound = [...new Set(policies.map(policyFile))].map(file => readSound(file, options.warn))
-  const files = sound.map(({ file, text }) => ({
-    file,
-    name: basename(file),
-    text: inNamespace(text, options.namespace),
-  }))
-  refuseTwice(files)
+  const files = [...new Set(policies.map(policyFile))]
+    .map(file => readLintedPolicy(file, options.warn))
+    .map(({ file, text }) => ({ file, name: basename(file), text: moveToNamespace(text, options.namespace) }))
+  refuseDuplicates(files)
   const index = join(folder, 'kustomization.yaml')
-  const taken = existsSync(folder) && readdirSync(folder).length > 0
-  if (taken && !(existsSync(index) && readFileSync(index, 'utf8').startsWith(mark)))
-    throw new LabError({
-      found: `${folder} holds files that are not a bundle`,
-      expected: 'an empty folder, or a bundle to write over',
-      next: `./lab policy bundle ${join(folder, 'policies')}`,
-    })
+  for (const file of earlierFiles(folder, index)) rmSync(join(folder, basename(file)), { force: true })
 
   mkdirSync(folder, { recursive: true })
-  const earlier = taken ? ((parse(readFileSync(index, 'utf8')) as { resources?: string[] }).resources ?? []) : []
-  for (const file of earlier) rmSync(join(folder, basename(file)), { force: true })
-  const resources = files.map(({ name }) => name).sort()
   for (const { name, text } of files) writeFileSync(join(folder, name), text)
+  const resources = files.map(({ name }) => name).sort()
   const kustomization = {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
-    // Argo CD checks objects against kinds that are known; Tetragon may be on its way in the same sync.
+    // Argo CD refuses objects of an unknown kind, but the same sync may install Tetragon.
     commonAnnotations: { 'argocd.argoproj.io/sync-options': 'SkipDryRunOnMissingResource=true' },
     resources,
   }
-  writeFileSync(index, `${mark} Tetragon and its CRDs must be in the cluster.\n${stringify(kustomization)}`)
+  writeFileSync(index, `${header} Tetragon and its CRDs must be in the cluster.\n${stringify(kustomization)}`)
   return ['kustomization.yaml', ...resources].map(file => join(folder, file))
 }
 
-/** Refuses what the folder, or kustomize, has room for only once. */
-function refuseTwice(files: { file: string; name: string; text: string }[]): void {
-  const seen = new Map<string, string>()
-  const once = (what: string, file: string): void => {
-    const other = seen.get(what)
-    if (other !== undefined)
-      throw new LabError({
-        found: `${other} and ${file} are both ${what}`,
-        expected: 'one of each in a bundle',
-        next: './lab policy bundle --help',
-      })
-    seen.set(what, file)
+/** Returns the policies of an earlier kustomization in the folder. @throws LabError when the folder has files that are not the lab's. */
+function earlierFiles(folder: string, index: string): string[] {
+  if (!existsSync(folder) || readdirSync(folder).length === 0) return []
+  const text = existsSync(index) ? readFileSync(index, 'utf8') : ''
+  if (!ownHeader.test(text))
+    throw new LabError({
+      found: `${folder} has files that \`lab policy kustomize\` did not write`,
+      expected: 'an empty folder, or one that it wrote',
+      next: `./lab policy kustomize ${join(folder, 'policies')}`,
+    })
+  return (parse(text) as { resources?: string[] }).resources ?? []
+}
+
+/** Refuses file names and policies that occur twice, because neither a folder nor kustomize can have two. */
+function refuseDuplicates(files: PolicyFile[]): void {
+  const fileOf = new Map<string, string>()
+  const refuseSecond = (claim: string, file: string): void => {
+    const first = fileOf.get(claim)
+    if (first !== undefined)
+      throw new LabError({ found: `${first} and ${file} ${claim}`, next: './lab policy kustomize --help' })
+    fileOf.set(claim, file)
   }
   for (const { file, name, text } of files) {
-    once(`called ${name}`, file)
+    refuseSecond(`are both called ${name}`, file)
     for (const { value } of readSource(text)) {
       const { kind, metadata } = value as { kind: string; metadata: { name: string; namespace?: string } }
-      once(
-        [`the ${kind} ${metadata.name}`, ...(metadata.namespace ? [`of ${metadata.namespace}`] : [])].join(' '),
-        file,
-      )
+      const where = metadata.namespace ? ` in ${metadata.namespace}` : ''
+      refuseSecond(`both contain the ${kind} ${metadata.name}${where}`, file)
     }
   }
 }
 
-/** Policies that are for one namespace, put into another; the rest of the text stays as it was written. */
-function inNamespace(text: string, namespace?: string): string {
+/** Sets the namespace of every TracingPolicyNamespaced and leaves the rest of the text as it is. */
+function moveToNamespace(text: string, namespace?: string): string {
   if (!namespace) return text
-  // From the end, so that what is put in moves no place that is still to come.
-  return parseAllDocuments(text).reduceRight((before, document) => {
-    if (document.get('kind') !== 'TracingPolicyNamespaced') return before
+  // From the last document to the first, so that an edit does not shift the offsets of the next one.
+  return parseAllDocuments(text).reduceRight((edited, document) => {
+    if (document.get('kind') !== 'TracingPolicyNamespaced') return edited
     const [from, to] = (document.getIn(['metadata', 'namespace'], true) as Scalar | undefined)?.range ?? []
-    if (from !== undefined) return before.slice(0, from) + namespace + before.slice(to)
+    if (from !== undefined) return edited.slice(0, from) + namespace + edited.slice(to)
     const metadata = document.get('metadata', true) as YAMLMap
-    const [first] = metadata.range!
-    if (metadata.flow) return `${before.slice(0, first)}{ namespace: ${namespace},${before.slice(first + 1)}`
-    const indent = ' '.repeat(first - (before.lastIndexOf('\n', first - 1) + 1))
-    return `${before.slice(0, first)}namespace: ${namespace}\n${indent}${before.slice(first)}`
+    const [start] = metadata.range!
+    if (metadata.flow) return `${edited.slice(0, start)}{ namespace: ${namespace},${edited.slice(start + 1)}`
+    const indent = ' '.repeat(start - (edited.lastIndexOf('\n', start - 1) + 1))
+    return `${edited.slice(0, start)}namespace: ${namespace}\n${indent}${edited.slice(start)}`
   }, text)
 }

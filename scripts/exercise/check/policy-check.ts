@@ -1,43 +1,43 @@
-import { BlockList, isIP } from 'node:net'
 import { readSource } from '../../../shared/validation/yaml-source.ts'
 import { lintPolicy } from '../../policy/lint/lint.ts'
+import { isSocket, isText } from '../../policy/model/argument-types.ts'
 import { type PolicyKind, policyKinds } from '../../policy/model/crd-schema.ts'
+import { appliesToPod } from '../../policy/model/label-selector.ts'
 import {
-  type Argument,
-  type ArgumentFilter,
-  enforces,
-  enforcingActions,
-  type Filter,
+  bareName,
   type Hook,
-  isMonitor,
+  isEnforcingName,
   type Policy,
+  policyMode,
   readPolicyModel,
   type Selector,
+  tagsOf,
 } from '../../policy/model/policy-model.ts'
-import { holds, inWords } from '../definition/condition.ts'
-import type { PodSample, PolicyCheck, Sample } from '../definition/schema.ts'
+import { passesArgumentFilter, passesTextFilter } from '../../policy/model/value-match.ts'
+import type { CallSample, PodSample, PolicyCheck } from '../definition/check-schema.ts'
+import { describeCondition, meets } from '../definition/condition.ts'
 
-// Policies by what they do. A check says what must be caught, spared and done, and any policy that does so is right, whatever hook order,
-// operator or name its author chose.
+// Checks a student's policy by its behaviour: which calls it matches, which it spares, and what it does. Any policy with the right
+// behaviour passes, whatever hook order, operator or name the student chose.
 
-/** A policy that might be the one. */
+/** A policy that may be the student's solution. */
 export interface Candidate {
-  /** What it is called, with where it is. */
+  /** Its name and where it is. */
   where: string
   policy: Policy
-  /** As YAML, for the lint. */
+  /** The YAML, for the lint. */
   text: string
 }
 
-/** Policies of a YAML text; what is no policy, or no YAML, is told as a problem. */
-export function candidatesOf(text: string, file: string): { candidates: Candidate[]; problems: string[] } {
+/** Reads the policies in a YAML text. Invalid YAML and other kinds of objects become problems. */
+export function parseCandidates(text: string, file: string): { candidates: Candidate[]; problems: string[] } {
   const candidates: Candidate[] = []
   const problems: string[] = []
   for (const { value, errors } of readSource(text)) {
     const kind = (value as { kind?: unknown } | undefined)?.kind
     if (errors[0]) problems.push(`${file}, line ${errors[0].line}: ${errors[0].message}`)
     else if (!policyKinds.includes(kind as PolicyKind))
-      problems.push(`${file}: ${kind === undefined ? 'no kind' : `a ${kind}`}`)
+      problems.push(kind === undefined ? `${file}: kind is missing` : `${file}: kind is ${kind}`)
     else {
       const policy = readPolicyModel(kind as PolicyKind, value)
       candidates.push({ where: `${policy.name ?? 'a policy without a name'} (${file})`, policy, text })
@@ -46,270 +46,187 @@ export function candidatesOf(text: string, file: string): { candidates: Candidat
   return { candidates, problems }
 }
 
-/** How much a policy looks like the one that was meant: by its name, its hook, its kind. */
-export const likeness = (check: PolicyCheck, { policy }: Candidate): number =>
-  Number(check.name !== undefined && holds(check.name, policy.name ?? '')) * 2 +
-  Number(policy.hooks.some(hook => list(check.hook).includes(bareName(hook)))) * 2 +
+/** Returns how similar a policy is to the expected one, by its name, hook and kind. */
+export const similarity = (check: PolicyCheck, { policy }: Candidate): number =>
+  Number(check.name !== undefined && meets(check.name, policy.name ?? '')) * 2 +
+  Number(policy.hooks.some(hook => asList(check.hook).includes(bareName(hook)))) * 2 +
   Number(check.kind === policy.kind)
 
-/** What a policy lacks, in words, the most telling first; empty when it is what the check asks for. */
-export function lacks(check: PolicyCheck, { policy, text }: Candidate, { deadEnd = false } = {}): string[] {
-  const missing: string[] = []
-  if (check.name !== undefined && !holds(check.name, policy.name ?? ''))
-    missing.push(`it is called ${policy.name}, not ${inWords(check.name)}`)
-  if (check.kind && check.kind !== policy.kind) missing.push(`it is a ${policy.kind}, not a ${check.kind}`)
-
-  const wanted = list(check.hook)
-  const hooks = policy.hooks.filter(hook => wanted.length === 0 || wanted.includes(bareName(hook)))
-  if (hooks.length === 0)
-    missing.push(
-      policy.hooks.length === 0
-        ? 'it has no hook'
-        : `it hooks ${policy.hooks.map(bareName).join(', ')}, not ${wanted.join(' or ')}`,
-    )
-  else missing.push(...fewest(hooks.map(hook => hookLacks(check, hook))))
-  missing.push(...tooMuch(check, policy))
-
-  if (check.mode && check.mode !== modeOf(policy)) missing.push(modeWords[modeOf(policy)])
-  for (const pod of check.reaches) if (!appliesTo(policy, pod)) missing.push(`it does not apply to ${podName(pod)}`)
-  for (const pod of check.leaves) if (appliesTo(policy, pod)) missing.push(`it applies to ${podName(pod)} too`)
-
-  const lint = check.lint ?? (deadEnd ? 'off' : 'errors')
-  if (lint !== 'off' || check.findings) {
-    const findings = lintPolicy(text, policy.name ?? 'policy')
-    for (const rule of check.findings ?? [])
-      if (!findings.some(finding => finding.rule === rule)) missing.push(`the lint does not find ${rule}`)
-    const bad = findings.find(({ level }) => level === 'error' || lint === 'clean')
-    if (lint !== 'off' && bad) missing.push(`line ${bad.line}: ${bad.message}; ${bad.fix}`)
-  }
-  return missing
+/** Returns how a policy differs from the check, the most important difference first. */
+export function findMismatches(check: PolicyCheck, { policy, text }: Candidate, { deadEnd = false } = {}): string[] {
+  return [
+    ...identityMismatches(check, policy),
+    ...hookMismatches(check, policy),
+    ...sparedMismatches(check, policy),
+    ...scopeMismatches(check, policy),
+    ...lintMismatches(check, policy, text, deadEnd),
+  ]
 }
 
-const list = <T>(value: T | T[] | undefined): T[] => (value === undefined ? [] : Array.isArray(value) ? value : [value])
-const fewest = (lists: string[][]): string[] => lists.toSorted((a, b) => a.length - b.length)[0] ?? []
+const asList = <T>(value: T | T[] | undefined): T[] =>
+  value === undefined ? [] : Array.isArray(value) ? value : [value]
 
-/** `sys_openat` for all that the agent takes for it. */
-const bareName = ({ name }: Hook): string => name.replace(/^__(x64|arm64)_(?=sys_)/, '')
+function identityMismatches({ name, kind }: PolicyCheck, policy: Policy): string[] {
+  const mismatches: string[] = []
+  if (name !== undefined && !meets(name, policy.name ?? ''))
+    mismatches.push(`it is called ${policy.name}, not ${describeCondition(name)}`)
+  if (kind && kind !== policy.kind) mismatches.push(`it is a ${policy.kind}, not a ${kind}`)
+  return mismatches
+}
 
-function hookLacks(check: PolicyCheck, hook: Hook): string[] {
-  const missing: string[] = []
-  for (const { index, type } of check.args)
-    if (
-      !hook.args.some(
-        each => (index === undefined || each.index === index) && (type === undefined || each.type === type),
-      )
+/** Returns the mismatches of the best hook among those that the check accepts. */
+function hookMismatches(check: PolicyCheck, policy: Policy): string[] {
+  if (policy.hooks.length === 0) return ['it has no hook']
+  const expected = asList(check.hook)
+  const hooks = policy.hooks.filter(hook => expected.length === 0 || expected.includes(bareName(hook)))
+  if (hooks.length === 0) return [`it hooks ${policy.hooks.map(bareName).join(', ')}, not ${expected.join(' or ')}`]
+  const mismatches = hooks.map(hook => [
+    ...argumentMismatches(check, hook),
+    ...matchMismatches(check, hook),
+    ...labelMismatches(check, hook),
+  ])
+  return mismatches.toSorted((a, b) => a.length - b.length)[0]!
+}
+
+function argumentMismatches({ args }: PolicyCheck, hook: Hook): string[] {
+  return args
+    .filter(
+      ({ index, type }) =>
+        !hook.args.some(
+          argument =>
+            (index === undefined || argument.index === index) && (type === undefined || argument.type === type),
+        ),
     )
-      missing.push(
-        `${bareName(hook)} reports no argument ${[index, type && `of type ${type}`].filter(part => part !== undefined).join(' ')}`,
-      )
+    .map(({ index, type }) => {
+      const argument = [index, type && `of type ${type}`].filter(part => part !== undefined).join(' ')
+      return `${bareName(hook)} does not read an argument ${argument}`
+    })
+}
 
-  const wanted = list(check.action)
-  for (const sample of list(check.catches)) {
-    const verdict = judge(hook, sample, 'any')
+function matchMismatches(check: PolicyCheck, hook: Hook): string[] {
+  const mismatches: string[] = []
+  const expected = asList(check.action)
+  for (const sample of asList(check.catches)) {
+    const verdict = evaluate(hook, sample, 'any')
     if (!verdict.matched)
-      missing.push(`it does not match ${argumentOf(sample)}${verdict.why ? `: ${verdict.why}` : ''}`)
-    else if (wanted.length > 0 && !wanted.some(action => verdict.actions.includes(action)))
-      missing.push(`at ${argumentOf(sample)} it does ${verdict.actions.join(', ')}, not ${wanted.join(' or ')}`)
+      mismatches.push(`it does not match ${argumentValue(sample)}${verdict.why ? `: ${verdict.why}` : ''}`)
+    else if (expected.length > 0 && !expected.some(action => verdict.actions.includes(action)))
+      mismatches.push(
+        `for ${argumentValue(sample)} its action is ${verdict.actions.join(', ')}, not ${expected.join(' or ')}`,
+      )
   }
-  if (!check.catches && wanted.length > 0) {
-    const done = hook.selectors.flatMap(actionsOf)
-    if (!wanted.some(action => done.includes(action)))
-      missing.push(`it does ${[...new Set(done.length > 0 ? done : ['Post'])].join(', ')}, not ${wanted.join(' or ')}`)
+  if (!check.catches && expected.length > 0) {
+    const actions = hook.selectors.length > 0 ? hook.selectors.flatMap(actionNames) : ['Post']
+    if (!expected.some(action => actions.includes(action)))
+      mismatches.push(`its action is ${[...new Set(actions)].join(', ')}, not ${expected.join(' or ')}`)
   }
-  if (check.message !== undefined && !holds(check.message, String(hook.spec.message ?? '')))
-    missing.push(hook.spec.message ? `its message is "${hook.spec.message}"` : 'it has no message')
-  const tags = (Array.isArray(hook.spec.tags) ? hook.spec.tags : []).map(String)
-  if (check.tag !== undefined && !tags.some(tag => holds(check.tag!, tag)))
-    missing.push(tags.length > 0 ? `its tags are ${tags.join(', ')}` : 'it has no tags')
-  return missing
+  return mismatches
 }
 
-/** What is to be spared and is not, by whichever hook: a second one does as much harm as the first. */
-function tooMuch(check: PolicyCheck, { hooks }: Policy): string[] {
-  const interfering = list(check.action).some(action => enforcing.has(action))
-  return list(check.spares).flatMap(sample => {
-    const hit = hooks
-      .filter(hook => sees(hook, argumentOf(sample)))
-      .map(hook => judge(hook, sample, 'some'))
+function labelMismatches({ message, tag }: PolicyCheck, hook: Hook): string[] {
+  const mismatches: string[] = []
+  if (message !== undefined && !meets(message, String(hook.spec.message ?? '')))
+    mismatches.push(hook.spec.message ? `its message is "${hook.spec.message}"` : 'it has no message')
+  const tags = tagsOf(hook)
+  if (tag !== undefined && !tags.some(each => meets(tag, each)))
+    mismatches.push(tags.length > 0 ? `its tags are ${tags.join(', ')}` : 'it has no tags')
+  return mismatches
+}
+
+/** Returns the calls that the policy should spare but matches with any of its hooks, whether the check names the hook or not. */
+function sparedMismatches(check: PolicyCheck, { hooks }: Policy): string[] {
+  const enforces = asList(check.action).some(isEnforcingName)
+  return asList(check.spares).flatMap(sample => {
+    const verdict = hooks
+      .filter(hook => canReceive(hook, argumentValue(sample)))
+      .map(hook => evaluate(hook, sample, 'some'))
       .find(({ matched, actions }) =>
-        interfering ? actions.some(action => enforcing.has(action)) : matched && !actions.includes('NoPost'),
+        enforces ? actions.some(isEnforcingName) : matched && !actions.includes('NoPost'),
       )
-    if (!hit) return []
-    return [
-      interfering
-        ? `at ${argumentOf(sample)} it does ${hit.actions.join(', ')}`
-        : `it matches ${argumentOf(sample)} too`,
-    ]
+    if (!verdict) return []
+    return enforces
+      ? [`for ${argumentValue(sample)} its action is ${verdict.actions.join(', ')}`]
+      : [`it also matches ${argumentValue(sample)}`]
   })
 }
 
-/** Whether a hook could be given such a value: a path, or the address of a socket. One that reports no argument is given anything. */
-function sees({ args }: Hook, value: string): boolean {
-  const socket = !value.includes('/') && /:\d+$/.test(value)
-  const types = args.map(({ type }) => type).filter(type => type !== undefined)
-  return types.length === 0 || types.some(type => (socket ? socketTypes : textTypes).has(type))
+/** Returns whether an argument of the hook can have a value: a path, or the address of a socket. A hook without arguments can have any. */
+function canReceive({ args }: Hook, value: string): boolean {
+  const isAddress = !value.includes('/') && /:\d+$/.test(value)
+  const typed = args.filter(({ type }) => type !== undefined)
+  return typed.length === 0 || typed.some(argument => (isAddress ? isSocket(argument) : isText(argument)))
 }
 
-const enforcing = new Set<string>(['Sigkill', 'Signal', 'Override', 'NotifyEnforcer'])
-
-/** What a policy is there for, by its actions and its mode. */
-export const modeOf = (policy: Policy): 'observe' | 'monitor' | 'enforce' =>
-  enforces(policy) ? 'enforce' : enforcingActions(policy).length > 0 && isMonitor(policy) ? 'monitor' : 'observe'
-
-const modeWords = {
-  observe: 'it only observes: no action of it interferes',
-  monitor: 'it is in monitor mode: it says what it would do, and does nothing',
+const modeDescriptions = {
+  observe: 'it only observes: it has no enforcing action',
+  monitor: 'it is in monitor mode: it reports its actions but does not perform them',
   enforce: 'it enforces',
 }
 
-// --- what a hook makes of something that happens
+function scopeMismatches({ mode, reaches, leaves }: PolicyCheck, policy: Policy): string[] {
+  const actual = policyMode(policy)
+  return [
+    ...(mode && mode !== actual ? [modeDescriptions[actual]] : []),
+    ...reaches.filter(pod => !appliesToPod(policy, pod)).map(pod => `it does not apply to ${podName(pod)}`),
+    ...leaves.filter(pod => appliesToPod(policy, pod)).map(pod => `it also applies to ${podName(pod)}`),
+  ]
+}
+
+function podName({ namespace, labels }: PodSample): string {
+  const name = Object.values(labels)[0]
+  return name ? `${name} in ${namespace}` : `pods in ${namespace}`
+}
+
+function lintMismatches(check: PolicyCheck, policy: Policy, text: string, deadEnd: boolean): string[] {
+  const level = check.lint ?? (deadEnd ? 'off' : 'errors')
+  if (level === 'off' && !check.findings) return []
+  const findings = lintPolicy(text, policy.name ?? 'policy')
+  const absent = (check.findings ?? []).filter(rule => !findings.some(finding => finding.rule === rule))
+  const refused = level === 'off' ? undefined : findings.find(finding => finding.level === 'error' || level === 'clean')
+  return [
+    ...absent.map(rule => `the lint does not report ${rule}`),
+    ...(refused ? [`line ${refused.line}: ${refused.message}. ${refused.fix}`] : []),
+  ]
+}
+
+// --- what a hook does with a call
 
 interface Verdict {
   matched: boolean
   actions: string[]
-  /** Why it did not match, where one filter is to blame. */
+  /** The filter that excluded the call, if there is only one selector. */
   why?: string
 }
 
-const argumentOf = (sample: Sample): string => (typeof sample === 'string' ? sample : sample.value)
+const argumentValue = (sample: CallSample): string => (typeof sample === 'string' ? sample : sample.value)
 
 /**
- * As the kernel does: the first selector whose filters all match decides; without selectors everything matches.
- * @param caller where the sample names no program: whether it must match whichever calls (`any`), or it is enough that it does for one (`some`).
+ * Evaluates a call as the kernel does: the first selector whose filters all match decides, and a hook without selectors matches every call.
+ * @param caller For a sample without a calling program: whether the hook must match `any` caller, or `some` caller is enough.
  */
-function judge(hook: Hook, sample: Sample, caller: 'any' | 'some'): Verdict {
+function evaluate(hook: Hook, sample: CallSample, caller: 'any' | 'some'): Verdict {
   if (hook.selectors.length === 0) return { matched: true, actions: ['Post'] }
   const reasons: string[] = []
   for (const selector of hook.selectors) {
-    const reason = mismatch(selector, sample, caller)
-    if (reason === undefined) return { matched: true, actions: actionsOf(selector) }
+    const reason = excludingFilter(selector, sample, caller)
+    if (reason === undefined) return { matched: true, actions: actionNames(selector) }
     reasons.push(reason)
   }
   return { matched: false, actions: [], why: reasons.length === 1 ? reasons[0] : undefined }
 }
 
-const actionsOf = (selector: Selector): string[] =>
-  selector.actions.length > 0 ? selector.actions.map(({ action }) => action) : ['Post']
+const actionNames = ({ actions }: Selector): string[] =>
+  actions.length > 0 ? actions.map(({ action }) => action) : ['Post']
 
-function mismatch(selector: Selector, sample: Sample, caller: 'any' | 'some'): string | undefined {
-  const value = argumentOf(sample)
-  for (const filter of selector.args) {
-    if (filter.list !== 'matchArgs') continue
-    if (filterMatches(filter, filter.argument, value) === false)
+/** Returns the first filter that a call does not pass. */
+function excludingFilter(selector: Selector, sample: CallSample, caller: 'any' | 'some'): string | undefined {
+  for (const filter of selector.args)
+    if (filter.list === 'matchArgs' && passesArgumentFilter(filter, argumentValue(sample)) === false)
       return `${filter.operator} ${filter.values.slice(0, 3).join(', ')}${filter.values.length > 3 ? ', …' : ''}`
-  }
   const binary = typeof sample === 'string' ? undefined : sample.binary
   for (const filter of selector.binaries) {
-    const matches = binary === undefined ? caller === 'some' : textMatches(filter, binary)
-    if (matches === false) return `matchBinaries ${filter.operator} ${filter.values.join(', ')}`
+    const passes = binary === undefined ? caller === 'some' : passesTextFilter(filter, binary)
+    if (passes === false) return `matchBinaries ${filter.operator} ${filter.values.join(', ')}`
   }
   return undefined
-}
-
-const socketTypes = new Set(['sock', 'sockaddr', 'skb'])
-const textTypes = new Set(['string', 'file', 'filename', 'path', 'dentry', 'linux_binprm', 'char_buf', 'kiocb'])
-
-/** Whether an argument's filter lets a value through; undefined where it asks for something that the value says nothing of. */
-function filterMatches(filter: ArgumentFilter, argument: Argument | undefined, value: string): boolean | undefined {
-  if (argument?.type !== undefined && socketTypes.has(argument.type)) return socketMatches(filter, value)
-  return argument?.type === undefined || textTypes.has(argument.type) ? textMatches(filter, value) : undefined
-}
-
-function textMatches({ operator, values }: Filter, value: string): boolean | undefined {
-  const some = (matches: (each: string) => boolean): boolean => values.some(matches)
-  switch (operator) {
-    case 'Equal':
-    case 'In':
-      return some(each => value === each)
-    case 'NotEqual':
-    case 'NotIn':
-      return !some(each => value === each)
-    case 'Prefix':
-      return some(each => value.startsWith(each))
-    case 'NotPrefix':
-      return !some(each => value.startsWith(each))
-    case 'Postfix':
-      return some(each => value.endsWith(each))
-    case 'NotPostfix':
-      return !some(each => value.endsWith(each))
-    case 'SubString':
-      return some(each => value.includes(each))
-    case 'SubStringIgnCase':
-      return some(each => value.toLowerCase().includes(each.toLowerCase()))
-    default:
-      return undefined
-  }
-}
-
-function socketMatches({ operator, values }: Filter, value: string): boolean | undefined {
-  const [, address = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(value) ?? []
-  switch (operator) {
-    case 'DAddr':
-      return inSubnets(address, values)
-    case 'NotDAddr':
-      return !inSubnets(address, values)
-    case 'DPort':
-      return values.some(each => inRange(port, each))
-    case 'NotDPort':
-      return !values.some(each => inRange(port, each))
-    default:
-      return undefined
-  }
-}
-
-function inSubnets(address: string, values: string[]): boolean {
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-  const subnets = new BlockList()
-  for (const value of values) {
-    const [net = '', bits] = value.split('/')
-    if (isIP(net) === 0 || (isIP(net) === 6) !== (family === 'ipv6')) continue
-    if (bits === undefined) subnets.addAddress(net, family)
-    else subnets.addSubnet(net, Number(bits), family)
-  }
-  return isIP(address) !== 0 && subnets.check(address, family)
-}
-
-function inRange(port: string, range: string): boolean {
-  const [from, to = from] = range.split(':').map(Number)
-  return Number(port) >= from! && Number(port) <= to!
-}
-
-// --- which pods
-
-const namespaceKey = 'k8s:io.kubernetes.pod.namespace'
-
-/** Whether a policy applies to a pod. A containerSelector is taken to choose one of its containers. */
-export function appliesTo(policy: Policy, { namespace, labels }: PodSample): boolean {
-  if (policy.kind === 'TracingPolicyNamespaced' && (policy.namespace ?? 'default') !== namespace) return false
-  const { podSelector, hostSelector } = policy.spec as { podSelector?: LabelSelector; hostSelector?: object }
-  if (podSelector === undefined) return hostSelector === undefined || policy.kind === 'TracingPolicyNamespaced'
-  const all: Record<string, string> = { ...labels, [namespaceKey]: namespace }
-  return (
-    Object.entries(podSelector.matchLabels ?? {}).every(([key, value]) => all[key] === value) &&
-    (podSelector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-      const value = all[key]
-      switch (operator) {
-        case 'In':
-          return value !== undefined && values.includes(value)
-        case 'NotIn':
-          return value === undefined || !values.includes(value)
-        case 'Exists':
-          return value !== undefined
-        case 'DoesNotExist':
-          return value === undefined
-        default:
-          return false
-      }
-    })
-  )
-}
-
-interface LabelSelector {
-  matchLabels?: Record<string, string>
-  matchExpressions?: { key: string; operator: string; values?: string[] }[]
-}
-
-function podName({ namespace, labels }: PodSample): string {
-  const name = Object.values(labels)[0]
-  return name ? `${name} in ${namespace}` : `pods of ${namespace}`
 }

@@ -4,9 +4,9 @@ import type { Policy } from '../model/policy-model.ts'
 
 export type Level = 'error' | 'warn'
 
-/** What is known about the kernel that a policy is for. What is left out is not checked. */
+/** The facts about the kernel that a policy is for. Checks that need a missing fact are skipped. */
 export interface Kernel extends Partial<Features> {
-  /** All function names of /proc/kallsyms. */
+  /** All function names in /proc/kallsyms. */
   symbols?: ReadonlySet<string>
 }
 
@@ -14,14 +14,16 @@ export interface LintOptions {
   kernel?: Kernel
 }
 
-/** Says that something is wrong at a place; the level is the rule's own unless given. */
+/** Adds a finding at a path of the document. The level defaults to that of the rule. */
 export type Report = (path: Path, message: string, fix: string, level?: Level) => void
 
-/** One thing that can be wrong with a policy. */
+/** One mistake that a policy can have. */
 export interface Rule {
   id: string
   level: Level
-  /** Why it matters: the same wherever it is found. */
+  /** Why the mistake matters. */
   why: string
   check(policy: Policy, report: Report, options: LintOptions): void
 }
+
+export const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { projectDir } from '../../../shared/paths.ts'
 
-/** The TracingPolicy schemas as the pinned Tetragon chart has them; see policies/schema/README.md. */
+/** The TracingPolicy schemas of the pinned Tetragon chart; see policies/schema/README.md. */
 export const schemaFile = join(projectDir, 'policies', 'schema', 'tracingpolicies.json')
 
-/** The two kinds of policy: for the whole cluster, and for one namespace. */
+/** The two kinds of policy: for the whole cluster and for one namespace. */
 export const policyKinds = ['TracingPolicy', 'TracingPolicyNamespaced'] as const
 export type PolicyKind = (typeof policyKinds)[number]
 
@@ -29,35 +29,39 @@ interface OpenApi {
 let vendored: VendoredSchemas | undefined
 const validators = new Map<PolicyKind, ValidateFunction>()
 
-/** Version of the Tetragon chart that the schemas were taken from. */
-export const schemaVersion = (): string => load().version
+/** Returns the version of the Tetragon chart that the schemas come from. */
+export const schemaVersion = (): string => vendoredSchemas().version
 
-function load(): VendoredSchemas {
+function vendoredSchemas(): VendoredSchemas {
   vendored ??= JSON.parse(readFileSync(schemaFile, 'utf8')) as VendoredSchemas
   return vendored
 }
 
 /**
- * What the API server, or a strict kubectl in its place, would say against a policy: wrong types and words, and unknown fields, which
- * a structural schema drops without a word.
+ * Returns the schema errors of a policy: wrong types, unknown values and unknown fields. The API server refuses the first two and
+ * silently drops unknown fields, unless kubectl validates them.
  */
 export function schemaErrors(kind: PolicyKind, value: unknown): ErrorObject[] {
   let validate = validators.get(kind)
   if (!validate) {
-    // The formats (int32, int64) say what a type already says; the x-kubernetes- words are for the API server.
+    // Formats (int32, int64) add nothing to the types, and the x-kubernetes- keywords are for the API server.
     validate = new Ajv({
       allErrors: true,
       verbose: true,
       useDefaults: true,
       strict: false,
       validateFormats: false,
-    }).compile(whole(kind))
+      // The code is used for a few policies only, and compiling it takes longer than running it.
+      code: { optimize: false },
+      meta: false,
+      validateSchema: false,
+    }).compile(objectSchema(kind))
     validators.set(kind, validate)
   }
-  return validate(withoutNulls(value, load().kinds[kind])) ? [] : (validate.errors ?? [])
+  return validate(withoutNulls(value, vendoredSchemas().kinds[kind])) ? [] : (validate.errors ?? [])
 }
 
-/** Fields of any object's metadata, which a custom resource's own schema leaves to Kubernetes. */
+/** The metadata of any object, which the schema of a custom resource leaves to Kubernetes. */
 const metadata: OpenApi = {
   type: 'object',
   additionalProperties: false,
@@ -72,13 +76,13 @@ const metadata: OpenApi = {
   },
 }
 
-/** The schema of a whole object. */
-function whole(kind: PolicyKind): OpenApi {
-  const schema = closed(load().kinds[kind])
+/** Returns the schema of a whole object, with its metadata. */
+function objectSchema(kind: PolicyKind): OpenApi {
+  const schema = closed(vendoredSchemas().kinds[kind])
   return { ...schema, properties: { ...schema.properties, metadata } }
 }
 
-/** The schema with every object closed: a structural schema names all fields there are. */
+/** Closes every object of a schema, because a structural schema names all allowed fields. */
 function closed(schema: OpenApi): OpenApi {
   const { properties, items, additionalProperties } = schema
   const copy = { ...schema }
@@ -90,7 +94,7 @@ function closed(schema: OpenApi): OpenApi {
   return copy
 }
 
-/** Without the known fields that are written and left empty, which the API server passes over. */
+/** Removes known fields without a value, which the API server ignores. */
 function withoutNulls(value: unknown, schema?: OpenApi): unknown {
   if (Array.isArray(value)) return value.map(child => withoutNulls(child, schema?.items))
   if (value === null || typeof value !== 'object') return value

@@ -1,36 +1,41 @@
+import { isMapping } from '../../../shared/validation/yaml-source.ts'
 import type { Policy } from './policy-model.ts'
 
-// Which pods and containers a policy chooses, as far as that can be said without asking a cluster.
+// Which pods and containers a policy selects, as far as that can be decided without a cluster.
 
-/** The label under which Tetragon knows a pod's namespace. */
+/** The label in which Tetragon keeps a pod's namespace. */
 export const namespaceKey = 'k8s:io.kubernetes.pod.namespace'
 
-/** A podSelector or containerSelector, what has the wrong type left out. */
+/** A podSelector or containerSelector without the values that have a wrong type. */
 export interface LabelSelector {
   matchLabels: Record<string, unknown>
   matchExpressions: { key: unknown; operator: unknown; values: unknown[] }[]
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  value !== null && typeof value === 'object' && !Array.isArray(value)
-
-/** A selector as it stands; undefined where there is none. */
-export function selectorOf(value: unknown): LabelSelector | undefined {
-  if (!isObject(value)) return undefined
+/** Reads a selector. Returns undefined where there is none, or an empty key. */
+export function readLabelSelector(value: unknown): LabelSelector | undefined {
+  if (!isMapping(value)) return undefined
   const { matchLabels, matchExpressions } = value
   return {
-    matchLabels: isObject(matchLabels) ? matchLabels : {},
+    matchLabels: isMapping(matchLabels) ? matchLabels : {},
     matchExpressions: (Array.isArray(matchExpressions) ? matchExpressions : [])
-      .filter(isObject)
+      .filter(isMapping)
       .map(({ key, operator, values }) => ({ key, operator, values: Array.isArray(values) ? values : [] })),
   }
 }
 
+/** Returns the three selectors of a policy that choose its workloads. */
+export const workloadSelectors = ({ spec }: Policy) => ({
+  podSelector: readLabelSelector(spec.podSelector),
+  containerSelector: readLabelSelector(spec.containerSelector),
+  hostSelector: readLabelSelector(spec.hostSelector),
+})
+
 export const isEmpty = ({ matchLabels, matchExpressions }: LabelSelector): boolean =>
   Object.keys(matchLabels).length === 0 && matchExpressions.length === 0
 
-/** Keys that a selector pins to values, with those values. That a label is there, or is not something, pins nothing. */
-export function pinned(selector?: LabelSelector): Map<string, Set<string>> {
+/** Returns the labels that a selector restricts to certain values. Exists, NotIn and the like restrict a label to none. */
+export function pinnedValues(selector?: LabelSelector): Map<string, Set<string>> {
   const pins = new Map<string, Set<string>>()
   const pin = (key: string, values: unknown[]): void => {
     const before = pins.get(key)
@@ -42,16 +47,46 @@ export function pinned(selector?: LabelSelector): Map<string, Set<string>> {
   return pins
 }
 
-/** Whether two policies can apply to the same container at all. */
-export function shareContainers(a: Policy, b: Policy): boolean {
+/** Returns whether a policy applies to a pod. A containerSelector is assumed to select one of the pod's containers. */
+export function appliesToPod(policy: Policy, pod: { namespace: string; labels: Record<string, string> }): boolean {
+  const namespaced = policy.kind === 'TracingPolicyNamespaced'
+  if (namespaced && (policy.namespace ?? 'default') !== pod.namespace) return false
+  const { podSelector, hostSelector } = workloadSelectors(policy)
+  if (!podSelector) return namespaced || !hostSelector
+  return matchesLabels(podSelector, { ...pod.labels, [namespaceKey]: pod.namespace })
+}
+
+function matchesLabels({ matchLabels, matchExpressions }: LabelSelector, labels: Record<string, string>): boolean {
   return (
-    canAgree(podPins(a), podPins(b)) &&
-    canAgree(pinned(selectorOf(a.spec.containerSelector)), pinned(selectorOf(b.spec.containerSelector)))
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, operator, values }) => {
+      const value = labels[String(key)]
+      switch (operator) {
+        case 'In':
+          return value !== undefined && values.includes(value)
+        case 'NotIn':
+          return value === undefined || !values.includes(value)
+        case 'Exists':
+          return value !== undefined
+        case 'DoesNotExist':
+          return value === undefined
+        default:
+          return false
+      }
+    })
   )
 }
 
-function podPins(policy: Policy): Map<string, Set<string>> {
-  const pins = pinned(selectorOf(policy.spec.podSelector))
+/** Returns whether two policies can apply to the same container. */
+export function canSelectSameContainer(a: Policy, b: Policy): boolean {
+  return (
+    canAgree(pinnedPodLabels(a), pinnedPodLabels(b)) &&
+    canAgree(pinnedValues(workloadSelectors(a).containerSelector), pinnedValues(workloadSelectors(b).containerSelector))
+  )
+}
+
+function pinnedPodLabels(policy: Policy): Map<string, Set<string>> {
+  const pins = pinnedValues(workloadSelectors(policy).podSelector)
   if (policy.kind === 'TracingPolicyNamespaced' && policy.namespace) pins.set(namespaceKey, new Set([policy.namespace]))
   return pins
 }

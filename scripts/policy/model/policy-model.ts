@@ -1,13 +1,14 @@
-import type { Path } from '../../../shared/validation/yaml-source.ts'
+import { isMapping, type Path } from '../../../shared/validation/yaml-source.ts'
 import type { Feature } from '../../kernel/features.ts'
 import type { PolicyKind } from './crd-schema.ts'
+import { isSyscallName, withoutArchPrefix } from './kernel-names.ts'
 
-// A TracingPolicy as the lint and the catalog look at it: the hooks with their arguments, selectors and actions, each with its
-// place in the document. Built from anything, sound or not: what has the wrong type is left out, for the schema to complain about.
+// A TracingPolicy for the lint, the catalog and the exercises: its hooks with their arguments, selectors and actions, each with its path
+// in the document. It can be built from any input. Values of the wrong type are left out, because the schema check reports them.
 
 type Dict = Record<string, unknown>
 
-/** Parts of a spec that hold hooks. */
+/** The keys of a spec that hold hooks. */
 export const sections = ['kprobes', 'tracepoints', 'lsmhooks', 'uprobes', 'usdts', 'fentries'] as const
 export type Section = (typeof sections)[number]
 
@@ -26,13 +27,13 @@ export interface Option {
   value: string
 }
 
-/** One place in the kernel (or a program) that a policy attaches to. */
+/** One place in the kernel, or in a program, that a policy attaches to. */
 export interface Hook {
   section: Section
   path: Path
   /** Function, tracepoint (`subsystem/event`), LSM hook or program. */
   name: string
-  /** As it stands in the file: undefined counts as true with kprobes. */
+  /** As in the file. The agent takes a missing value as true for kprobes. */
   syscall?: boolean
   spec: Dict
   args: Argument[]
@@ -64,7 +65,7 @@ export interface Filter {
 
 export interface ArgumentFilter extends Filter {
   list: 'matchArgs' | 'matchData' | 'matchReturnArgs'
-  /** The argument that is compared, when there is one. */
+  /** The argument that is compared. Undefined when the hook does not define it. */
   argument?: Argument
 }
 
@@ -72,22 +73,22 @@ export interface Action {
   path: Path
   action: string
   spec: Dict
-  /** Whether it stands in matchReturnActions. */
+  /** Whether it is in matchReturnActions. */
   onReturn: boolean
 }
 
-/** What a policy's document says, as far as it can be made out. */
+/** Builds the model from a parsed document. */
 export function readPolicyModel(kind: PolicyKind, value: unknown): Policy {
-  const document = dict(value)
-  const metadata = dict(document.metadata)
-  const spec = dict(document.spec)
+  const document = asObject(value)
+  const metadata = asObject(document.metadata)
+  const spec = asObject(document.spec)
   return {
     kind,
-    name: text(metadata.name),
-    namespace: text(metadata.namespace),
+    name: asText(metadata.name),
+    namespace: asText(metadata.namespace),
     spec,
-    hooks: sections.flatMap(section => items(spec[section], ['spec', section]).map(item => hook(section, item))),
-    options: items(spec.options, ['spec', 'options']).map(({ path, spec: option }) => ({
+    hooks: sections.flatMap(section => itemsOf(spec[section], ['spec', section]).map(item => readHook(section, item))),
+    options: itemsOf(spec.options, ['spec', 'options']).map(({ path, spec: option }) => ({
       path,
       name: String(option.name ?? ''),
       value: String(option.value ?? ''),
@@ -95,14 +96,16 @@ export function readPolicyModel(kind: PolicyKind, value: unknown): Policy {
   }
 }
 
-function hook(section: Section, { path, spec }: Item): Hook {
-  const args = items(spec.args, [...path, 'args']).map(argument)
-  const data = items(spec.data, [...path, 'data']).map(argument)
-  const returned = spec.returnArg ? [argument({ path: [...path, 'returnArg'], spec: dict(spec.returnArg) })] : []
+function readHook(section: Section, { path, spec }: Item): Hook {
+  const args = itemsOf(spec.args, [...path, 'args']).map(readArgument)
+  const data = itemsOf(spec.data, [...path, 'data']).map(readArgument)
+  const returned = spec.returnArg
+    ? [readArgument({ path: [...path, 'returnArg'], spec: asObject(spec.returnArg) })]
+    : []
   const name =
     section === 'tracepoints'
-      ? `${text(spec.subsystem) ?? ''}/${text(spec.event) ?? ''}`
-      : (text(spec.call) ?? text(spec.hook) ?? text(spec.path) ?? '')
+      ? `${asText(spec.subsystem) ?? ''}/${asText(spec.event) ?? ''}`
+      : (asText(spec.call) ?? asText(spec.hook) ?? asText(spec.path) ?? '')
   return {
     section,
     path,
@@ -110,43 +113,45 @@ function hook(section: Section, { path, spec }: Item): Hook {
     ...(typeof spec.syscall === 'boolean' && { syscall: spec.syscall }),
     spec,
     args,
-    selectors: items(spec.selectors, [...path, 'selectors']).map(item =>
-      // With tracepoints an index that is no field's counts positions in the file.
-      selector(item, args, data, returned, section === 'tracepoints'),
+    selectors: itemsOf(spec.selectors, [...path, 'selectors']).map(item =>
+      readSelector(item, { args, data, returned, section }),
     ),
   }
 }
 
-function argument({ path, spec }: Item): Argument {
-  return { path, index: Number(spec.index ?? 0), type: text(spec.type), resolve: text(spec.resolve) || undefined }
+function readArgument({ path, spec }: Item): Argument {
+  return { path, index: Number(spec.index ?? 0), type: asText(spec.type), resolve: asText(spec.resolve) || undefined }
 }
 
-function selector(
-  { path, spec }: Item,
-  args: Argument[],
-  data: Argument[],
-  returned: Argument[],
-  positional: boolean,
-): Selector {
+interface HookArguments {
+  args: Argument[]
+  data: Argument[]
+  returned: Argument[]
+  section: Section
+}
+
+function readSelector({ path, spec }: Item, { args, data, returned, section }: HookArguments): Selector {
   const filters = (list: ArgumentFilter['list'], find: (filter: Dict) => Argument | undefined): ArgumentFilter[] =>
-    items(spec[list], [...path, list]).map(item => ({ ...filter(item), list, argument: find(item.spec) }))
+    itemsOf(spec[list], [...path, list]).map(item => ({ ...readFilter(item), list, argument: find(item.spec) }))
   const actions = (list: string, onReturn: boolean): Action[] =>
-    items(spec[list], [...path, list]).map(item => ({
+    itemsOf(spec[list], [...path, list]).map(item => ({
       path: item.path,
       action: String(item.spec.action ?? ''),
       spec: item.spec,
       onReturn,
     }))
-  const binaries = (list: string): Filter[] => items(spec[list], [...path, list]).map(filter)
+  const binaries = (list: string): Filter[] => itemsOf(spec[list], [...path, list]).map(readFilter)
   return {
     path,
     spec,
     args: [
-      // As the agent looks it up: `args` counts positions in the file, `index` those of the function's parameters.
+      // The agent reads `args` as positions in the file, and `index` as the position of the function's parameter. For tracepoints it
+      // falls back to positions when no argument has the index.
       ...filters('matchArgs', ({ args: positions, index = 0 }) =>
         Array.isArray(positions) && positions.length > 0
           ? args[positions[0] as number]
-          : (args.find(argument => argument.index === index) ?? (positional ? args[index as number] : undefined)),
+          : (args.find(argument => argument.index === index) ??
+            (section === 'tracepoints' ? args[index as number] : undefined)),
       ),
       ...filters('matchData', ({ args: positions, index = 0 }) =>
         Array.isArray(positions) && positions.length > 0 ? data[positions[0] as number] : data[index as number],
@@ -159,7 +164,7 @@ function selector(
   }
 }
 
-function filter({ path, spec }: Item): Filter {
+function readFilter({ path, spec }: Item): Filter {
   const values = Array.isArray(spec.values) ? spec.values.map(String) : []
   return { path, operator: String(spec.operator ?? ''), values, spec }
 }
@@ -169,29 +174,73 @@ interface Item {
   spec: Dict
 }
 
-/** The objects of a list with their places; whatever else is in it is left out. */
-export function items(value: unknown, path: Path): Item[] {
+/** Returns the objects of a list with their paths. Anything else in the list is left out. */
+export function itemsOf(value: unknown, path: Path): Item[] {
   if (!Array.isArray(value)) return []
-  return value.flatMap((spec, index) => (isDict(spec) ? [{ path: [...path, index], spec }] : []))
+  return value.flatMap((spec, index) => (isMapping(spec) ? [{ path: [...path, index], spec }] : []))
 }
 
-const isDict = (value: unknown): value is Dict => value !== null && typeof value === 'object' && !Array.isArray(value)
-const dict = (value: unknown): Dict => (isDict(value) ? value : {})
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+const asObject = (value: unknown): Dict => (isMapping(value) ? value : {})
+const asText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
-/** What is appended to a policy's name for its twin in monitor mode; the pipeline tells by it that nothing was stopped. */
+// --- walking the model
+
+export const selectorsOf = (policy: Policy): { hook: Hook; selector: Selector }[] =>
+  policy.hooks.flatMap(hook => hook.selectors.map(selector => ({ hook, selector })))
+
+export const actionsOf = (policy: Policy): { hook: Hook; selector: Selector; action: Action }[] =>
+  selectorsOf(policy).flatMap(({ hook, selector }) => selector.actions.map(action => ({ hook, selector, action })))
+
+/** Returns all comparisons of arguments in a policy. */
+export const argumentFiltersOf = (policy: Policy): { hook: Hook; selector: Selector; filter: ArgumentFilter }[] =>
+  selectorsOf(policy).flatMap(({ hook, selector }) => selector.args.map(filter => ({ hook, selector, filter })))
+
+/** Returns a hook's name as the agent reports it, without the architecture's prefix. */
+export const bareName = ({ name }: Hook): string => withoutArchPrefix(name)
+
+/** Returns the tags of a hook. */
+export const tagsOf = ({ spec }: Hook): string[] => (Array.isArray(spec.tags) ? spec.tags.map(String) : [])
+
+// --- enforcement
+
+/** The suffix of a policy's twin in monitor mode. The pipeline uses it to tell a reported refusal from a real one. */
 export const monitorSuffix = '-monitor'
 
-const enforcing = new Set(['Sigkill', 'Signal', 'Override', 'NotifyEnforcer'])
+const enforcingNames = new Set(['Sigkill', 'Signal', 'Override', 'NotifyEnforcer'])
 
-/** Whether an action interferes with the process rather than reporting it. */
-export const isEnforcing = (action: Action): boolean => enforcing.has(action.action)
+/** Returns whether an action, given by its name, kills the process or refuses the call rather than reporting it. */
+export const isEnforcingName = (action: string): boolean => enforcingNames.has(action)
 
-/** The actions of a policy that interfere, whatever its mode. */
+/** Returns whether an action kills the process or refuses the call rather than reporting it. */
+export const isEnforcing = ({ action }: Action): boolean => isEnforcingName(action)
+
+/** Returns the enforcing actions of a policy, whatever its mode. */
 export const enforcingActions = (policy: Policy): Action[] =>
-  policy.hooks.flatMap(hook => hook.selectors.flatMap(selector => selector.actions.filter(isEnforcing)))
+  actionsOf(policy).flatMap(({ action }) => (isEnforcing(action) ? [action] : []))
 
-/** Parts of a selector that leave something out. */
+/** Returns whether a policy is in monitor mode, in which its enforcing actions only report. The last of duplicate options counts. */
+export const isMonitor = (policy: Policy): boolean =>
+  policy.options.findLast(({ name }) => name === 'policy-mode')?.value === 'monitor'
+
+/** Returns whether a policy kills or refuses when it is loaded as it is. */
+export const enforces = (policy: Policy): boolean => policyMode(policy) === 'enforce'
+
+/** Returns what a policy does when it is loaded as it is: `monitor` only for one that has enforcing actions. */
+export function policyMode(policy: Policy): 'observe' | 'monitor' | 'enforce' {
+  if (enforcingActions(policy).length === 0) return 'observe'
+  return isMonitor(policy) ? 'monitor' : 'enforce'
+}
+
+// --- options
+
+/** Returns whether the agent reads an option's value as true, as Go's strconv.ParseBool does. */
+export const isTrueValue = (value: string): boolean => ['1', 't', 'T', 'TRUE', 'true', 'True'].includes(value)
+
+export const isKprobeMultiDisabled = ({ options }: Policy): boolean =>
+  options.some(({ name, value }) => name === 'disable-kprobe-multi' && isTrueValue(value))
+
+// --- filters
+
 const filterKeys = [
   'matchArgs',
   'matchData',
@@ -206,46 +255,48 @@ const filterKeys = [
   'macros',
 ]
 
-/** Whether a selector leaves anything out. */
+/** Returns whether a selector has any filter. */
 export const isFiltered = ({ spec }: Selector): boolean =>
   filterKeys.some(key => Array.isArray(spec[key]) && spec[key].length > 0)
 
-/** Whether a policy is loaded in monitor mode: it reports what it would have done, and does nothing. Of an option given twice the last counts. */
-export const isMonitor = (policy: Policy): boolean =>
-  policy.options.findLast(({ name }) => name === 'policy-mode')?.value === 'monitor'
+// --- kernel features
 
-/** Whether a policy, loaded as it stands, kills or denies. */
-export const enforces = (policy: Policy): boolean => enforcingActions(policy).length > 0 && !isMonitor(policy)
-
-/** Something that a policy needs of the kernel, and the place that needs it. */
-export interface Need {
+/** A kernel feature that a policy needs, and the part of the policy that needs it. */
+export interface KernelNeed {
   feature: Feature
   path: Path
   /** As in "Override on security_file_open". */
   what: string
 }
 
-/** What a policy, in whatever mode, needs of the kernel. */
-export function needsOf(policy: Policy): Need[] {
-  return policy.hooks.flatMap(hook => {
-    const kprobe = hook.section === 'kprobes'
-    const needs: Need[] = kprobe ? [{ feature: 'kprobes', path: hook.path, what: `a kprobe on ${hook.name}` }] : []
-    if (hook.section === 'uprobes' || hook.section === 'usdts')
-      needs.push({ feature: 'uprobes', path: hook.path, what: `a probe in ${hook.name}` })
-    if (hook.section === 'lsmhooks')
-      needs.push({ feature: 'lsm', path: [...hook.path, 'hook'], what: `the LSM hook ${hook.name}` })
-    for (const { action, path } of hook.selectors.flatMap(selector => selector.actions)) {
-      const need = (feature: Feature): number =>
-        needs.push({ feature, path: [...path, 'action'], what: `${action} on ${hook.name}` })
-      if (action === 'Sigkill' || action === 'Signal') need('sigkill')
-      if (action === 'Override' && kprobe) {
-        if (hook.name.startsWith('security_')) need('overrideSecurity')
-        else if (isSyscallName(hook.name)) need('override')
-      }
-    }
-    return needs
-  })
+/** Returns the kernel features that a policy needs, whatever its mode. */
+export function kernelNeeds(policy: Policy): KernelNeed[] {
+  return policy.hooks.flatMap(hook => [
+    ...hookNeeds(hook),
+    ...hook.selectors.flatMap(selector => selector.actions.flatMap(action => actionNeeds(hook, action))),
+  ])
 }
 
-/** Whether a function is a system call by its name, with or without what an architecture puts in front. */
-export const isSyscallName = (name: string): boolean => /^(__x64_|__arm64_)?sys_/.test(name)
+function hookNeeds({ section, name, path }: Hook): KernelNeed[] {
+  switch (section) {
+    case 'kprobes':
+      return [{ feature: 'kprobes', path, what: `a kprobe on ${name}` }]
+    case 'uprobes':
+    case 'usdts':
+      return [{ feature: 'uprobes', path, what: `a probe in ${name}` }]
+    case 'lsmhooks':
+      return [{ feature: 'lsm', path: [...path, 'hook'], what: `the LSM hook ${name}` }]
+    default:
+      return []
+  }
+}
+
+function actionNeeds({ section, name }: Hook, { action, path }: Action): KernelNeed[] {
+  const need = (feature: Feature): KernelNeed[] => [
+    { feature, path: [...path, 'action'], what: `${action} on ${name}` },
+  ]
+  if (action === 'Sigkill' || action === 'Signal') return need('sigkill')
+  if (action !== 'Override' || section !== 'kprobes') return []
+  if (name.startsWith('security_')) return need('overrideSecurity')
+  return isSyscallName(name) ? need('override') : []
+}

@@ -1,22 +1,33 @@
-import type { Argument, Filter, Selector } from './policy-model.ts'
+import { BlockList, isIP } from 'node:net'
+import { isSocket, isText } from './argument-types.ts'
+import type { Argument, ArgumentFilter, Filter, Selector } from './policy-model.ts'
 
-// What a filter lets through, where text, paths and binaries are compared.
+// Which values pass a filter, for text, paths, binaries and socket addresses.
 
-/** Operators that say what a text has to be; all others say what it must not be, or compare numbers and addresses. */
-const positive = new Set(['Equal', 'In', 'Prefix', 'Postfix', 'SubString', 'SubStringIgnCase'])
+/** The operators that say which text matches. The others exclude texts, or compare numbers and addresses. */
+const positiveTextOperators = new Set(['Equal', 'In', 'Prefix', 'Postfix', 'SubString', 'SubStringIgnCase'])
 
-/** Whether a filter says what a value has to be, and not only what it must not be. */
-export const isPositive = ({ operator }: Filter): boolean => positive.has(operator)
+/** Returns whether a filter says which texts match, rather than which do not. */
+export const isPositive = ({ operator }: Filter): boolean => positiveTextOperators.has(operator)
 
-/** Whether a filter lets a text through; undefined where it compares something else. */
-export function letsThrough({ operator, values }: Filter, text: string): boolean | undefined {
-  const plain = operator.replace(/^Not/, '')
-  const matches = values.some(value => matchesOne(plain, value, text))
-  if (!positive.has(plain)) return undefined
+/**
+ * Returns whether a value passes an argument's filter: a path or text, or `ADDRESS:PORT` for a socket.
+ * @returns undefined when the filter compares something that the value does not tell.
+ */
+export function passesArgumentFilter(filter: ArgumentFilter, value: string): boolean | undefined {
+  if (isSocket(filter.argument)) return passesSocketFilter(filter, value)
+  return filter.argument?.type === undefined || isText(filter.argument) ? passesTextFilter(filter, value) : undefined
+}
+
+/** Returns whether a text passes a filter; undefined when the filter does not compare text. */
+export function passesTextFilter({ operator, values }: Filter, text: string): boolean | undefined {
+  const positive = operator.replace(/^Not/, '')
+  if (!positiveTextOperators.has(positive)) return undefined
+  const matches = values.some(value => matchesText(positive, value, text))
   return operator.startsWith('Not') ? !matches : matches
 }
 
-function matchesOne(operator: string, value: string, text: string): boolean {
+function matchesText(operator: string, value: string, text: string): boolean {
   switch (operator) {
     case 'Prefix':
       return text.startsWith(value)
@@ -31,28 +42,64 @@ function matchesOne(operator: string, value: string, text: string): boolean {
   }
 }
 
-/** Whether some call can pass both of two selectors. Where that cannot be told it is taken to. */
-export const meet = (a: Selector, b: Selector): boolean =>
+function passesSocketFilter({ operator, values }: Filter, value: string): boolean | undefined {
+  const [, address = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(value) ?? []
+  switch (operator) {
+    case 'DAddr':
+      return isInSubnets(address, values)
+    case 'NotDAddr':
+      return !isInSubnets(address, values)
+    case 'DPort':
+      return values.some(range => isInRange(port, range))
+    case 'NotDPort':
+      return !values.some(range => isInRange(port, range))
+    default:
+      return undefined
+  }
+}
+
+function isInSubnets(address: string, values: string[]): boolean {
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+  const subnets = new BlockList()
+  for (const value of values) {
+    const [net = '', bits] = value.split('/')
+    if (isIP(net) === 0 || (isIP(net) === 6) !== (family === 'ipv6')) continue
+    if (bits === undefined) subnets.addAddress(net, family)
+    else subnets.addSubnet(net, Number(bits), family)
+  }
+  return isIP(address) !== 0 && subnets.check(address, family)
+}
+
+function isInRange(port: string, range: string): boolean {
+  const [from, to = from] = range.split(':').map(Number)
+  return Number(port) >= from! && Number(port) <= to!
+}
+
+// --- overlap of two selectors
+
+/** Returns whether one call can match both selectors. Returns true when that cannot be decided. */
+export const canMatchSameCall = (a: Selector, b: Selector): boolean =>
   pairs(a.args, b.args).every(
-    ([one, other]) => !sameArgument(one.argument, other.argument) || someValueFits(one, other),
+    ([one, other]) => !isSameArgument(one.argument, other.argument) || haveCommonValue(one, other),
   ) &&
-  pairs(a.binaries, b.binaries).every(([one, other]) => followed(one) || followed(other) || someValueFits(one, other))
+  pairs(a.binaries, b.binaries).every(
+    ([one, other]) => followsChildren(one) || followsChildren(other) || haveCommonValue(one, other),
+  )
 
-const sameArgument = (a?: Argument, b?: Argument): boolean => a?.index === b?.index && a?.resolve === b?.resolve
+const isSameArgument = (a?: Argument, b?: Argument): boolean => a?.index === b?.index && a?.resolve === b?.resolve
 
-const followed = ({ spec }: Filter): boolean => spec.followChildren === true
+const followsChildren = ({ spec }: Filter): boolean => spec.followChildren === true
 
 const pairs = <T>(a: T[], b: T[]): [T, T][] => a.flatMap(one => b.map((other): [T, T] => [one, other]))
 
-/** Whether some value passes both filters. */
-function someValueFits(a: Filter, b: Filter): boolean {
+function haveCommonValue(a: Filter, b: Filter): boolean {
   if (!isPositive(a))
-    return isPositive(b) && isExact(b) ? b.values.some(value => letsThrough(a, value) !== false) : true
-  if (!isPositive(b)) return someValueFits(b, a)
+    return isPositive(b) && isExact(b) ? b.values.some(value => passesTextFilter(a, value) !== false) : true
+  if (!isPositive(b)) return haveCommonValue(b, a)
   return pairs(a.values, b.values).some(([one, other]) => {
-    if (isExact(a)) return letsThrough({ ...b, values: [other] }, one)
-    if (isExact(b)) return letsThrough({ ...a, values: [one] }, other)
-    // A beginning and an end can always belong to one text; two beginnings only where one goes on from the other, and so with ends.
+    if (isExact(a)) return passesTextFilter({ ...b, values: [other] }, one)
+    if (isExact(b)) return passesTextFilter({ ...a, values: [one] }, other)
+    // Some text always has a given prefix and a given postfix. Two prefixes fit only if one starts with the other; postfixes likewise.
     if (a.operator !== b.operator || a.operator.startsWith('Sub')) return true
     return a.operator === 'Prefix'
       ? one.startsWith(other) || other.startsWith(one)

@@ -1,4 +1,4 @@
-// Takes the TracingPolicy schemas out of a Tetragon chart, into policies/schema/. Run it by hand when the chart's pin moves:
+// Copies the TracingPolicy schemas from a Tetragon chart to policies/schema/. Run it by hand when the pinned chart changes:
 //   node scripts/policy/model/vendor-schema.ts .lab/charts/tetragon-1.7.0.tgz
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,14 +29,14 @@ try {
   }
   writeFileSync(
     schemaFile,
-    `${JSON.stringify({ source: `cilium/tetragon chart ${version}`, version, kinds }, terse)}\n`,
+    `${JSON.stringify({ source: `cilium/tetragon chart ${version}`, version, kinds }, withoutDescriptions)}\n`,
   )
   console.log(`${schemaFile}: ${Object.keys(kinds).join(', ')} of chart ${version}`)
 } finally {
   rmSync(folder, { recursive: true })
 }
 
-/** Leaves out the prose: a description is a string, while a property that is called so is an object. */
-function terse(key: string, value: unknown): unknown {
+/** Drops the descriptions. A property named `description` is an object, so it stays. */
+function withoutDescriptions(key: string, value: unknown): unknown {
   return key === 'description' && typeof value === 'string' ? undefined : value
 }

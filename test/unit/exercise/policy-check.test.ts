@@ -2,15 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { candidatesOf, lacks, modeOf } from '../../../scripts/exercise/check/policy-check.ts'
-import { make } from '../../../scripts/exercise/check/run-check.ts'
-import { exerciseSchema, type PolicyCheck } from '../../../scripts/exercise/definition/schema.ts'
+import { findMismatches, parseCandidates } from '../../../scripts/exercise/check/policy-check.ts'
+import { runCheck } from '../../../scripts/exercise/check/run-check.ts'
+import type { PolicyCheck } from '../../../scripts/exercise/definition/check-schema.ts'
+import { exerciseSchema } from '../../../scripts/exercise/definition/schema.ts'
+import { policyMode } from '../../../scripts/policy/model/policy-model.ts'
 import { projectDir } from '../../../shared/paths.ts'
-import { fakeWorld } from '../../fakes/world.ts'
+import { fakeLabClient } from '../../fakes/lab-client.ts'
 
 const token = '/run/secrets/kubernetes.io/serviceaccount/..2026_11_21_09_27_25.3627401750/token'
 
-/** A policy check with its defaults. */
+/** Fills in the defaults of a policy check. */
 const checkOf = (policy: object): PolicyCheck =>
   exerciseSchema.parse({
     title: 'x',
@@ -21,7 +23,7 @@ const checkOf = (policy: object): PolicyCheck =>
     tasks: [{ id: 'x', title: 'x', hints: ['x'], solve: 'true', check: { policy } }],
   }).tasks[0]!.check.policy!
 
-const ours = (name: string): string => readFileSync(join(projectDir, 'policies', `${name}.yaml`), 'utf8')
+const labPolicy = (name: string): string => readFileSync(join(projectDir, 'policies', `${name}.yaml`), 'utf8')
 
 const policyOf = (spec: object, { kind = 'TracingPolicyNamespaced', name = 'mine' } = {}): string =>
   stringify({
@@ -31,7 +33,7 @@ const policyOf = (spec: object, { kind = 'TracingPolicyNamespaced', name = 'mine
     spec,
   })
 
-/** A policy on security_file_open with one filter and one action. */
+/** Returns a policy on security_file_open with one filter and one action. */
 const fileOpen = (operator: string, values: string[], action?: string, more: object = {}): string =>
   policyOf({
     podSelector: { matchLabels: { app: 'visitor' } },
@@ -51,15 +53,15 @@ const fileOpen = (operator: string, values: string[], action?: string, more: obj
     ],
   })
 
-const missing = (policy: object, text: string, options?: { deadEnd?: boolean }): string[] => {
-  const { candidates, problems } = candidatesOf(text, 'mine.yaml')
+const mismatches = (policy: object, text: string, options?: { deadEnd?: boolean }): string[] => {
+  const { candidates, problems } = parseCandidates(text, 'mine.yaml')
   expect(problems).toEqual([])
-  return lacks(checkOf(policy), candidates[0]!, options)
+  return findMismatches(checkOf(policy), candidates[0]!, options)
 }
 
 const folder = '/run/secrets/kubernetes.io/serviceaccount'
 
-describe('what a policy catches', () => {
+describe('the calls that a policy matches', () => {
   const kill = { hook: 'security_file_open', catches: token, action: 'Sigkill', lint: 'off' }
 
   it.each([
@@ -69,32 +71,34 @@ describe('what a policy catches', () => {
     ['NotEqual', ['/etc/hosts'], []],
     ['Equal', [`${folder}/token`], [`it does not match ${token}: Equal ${folder}/token`]],
     ['NotPrefix', ['/run'], [`it does not match ${token}: NotPrefix /run`]],
-  ])('%s %s', (operator, values, expected) => {
-    expect(missing(kill, fileOpen(operator, values, 'Sigkill'))).toEqual(expected)
+  ])('with %s %j differ by %j', (operator, values, expected) => {
+    expect(mismatches(kill, fileOpen(operator, values, 'Sigkill'))).toEqual(expected)
   })
 
-  it('is told apart by what follows', () => {
-    expect(missing(kill, fileOpen('Prefix', [folder]))).toEqual([`at ${token} it does Post, not Sigkill`])
-    expect(missing(kill, fileOpen('Prefix', [folder], 'Override'))).toEqual([
-      `at ${token} it does Override, not Sigkill`,
+  it('must be followed by the expected action', () => {
+    expect(mismatches(kill, fileOpen('Prefix', [folder]))).toEqual([`for ${token} its action is Post, not Sigkill`])
+    expect(mismatches(kill, fileOpen('Prefix', [folder], 'Override'))).toEqual([
+      `for ${token} its action is Override, not Sigkill`,
     ])
-    expect(missing({ ...kill, action: ['Sigkill', 'Override'] }, fileOpen('Prefix', [folder], 'Override'))).toEqual([])
+    expect(mismatches({ ...kill, action: ['Sigkill', 'Override'] }, fileOpen('Prefix', [folder], 'Override'))).toEqual(
+      [],
+    )
   })
 
-  it('must not be too much', () => {
+  it('must not include the spared ones', () => {
     const spare = { ...kill, spares: ['/etc/hosts'] }
-    expect(missing(spare, fileOpen('Prefix', [folder], 'Sigkill'))).toEqual([])
-    expect(missing(spare, fileOpen('Prefix', ['/'], 'Sigkill'))).toEqual(['at /etc/hosts it does Sigkill'])
+    expect(mismatches(spare, fileOpen('Prefix', [folder], 'Sigkill'))).toEqual([])
+    expect(mismatches(spare, fileOpen('Prefix', ['/'], 'Sigkill'))).toEqual(['for /etc/hosts its action is Sigkill'])
     const everything = policyOf({
       podSelector: {},
       kprobes: [{ call: 'security_file_open', syscall: false, args: [{ index: 0, type: 'file' }] }],
     })
-    expect(missing({ hook: 'security_file_open', spares: '/etc/hosts', lint: 'off' }, everything)).toEqual([
-      'it matches /etc/hosts too',
+    expect(mismatches({ hook: 'security_file_open', spares: '/etc/hosts', lint: 'off' }, everything)).toEqual([
+      'it also matches /etc/hosts',
     ])
   })
 
-  it('depends on the first selector that matches', () => {
+  it('are decided by the first matching selector', () => {
     const text = policyOf({
       podSelector: {},
       kprobes: [
@@ -109,13 +113,13 @@ describe('what a policy catches', () => {
         },
       ],
     })
-    expect(missing({ ...kill, spares: `${folder}/ca.crt` }, text)).toEqual([])
-    expect(missing({ ...kill, catches: `${folder}/ca.crt` }, text)).toEqual([
-      `at ${folder}/ca.crt it does Post, not Sigkill`,
+    expect(mismatches({ ...kill, spares: `${folder}/ca.crt` }, text)).toEqual([])
+    expect(mismatches({ ...kill, catches: `${folder}/ca.crt` }, text)).toEqual([
+      `for ${folder}/ca.crt its action is Post, not Sigkill`,
     ])
   })
 
-  it('looks at the calling program where the check names one', () => {
+  it('depend on the calling program if the check names one', () => {
     const text = policyOf({
       podSelector: {},
       kprobes: [
@@ -137,21 +141,21 @@ describe('what a policy catches', () => {
       catches: { value: '1.1.1.1:443', binary },
       lint: 'off',
     })
-    expect(missing(outside('/usr/bin/curl'), text)).toEqual([])
-    expect(missing(outside('/usr/bin/wget'), text)).toEqual([
+    expect(mismatches(outside('/usr/bin/curl'), text)).toEqual([])
+    expect(mismatches(outside('/usr/bin/wget'), text)).toEqual([
       'it does not match 1.1.1.1:443: matchBinaries In /usr/bin/curl',
     ])
-    expect(missing({ hook: 'tcp_connect', spares: '10.96.0.1:443', lint: 'off' }, text)).toEqual([])
-    // Where it names none, whichever calls is to be caught, and none is to be hit.
-    expect(missing({ hook: 'tcp_connect', catches: '1.1.1.1:443', lint: 'off' }, text)).toEqual([
+    expect(mismatches({ hook: 'tcp_connect', spares: '10.96.0.1:443', lint: 'off' }, text)).toEqual([])
+    // Without a calling program, the policy must match every caller of a caught call, and no caller of a spared one.
+    expect(mismatches({ hook: 'tcp_connect', catches: '1.1.1.1:443', lint: 'off' }, text)).toEqual([
       'it does not match 1.1.1.1:443: matchBinaries In /usr/bin/curl',
     ])
-    expect(missing({ hook: 'tcp_connect', spares: '1.1.1.1:443', lint: 'off' }, text)).toEqual([
-      'it matches 1.1.1.1:443 too',
+    expect(mismatches({ hook: 'tcp_connect', spares: '1.1.1.1:443', lint: 'off' }, text)).toEqual([
+      'it also matches 1.1.1.1:443',
     ])
   })
 
-  it('counts what another hook of it does as well', () => {
+  it('include those of its other hooks', () => {
     const hook = (call: string, type: string, selector: object) => ({
       call,
       syscall: false,
@@ -166,20 +170,22 @@ describe('what a policy catches', () => {
     const with2 = (second: object) =>
       policyOf({ kprobes: [hook('security_file_open', 'file', path('/etc/shadow', 'Override')), second] })
     const override = { ...refuse, action: 'Override' }
-    expect(missing(override, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Sigkill'))))).toEqual([
-      'at /etc/passwd it does Sigkill',
-    ])
-    expect(missing(override, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Post'))))).toEqual([])
-    // An address is no path: what is done to connections does not count for files.
+    expect(
+      mismatches(override, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Sigkill')))),
+    ).toEqual(['for /etc/passwd its action is Sigkill'])
+    expect(mismatches(override, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Post'))))).toEqual(
+      [],
+    )
+    // An address is not a path, so a hook on connections does not matter for files.
     const connections = { matchActions: [{ action: 'Sigkill' }] }
-    expect(missing(override, with2(hook('tcp_connect', 'sock', connections)))).toEqual([])
-    expect(missing(refuse, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Post'))))).toEqual([
-      'it matches /etc/passwd too',
+    expect(mismatches(override, with2(hook('tcp_connect', 'sock', connections)))).toEqual([])
+    expect(mismatches(refuse, with2(hook('security_file_permission', 'file', path('/etc/passwd', 'Post'))))).toEqual([
+      'it also matches /etc/passwd',
     ])
   })
 })
 
-describe('where a policy applies', () => {
+describe('the pods that a policy applies to', () => {
   const visitor = { namespace: 'application', labels: { app: 'visitor' } }
   const frontend = { namespace: 'application', labels: { app: 'guestbook' } }
   const dns = { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } }
@@ -187,15 +193,15 @@ describe('where a policy applies', () => {
   const scoped = { reaches: [visitor], leaves: [frontend, dns], lint: 'off' }
 
   it.each([
-    ['by namespace and label', policyOf({ podSelector: { matchLabels: { app: 'visitor' } }, ...hook }), []],
-    ['by namespace alone', policyOf({ ...hook }), ['it applies to guestbook in application too']],
+    ['a namespace and a label', policyOf({ podSelector: { matchLabels: { app: 'visitor' } }, ...hook }), []],
+    ['only a namespace', policyOf({ ...hook }), ['it also applies to guestbook in application']],
     [
-      'everywhere',
+      'neither',
       policyOf({ ...hook }, { kind: 'TracingPolicy' }),
-      ['it applies to guestbook in application too', 'it applies to kube-dns in kube-system too'],
+      ['it also applies to guestbook in application', 'it also applies to kube-dns in kube-system'],
     ],
     [
-      'by label in all namespaces',
+      'a label in all namespaces',
       policyOf(
         { podSelector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['visitor'] }] }, ...hook },
         { kind: 'TracingPolicy' },
@@ -203,7 +209,7 @@ describe('where a policy applies', () => {
       [],
     ],
     [
-      'by the namespace as a label',
+      'the label of the namespace',
       policyOf(
         {
           podSelector: {
@@ -217,31 +223,31 @@ describe('where a policy applies', () => {
       [],
     ],
     [
-      'on the machine alone',
+      'only the machine',
       policyOf({ hostSelector: {}, ...hook }, { kind: 'TracingPolicy' }),
       ['it does not apply to visitor in application'],
     ],
-  ])('%s', (_, text, expected) => {
-    expect(missing(scoped, text)).toEqual(expected)
+  ])('are checked for a policy that selects %s', (_, text, expected) => {
+    expect(mismatches(scoped, text)).toEqual(expected)
   })
 })
 
-describe('the rest of a policy', () => {
-  it('its mode', () => {
+describe('a policy', () => {
+  it('must be in the expected mode', () => {
     const monitored = fileOpen('Prefix', [folder], 'Sigkill', { options: [{ name: 'policy-mode', value: 'monitor' }] })
-    expect(missing({ mode: 'monitor', lint: 'off' }, monitored)).toEqual([])
-    expect(missing({ mode: 'enforce', lint: 'off' }, monitored)).toEqual([
-      'it is in monitor mode: it says what it would do, and does nothing',
+    expect(mismatches({ mode: 'monitor', lint: 'off' }, monitored)).toEqual([])
+    expect(mismatches({ mode: 'enforce', lint: 'off' }, monitored)).toEqual([
+      'it is in monitor mode: it reports its actions but does not perform them',
     ])
-    expect(missing({ mode: 'enforce', lint: 'off' }, fileOpen('Prefix', [folder]))).toEqual([
-      'it only observes: no action of it interferes',
+    expect(mismatches({ mode: 'enforce', lint: 'off' }, fileOpen('Prefix', [folder]))).toEqual([
+      'it only observes: it has no enforcing action',
     ])
   })
 
-  it('its hook, arguments, kind, name, message and tags', () => {
-    const text = ours('block-service-account-token')
+  it('must have the expected hook, arguments, kind, name, message and tags', () => {
+    const text = labPolicy('block-service-account-token')
     expect(
-      missing(
+      mismatches(
         {
           hook: 'security_file_open',
           args: [{ type: 'file' }],
@@ -256,99 +262,99 @@ describe('the rest of a policy', () => {
         text,
       ),
     ).toEqual([])
-    expect(missing({ hook: ['fd_install', 'sys_openat'] }, text)).toEqual([
+    expect(mismatches({ hook: ['fd_install', 'sys_openat'] }, text)).toEqual([
       'it hooks security_file_open, not fd_install or sys_openat',
     ])
-    expect(missing({ kind: 'TracingPolicy', name: 'other', tag: 'severity.low' }, text)).toEqual([
+    expect(mismatches({ kind: 'TracingPolicy', name: 'other', tag: 'severity.low' }, text)).toEqual([
       'it is called block-service-account-token, not other',
       'it is a TracingPolicyNamespaced, not a TracingPolicy',
       'its tags are severity.critical',
     ])
-    expect(missing({ args: [{ index: 1, type: 'string' }] }, text)).toEqual([
-      'security_file_open reports no argument 1 of type string',
+    expect(mismatches({ args: [{ index: 1, type: 'string' }] }, text)).toEqual([
+      'security_file_open does not read an argument 1 of type string',
     ])
   })
 
-  it('what the lint has against it, except in a dead end', () => {
+  it('must have no lint errors, except in a dead end', () => {
     const broken = policyOf({
       kprobes: [{ call: 'security_file_open', syscall: true, args: [{ index: 0, type: 'file' }] }],
     })
-    expect(missing({}, broken)[0]).toMatch(/^line \d+: /)
-    expect(missing({}, broken, { deadEnd: true })).toEqual([])
+    expect(mismatches({}, broken)[0]).toMatch(/^line \d+: /)
+    expect(mismatches({}, broken, { deadEnd: true })).toEqual([])
     const unscoped = fileOpen('Prefix', [folder], 'Sigkill')
       .replace('TracingPolicyNamespaced', 'TracingPolicy')
       .replace('  namespace: application\n', '')
       .replace(/ {2}podSelector:\n {4}matchLabels:\n {6}app: visitor\n/, '')
-    expect(missing({ findings: ['unscoped-enforcement'] }, unscoped, { deadEnd: true })).toEqual([])
+    expect(mismatches({ findings: ['unscoped-enforcement'] }, unscoped, { deadEnd: true })).toEqual([])
     expect(
-      missing({ findings: ['unscoped-enforcement'] }, fileOpen('Prefix', [folder], 'Sigkill'), { deadEnd: true }),
-    ).toEqual(['the lint does not find unscoped-enforcement'])
+      mismatches({ findings: ['unscoped-enforcement'] }, fileOpen('Prefix', [folder], 'Sigkill'), { deadEnd: true }),
+    ).toEqual(['the lint does not report unscoped-enforcement'])
   })
 
-  it('every policy of the lab is read, and is what it says', () => {
+  it('can be each one of the lab', () => {
     const files = readdirSync(join(projectDir, 'policies')).filter(file => file.endsWith('.yaml'))
     expect(files.length).toBeGreaterThan(5)
     for (const file of files) {
-      const { candidates, problems } = candidatesOf(readFileSync(join(projectDir, 'policies', file), 'utf8'), file)
+      const { candidates, problems } = parseCandidates(readFileSync(join(projectDir, 'policies', file), 'utf8'), file)
       expect(problems, file).toEqual([])
       expect(candidates.length, file).toBeGreaterThan(0)
     }
-    const [kill] = candidatesOf(ours('block-service-account-token'), 'x').candidates
-    const [watch] = candidatesOf(ours('sensitive-file-access'), 'x').candidates
-    expect([modeOf(kill!.policy), modeOf(watch!.policy)]).toEqual(['enforce', 'observe'])
+    const [kill] = parseCandidates(labPolicy('block-service-account-token'), 'x').candidates
+    const [watch] = parseCandidates(labPolicy('sensitive-file-access'), 'x').candidates
+    expect([policyMode(kill!.policy), policyMode(watch!.policy)]).toEqual(['enforce', 'observe'])
   })
 })
 
-describe('finding the policy', () => {
-  const situation = (answers: Parameters<typeof fakeWorld>[0]) => ({
-    world: fakeWorld(answers),
+describe('the policy that is checked', () => {
+  const contextWith = (answers: Parameters<typeof fakeLabClient>[0]) => ({
+    lab: fakeLabClient(answers),
     work: '/nowhere',
     workPath: 'work/07-x',
     task: 'x',
     startedAt: new Date(),
     now: new Date(),
   })
-  const wanted = { hook: 'security_file_open', catches: token, action: 'Sigkill' }
+  const expectedCheck = { hook: 'security_file_open', catches: token, action: 'Sigkill' }
 
-  it('in the cluster, whatever it is called', async () => {
-    const object = (text: string) => candidatesOf(text, 'x').candidates[0]!.policy
+  it('is the nearest in the cluster, whatever its name', async () => {
+    const object = (text: string) => parseCandidates(text, 'x').candidates[0]!.policy
     const item = (text: string, creationTimestamp: string) => {
       const { kind, name, namespace, spec } = object(text)
       return { apiVersion: 'cilium.io/v1alpha1', kind, metadata: { name, namespace, creationTimestamp }, spec }
     }
     const items = [
-      item(ours('tcp-connect'), '2026-11-21T10:00:00Z'),
+      item(labPolicy('tcp-connect'), '2026-11-21T10:00:00Z'),
       item(fileOpen('Equal', [`${folder}/token`], 'Sigkill'), '2026-11-21T10:05:00Z'),
     ]
     const kubectl = () => ({ stdout: JSON.stringify({ items }) })
-    expect(await make({ policy: checkOf(wanted) }, situation({ kubectl }))).toMatchObject({
+    expect(await runCheck({ policy: checkOf(expectedCheck) }, contextWith({ kubectl }))).toMatchObject({
       passed: false,
       found: /^mine \(namespace application\): it does not match .*\/token: Equal/,
     })
     items.push(item(fileOpen('Prefix', [folder], 'Sigkill'), '2026-11-21T10:06:00Z'))
-    expect(await make({ policy: checkOf(wanted) }, situation({ kubectl }))).toMatchObject({ passed: true })
-    expect(await make({ policy: checkOf(wanted) }, situation({}))).toMatchObject({
+    expect(await runCheck({ policy: checkOf(expectedCheck) }, contextWith({ kubectl }))).toMatchObject({ passed: true })
+    expect(await runCheck({ policy: checkOf(expectedCheck) }, contextWith({}))).toMatchObject({
       passed: false,
       untried: true,
       found: 'no TracingPolicy in the cluster',
     })
   })
 
-  it('in the student’s files, YAML errors included', async () => {
-    const inWork = { policy: checkOf({ ...wanted, in: 'work', file: 'kill.yaml' }) }
+  it('is the nearest in the student’s files, and YAML errors are reported', async () => {
+    const inWork = { policy: checkOf({ ...expectedCheck, in: 'work', file: 'kill.yaml' }) }
     const files = (text: string) =>
-      situation({
+      contextWith({
         files: [
           { name: 'kill.yaml', text },
           { name: 'other.yaml', text: 'a: b' },
         ],
       })
-    expect(await make(inWork, files(fileOpen('Prefix', [folder], 'Sigkill')))).toMatchObject({ passed: true })
-    expect(await make(inWork, files('a: [1'))).toMatchObject({
+    expect(await runCheck(inWork, files(fileOpen('Prefix', [folder], 'Sigkill')))).toMatchObject({ passed: true })
+    expect(await runCheck(inWork, files('a: [1'))).toMatchObject({
       passed: false,
       found: /^work\/07-x\/kill\.yaml, line 1: /,
     })
-    expect(await make(inWork, files('kind: Pod'))).toMatchObject({ passed: false, found: /a Pod/ })
-    expect(await make(inWork, situation({}))).toMatchObject({ passed: false, untried: true })
+    expect(await runCheck(inWork, files('kind: Pod'))).toMatchObject({ passed: false, found: /kind is Pod/ })
+    expect(await runCheck(inWork, contextWith({}))).toMatchObject({ passed: false, untried: true })
   })
 })

@@ -14,17 +14,17 @@ const denyShadow = { name: 'deny-shadow', namespace: 'application' }
 it('waits for the agent to load a new or changed policy, but not for an unchanged one', async () => {
   cluster = startFakeCluster()
   const { access, folder } = cluster
-  expect(await applyPolicy(access, 'deny-shadow', { every: 1 })).toMatchObject([
+  expect(await applyPolicy(access, 'deny-shadow', { intervalMs: 1 })).toMatchObject([
     { ...denyShadow, object: 'created', source: 'live', loading: { outcome: 'loaded', agents: [{ id: '3' }] } },
   ])
-  expect(await applyPolicy(access, 'deny-shadow', { every: 1 })).toMatchObject([
+  expect(await applyPolicy(access, 'deny-shadow', { intervalMs: 1 })).toMatchObject([
     { object: 'unchanged', loading: { agents: [{ id: '3' }] } },
   ])
   const changed = join(folder, 'changed.yaml')
   copyFileSync(join(projectDir, 'policies', 'deny-shadow.yaml'), changed)
   chmodSync(changed, 0o600)
   writeFileSync(changed, readFileSync(changed, 'utf8').replace('shadow file denied', 'shadow file refused'))
-  expect(await applyPolicy(access, changed, { every: 1 })).toMatchObject([
+  expect(await applyPolicy(access, changed, { intervalMs: 1 })).toMatchObject([
     { object: 'configured', loading: { agents: [{ id: '5' }] } },
   ])
 })
@@ -32,7 +32,7 @@ it('waits for the agent to load a new or changed policy, but not for an unchange
 it('removes a policy from the cluster and the agent, once', async () => {
   cluster = startFakeCluster()
   const { access } = cluster
-  await applyPolicy(access, 'deny-shadow', { every: 1 })
+  await applyPolicy(access, 'deny-shadow', { intervalMs: 1 })
   expect(stateOf(denyShadow, await readClusterState(access))).toMatchObject({
     ...denyShadow,
     state: 'loaded',
@@ -50,7 +50,7 @@ it('removes a policy from the cluster and the agent, once', async () => {
 it("returns the agent's own message when it refuses a policy", async () => {
   const message = "override validation failed: can't override 'security_file_open' function with kprobe_multi"
   cluster = startFakeCluster({ refuses: { 'deny-shadow': message } })
-  const [applied] = await applyPolicy(cluster.access, 'deny-shadow', { every: 1 })
+  const [applied] = await applyPolicy(cluster.access, 'deny-shadow', { intervalMs: 1 })
   expect(applied!.loading).toMatchObject({ outcome: 'refused', error: message })
   expect(stateOf(applied!, await readClusterState(cluster.access))).toMatchObject({ state: 'refused', error: message })
 })
@@ -73,7 +73,7 @@ it('applies a policy with lint warnings, and reports them; never one with lint e
   })
   const warned: string[] = []
   await applyPolicy(cluster.access, join(documents, 'tp-openat-args.yaml'), {
-    every: 1,
+    intervalMs: 1,
     warn: ({ rule }) => warned.push(rule),
   })
   expect(warned).toEqual(['whole-machine', 'severity-tag', 'hot-hook'])

@@ -1,0 +1,206 @@
+import { namespaces } from '../../../shared/names.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
+import { isNumber, isText } from '../model/argument-types.ts'
+import { isEmpty, type LabelSelector, namespaceKey, pinnedValues, workloadSelectors } from '../model/label-selector.ts'
+import {
+  type ArgumentFilter,
+  enforcingActions,
+  isEnforcing,
+  isFiltered,
+  isMonitor,
+  type Policy,
+  type Selector,
+  selectorsOf,
+} from '../model/policy-model.ts'
+import { isPositive, passesTextFilter } from '../model/value-match.ts'
+import { isOnEveryProgramsPath } from './hook-rules.ts'
+import type { Rule } from './rule.ts'
+
+// Which pods, containers and processes a policy applies to.
+
+/** Namespaces in which a kill or a refusal can break the cluster or the lab. */
+const systemNamespaces = ['kube-system', namespaces.monitoring, 'cilium', 'tetragon', 'local-path-storage']
+/** Those that exist in every cluster of the lab. */
+const alwaysPresent = ['kube-system', namespaces.monitoring]
+
+/** Namespaces that the export drops by default. The empty name stands for the machine itself. */
+const hiddenNamespaces = parseSettings({}).tetragon.exportDenyList.flatMap(({ namespace }) =>
+  Array.isArray(namespace) ? namespace.map(String) : [],
+)
+
+/** Returns whether a selector requires a label other than the namespace to have a certain value. */
+const requiresLabel = (selector?: LabelSelector): boolean =>
+  [...pinnedValues(selector).keys()].some(key => key !== namespaceKey)
+
+/** Returns whether a pod selector excludes the system namespaces. */
+function excludesSystemNamespaces(selector?: LabelSelector): boolean {
+  const selected = pinnedValues(selector).get(namespaceKey)
+  if (selected) return systemNamespaces.every(namespace => !selected.has(namespace))
+  const excluded = (selector?.matchExpressions ?? [])
+    .filter(({ key, operator }) => key === namespaceKey && operator === 'NotIn')
+    .flatMap(({ values }) => values)
+  return alwaysPresent.every(namespace => excluded.includes(namespace))
+}
+
+/** Returns what an enforcing policy reaches if that is too much. */
+function excessiveReach(policy: Policy): string | undefined {
+  const { podSelector, containerSelector, hostSelector } = workloadSelectors(policy)
+  if (policy.kind === 'TracingPolicyNamespaced') {
+    const isSystem = policy.namespace && systemNamespaces.includes(policy.namespace)
+    return isSystem ? `everything in ${policy.namespace}` : undefined
+  }
+  if (hostSelector) return 'the machine itself, including the kubelet and the container runtime'
+  if (excludesSystemNamespaces(podSelector)) return undefined
+  // Anyone can use the same labels and container names: kube-dns is a label, too.
+  const system = 'including those in kube-system and monitoring'
+  if (requiresLabel(podSelector)) return `pods with these labels in every namespace, ${system}`
+  if (requiresLabel(containerSelector)) return `containers with this name in every namespace, ${system}`
+  return podSelector || containerSelector ? `every pod, ${system}` : `every process on the machine, ${system}`
+}
+
+const tokenFolder = '/run/secrets/kubernetes.io/serviceaccount'
+/** Paths of a token, as programs write them and as the kernel resolves them. */
+const tokenPaths = ['', '/var'].flatMap(root =>
+  ['/token', '/..2026_11_21_09_27_25.3627401750/token'].map(file => `${root}${tokenFolder}${file}`),
+)
+const isInTokenFolder = (path: string): boolean => path.includes(tokenFolder)
+
+/** Returns whether a selector is about the service account token: it compares paths, and those of a token pass. */
+function targetsToken(selector: Selector): boolean {
+  const filters = selector.args.filter(filter => isText(filter.argument))
+  const namesToken = filters.some(({ operator, values }) => !operator.startsWith('Not') && values.some(isInTokenFolder))
+  if (namesToken) return true
+  // A selector that only excludes other files matches the token together with everything else, so it is not about the token.
+  const isAboutPaths = filters.some(filter => isPositive(filter) || filter.values.some(isInTokenFolder))
+  return isAboutPaths && tokenPaths.some(path => filters.every(filter => passesTextFilter(filter, path) !== false))
+}
+
+/** Returns whether a filter narrows a call down to certain files or addresses, rather than to all but some, or to how they are opened. */
+const isSpecific = ({ operator, argument, values }: ArgumentFilter): boolean =>
+  !operator.startsWith('Not') && !isNumber(argument) && values.every(value => value !== '' && value !== '/')
+
+export const scopeRules: Rule[] = [
+  {
+    id: 'unscoped-enforcement',
+    level: 'error',
+    why: 'One kernel runs the pods, the cluster and, with kind, your own machine. An action without a scope hits every one of them that makes the same call.',
+    check(policy, report) {
+      const [action] = enforcingActions(policy)
+      const reach = action && excessiveReach(policy)
+      if (reach)
+        report(
+          action.path,
+          `${action.action} reaches ${reach}`,
+          `Make it a TracingPolicyNamespaced with podSelector: {matchLabels: {app: NAME}}, or select namespaces: podSelector: {matchExpressions: [{key: "${namespaceKey}", operator: In, values: [NAMESPACE]}]}`,
+          isMonitor(policy) ? 'warn' : 'error',
+        )
+    },
+  },
+  {
+    id: 'token-enforcement',
+    level: 'error',
+    why: 'Every in-cluster client rereads its service account token regularly: CoreDNS, Prometheus, the Grafana sidecars, operators and the Tetragon agent. This policy cuts them off from the API server.',
+    check(policy, report) {
+      if (requiresLabel(workloadSelectors(policy).podSelector)) return
+      for (const { selector } of selectorsOf(policy)) {
+        const action = selector.actions.find(isEnforcing)
+        if (action && targetsToken(selector))
+          report(
+            action.path,
+            `${action.action} applies to the service account token of more than one app`,
+            'Add podSelector: {matchLabels: {app: NAME}} for an app that never needs its token',
+            isMonitor(policy) ? 'warn' : 'error',
+          )
+      }
+    },
+  },
+  {
+    id: 'unfiltered-enforcement',
+    level: 'error',
+    why: 'Every process opens files, maps memory and starts programs. Without a filter, an enforcing action there ends every process that it reaches, and the pod cannot start again.',
+    check(policy, report) {
+      const isForOneApp = requiresLabel(workloadSelectors(policy).podSelector)
+      for (const { hook, selector } of selectorsOf(policy)) {
+        const action = selector.actions.find(isEnforcing)
+        if (!action || !isOnEveryProgramsPath(hook)) continue
+        // For one app, a list of exceptions is enough. For more, the filter must say which calls it means.
+        const hasFilter = isForOneApp
+          ? isFiltered(selector)
+          : selector.args.some(isSpecific) || selector.binaries.some(isPositive)
+        if (!hasFilter)
+          report(
+            action.path,
+            `${action.action} applies to every ${hook.name}`,
+            isForOneApp ? 'Add matchArgs or matchBinaries' : 'Add matchArgs or matchBinaries that name what is meant',
+            isMonitor(policy) ? 'warn' : 'error',
+          )
+      }
+    },
+  },
+  {
+    id: 'hidden-namespace',
+    level: 'warn',
+    why: 'By default the export drops events of the machine itself, cilium and kube-system, so they never reach Loki. `lab tetra getevents` shows them.',
+    check(policy, report) {
+      const { podSelector, hostSelector } = workloadSelectors(policy)
+      const { path, selected } =
+        policy.kind === 'TracingPolicyNamespaced'
+          ? { path: ['metadata', 'namespace'], selected: policy.namespace ? [policy.namespace] : [] }
+          : { path: ['spec', 'podSelector'], selected: [...(pinnedValues(podSelector).get(namespaceKey) ?? [])] }
+      if (selected.length > 0 && selected.every(namespace => hiddenNamespaces.includes(namespace)))
+        report(
+          path,
+          `The export drops events from ${selected.join(' and ')}`,
+          'Select another namespace, or remove this one from tetragon.exportDenyList',
+        )
+      if (policy.kind === 'TracingPolicy' && hostSelector && hiddenNamespaces.includes(''))
+        report(
+          ['spec', 'hostSelector'],
+          'The export drops events from the machine itself',
+          'Remove "" from tetragon.exportDenyList',
+        )
+    },
+  },
+  {
+    id: 'whole-machine',
+    level: 'warn',
+    why: 'A TracingPolicy without podSelector, containerSelector or hostSelector watches every process on the machine. The export drops events of the machine, so you pay for events that you never see.',
+    check(policy, report) {
+      const { podSelector, containerSelector, hostSelector } = workloadSelectors(policy)
+      if (policy.kind !== 'TracingPolicy' || podSelector || containerSelector || hostSelector) return
+      // Other rules report policies without hooks, and those with enforcing actions.
+      if (policy.hooks.length === 0 || enforcingActions(policy).length > 0) return
+      const isScopedByNamespace = policy.hooks.every(
+        ({ selectors }) => selectors.length > 0 && selectors.every(({ spec }) => Array.isArray(spec.matchNamespaces)),
+      )
+      if (!isScopedByNamespace)
+        report(
+          ['spec'],
+          'The policy has no podSelector',
+          'Add podSelector: {} for all pods, or hostSelector: {} for the machine itself',
+        )
+    },
+  },
+  {
+    id: 'empty-selector',
+    level: 'warn',
+    why: 'The API server drops a selector without a value. The policy then applies to all processes, including those of the machine. {} selects all pods.',
+    check({ spec }, report) {
+      for (const key of ['podSelector', 'containerSelector'])
+        if (spec[key] === null) report(['spec', key], `${key} has no value`, `Write ${key}: {}, or remove it`)
+    },
+  },
+  {
+    id: 'host-selector',
+    level: 'error',
+    why: 'hostSelector is either {} (the machine itself) or absent. A TracingPolicyNamespaced cannot have one, because the machine is in no namespace.',
+    check(policy, report) {
+      const { hostSelector } = workloadSelectors(policy)
+      if (!hostSelector) return
+      const path = ['spec', 'hostSelector']
+      if (policy.kind === 'TracingPolicyNamespaced')
+        report(path, 'A TracingPolicyNamespaced has a hostSelector', 'Remove it, or write kind: TracingPolicy')
+      else if (!isEmpty(hostSelector)) report(path, 'hostSelector has labels', 'Write hostSelector: {}')
+    },
+  },
+]

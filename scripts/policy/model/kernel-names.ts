@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import leven from 'leven'
+import { policyFolder } from '../../../shared/policy-file.ts'
+
+// Names of kernel functions and tracepoints, for when the kernel that a policy is for is not at hand.
+
+let functions: ReadonlySet<string> | undefined
+let tracepoints: ReadonlySet<string> | undefined
+
+/** Returns the functions of a recent kernel that policies are known to hook, system calls as `sys_NAME`. */
+export function knownFunctions(): ReadonlySet<string> {
+  functions ??= new Set(readList('symbols.txt'))
+  return functions
+}
+
+/** Returns the tracepoints of a recent kernel, as `subsystem/event`. */
+export function knownTracepoints(): ReadonlySet<string> {
+  tracepoints ??= new Set([
+    ...readList('tracepoints.txt').flatMap(line => {
+      const [subsystem, events = ''] = line.split(': ')
+      return events.split(' ').map(event => `${subsystem}/${event}`)
+    }),
+    ...[...knownFunctions()]
+      .filter(isSyscallName)
+      .flatMap(name => ['enter', 'exit'].map(end => `syscalls/sys_${end}_${name.slice('sys_'.length)}`)),
+  ])
+  return tracepoints
+}
+
+const readList = (file: string): string[] =>
+  readFileSync(join(policyFolder, 'schema', file), 'utf8')
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('#'))
+
+/** Returns whether a name is that of a system call, with or without the architecture's prefix. */
+export const isSyscallName = (name: string): boolean => /^(__x64_|__arm64_)?sys_/.test(name)
+
+/** Strips the architecture's prefix, which the agent adds itself: `sys_openat` for `__x64_sys_openat`. */
+export const withoutArchPrefix = (name: string): string => name.replace(/^__(x64|arm64)_(?=sys_)/, '')
+
+/** Returns the nearest of many kernel names, at most three edits away. */
+export function nearestKernelName(name: string, candidates: Iterable<string>): string | undefined {
+  let best: { candidate: string; distance: number } | undefined
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - name.length) > 3) continue
+    const distance = leven(name, candidate)
+    if (distance <= 3 && (!best || distance < best.distance)) best = { candidate, distance }
+  }
+  return best?.candidate
+}

@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest'
+import { lintPolicy } from '../../../../scripts/policy/lint/lint.ts'
+import { namespaceKey } from '../../../../scripts/policy/model/label-selector.ts'
+import { brokenRules, readTestPolicy, summarize } from '../../support/policies.ts'
+
+describe('unscoped-enforcement', () => {
+  test.each<[string, string, boolean]>([
+    ['matchLabels: { app: visitor }', '', true],
+    ['matchLabels: { k8s-app: kube-dns }', '', true],
+    ['matchExpressions: [{ key: app, operator: Exists }]', '', true],
+    ['', 'matchExpressions: [{ key: name, operator: NotIn, values: [shell] }]', true],
+    ['', 'matchLabels: { name: shell }', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: NotIn, values: [kube-system] }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: In, values: [shop, kube-system] }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: Exists }]`, '', true],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: NotIn, values: [kube-system, monitoring] }]`, '', false],
+    [`matchExpressions: [{ key: ${namespaceKey}, operator: In, values: [shop] }]`, '', false],
+    [`matchLabels: { "${namespaceKey}": shop }`, 'matchLabels: { name: shell }', false],
+  ])('for pods %j and containers %j reaches the system namespaces: %j', (pods, containers, reaches) => {
+    const text = readTestPolicy('rules/unscoped-enforcement/bad.yaml').replace(
+      '  podSelector: {}\n',
+      `  podSelector: { ${pods} }\n${containers && `  containerSelector: { ${containers} }\n`}`,
+    )
+    const found = lintPolicy(text, 'x')
+    expect(found.map(({ rule }) => rule)).toEqual(reaches ? ['unscoped-enforcement'] : [])
+    // The message does not claim that a selector with labels selects every pod.
+    if (/app: visitor|name: shell/.test(pods + containers))
+      for (const { message } of found) expect(message).not.toMatch(/every pod/)
+  })
+
+  test('is a warning in monitor mode', () => {
+    const text = readTestPolicy('rules/unscoped-enforcement/bad.yaml')
+    const monitor = text.replace('spec:\n', 'spec:\n  options: [{ name: policy-mode, value: monitor }]\n')
+    expect(summarize(lintPolicy(text, 'x'))).toEqual(['17 error unscoped-enforcement'])
+    expect(summarize(lintPolicy(monitor, 'x'))).toEqual(['18 warn unscoped-enforcement'])
+  })
+})
+
+describe('token-enforcement', () => {
+  test.each<[string, boolean]>([
+    ['{ index: 0, operator: Prefix, values: [/run/secrets] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run/secrets/kubernetes.io/] }', true],
+    ['{ index: 0, operator: Postfix, values: [/token] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run] }, { index: 0, operator: NotPrefix, values: [/run/lock] }', true],
+    // The resolved path of a token contains a date, so this exception does not exclude it.
+    ['{ index: 0, operator: NotEqual, values: [/run/secrets/kubernetes.io/serviceaccount/namespace] }', true],
+    ['{ index: 0, operator: Prefix, values: [/run/secrets/shop] }', false],
+    [
+      '{ index: 0, operator: Prefix, values: [/run/secrets] }, { index: 0, operator: NotPostfix, values: [/token] }',
+      false,
+    ],
+    [
+      '{ index: 0, operator: Prefix, values: [/run] }, { index: 0, operator: NotPrefix, values: [/run/secrets] }',
+      false,
+    ],
+  ])('a kill with the filters %s targets the token: %j', (filters, token) => {
+    const items = filters.replaceAll('}, {', '}\n            - {')
+    const text = readTestPolicy('rules/token-enforcement/bad.yaml').replace(/\{ index: 0, operator: .*\}/, items)
+    expect(text).toContain(items)
+    const rules = brokenRules(text)
+    expect(rules).not.toContain('yaml')
+    expect(rules.includes('token-enforcement')).toBe(token)
+    const some = text.replace(
+      'spec:\n',
+      'spec:\n  podSelector: { matchExpressions: [{ key: app, operator: Exists }] }\n',
+    )
+    expect(brokenRules(some)).toEqual(rules)
+    const one = text.replace('spec:\n', 'spec:\n  podSelector: { matchLabels: { app: visitor } }\n')
+    expect(brokenRules(one)).not.toContain('token-enforcement')
+  })
+})
+
+describe('unfiltered-enforcement', () => {
+  test.each<[string, string, string[]]>([
+    ['security_file_open', '', ['unfiltered-enforcement']],
+    ['security_bprm_check', '', ['unfiltered-enforcement']],
+    // Ordinary programs do not need this call.
+    ['security_sb_mount', '', []],
+    [
+      'security_file_open',
+      'matchArgs: [{ index: 0, operator: Prefix, values: [/] }]',
+      ['token-enforcement', 'unfiltered-enforcement'],
+    ],
+    ['security_file_open', 'matchBinaries: [{ operator: In, values: [/usr/bin/curl] }]', []],
+    ['security_file_open', 'matchBinaries: [{ operator: NotIn, values: [/usr/bin/curl] }]', ['unfiltered-enforcement']],
+    ['sys_write', 'matchBinaries: [{ operator: In, values: [/usr/bin/curl] }]', ['late-kill']],
+  ])('a kill on %s with the filter %j breaks %j', (call, filter, found) => {
+    const text = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: { name: example, namespace: application }
+spec:
+  podSelector: {}
+  kprobes:
+    - call: ${call}
+      syscall: ${call.startsWith('sys_')}
+      tags: [severity.info]
+      args: [{ index: 0, type: file }]
+      selectors:
+        - { ${filter}${filter && ', '}matchActions: [{ action: Sigkill }] }
+`
+    expect(brokenRules(text).filter(rule => rule !== 'hot-hook')).toEqual(found)
+    // For one app a list of exceptions is enough, but a policy without any filter is not.
+    const one = brokenRules(text.replace('podSelector: {}', 'podSelector: { matchLabels: { app: visitor } }'))
+    const still = found.filter(rule => rule === 'late-kill' || (rule === 'unfiltered-enforcement' && filter === ''))
+    expect(one).toEqual(still)
+  })
+})
