@@ -7,123 +7,127 @@ import { pipeline } from 'node:stream/promises'
 import pLimit from 'p-limit'
 import { LabError } from '../../shared/lab-error.ts'
 import { projectDir } from '../../shared/paths.ts'
-import { format, type Manifest, type Member, manifestPath, pathsOf, sumsOf, sumsPath } from './manifest.ts'
-import { pinsOf } from './pins.ts'
-import { type Part, type Plan, type Step, sum } from './plan.ts'
-import { counter, type Show, unseen } from './progress.ts'
+import type { BundlePlan } from './create-plan.ts'
+import { type BundleStep, type ManifestPart, sum } from './create-steps.ts'
+import {
+  type BundleMember,
+  bundleFormat,
+  checksumLines,
+  checksumsPath,
+  imagePaths,
+  type Manifest,
+  manifestPath,
+  pinsOf,
+} from './manifest.ts'
+import { byteCounter, type ShowProgress, withoutProgress } from './progress.ts'
 import type { Stage } from './stage.ts'
-import { type Entry, tarOf } from './tar.ts'
+import { type TarEntry, tarChunks } from './tar.ts'
 
-/** What has been made. */
 export interface CreateResult {
   file: string
   platforms: string[]
-  /** In bytes. */
+  /** Bytes. */
   size: number
   sha256: string
-  /** From the plan to the end. */
+  /** Duration without the planning. */
   seconds: number
 }
 
 /**
- * Collects what the plan says, and writes the bundle. What is collected is kept when this fails or is cut off, and taken up by the next plan.
- * @param show runs each part of the work, so that a person sees what it is at
- * @throws LabError for the first thing that cannot be had.
+ * Runs the steps of the plan, and writes the bundle. When it fails or is interrupted, the collected files stay, and the next plan uses them.
+ * @throws LabError for the first step that fails.
  */
-export async function createBundle(plan: Plan, show: Show = unseen): Promise<CreateResult> {
-  const began = performance.now()
-  const { stage, file } = plan
+export async function createBundle(plan: BundlePlan, show: ShowProgress = withoutProgress): Promise<CreateResult> {
+  const start = performance.now()
+  const { stage, file, platforms } = plan
   try {
-    const manifest = emptyManifest(plan)
+    const manifest = await emptyManifest(plan)
     for (const [group, steps] of Map.groupBy(plan.steps, step => step.group))
-      for (const part of await show(group, say => collect(steps, say))) {
-        if (part.packages) manifest.packages = part.packages
-        manifest.tools.push(...(part.tools ?? []))
-        manifest.charts.push(...(part.charts ?? []))
-        manifest.images.push(...(part.images ?? []))
-      }
+      addParts(manifest, await show(group, report => runSteps(steps, report)))
     describeMembers(manifest, stage)
-    const sha256 = await show(`Write ${file}`, say => write(manifest, stage, file, say))
+    const sha256 = await show(`Write ${file}`, report => writeBundle(manifest, stage, file, report))
     await stage.remove()
-    return {
-      file,
-      platforms: plan.platforms,
-      size: (await stat(file)).size,
-      sha256,
-      seconds: (performance.now() - began) / 1000,
-    }
+    const { size } = await stat(file)
+    return { file, platforms, size, sha256, seconds: (performance.now() - start) / 1000 }
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? noRoom(file, error) : error
+    throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? diskFull(file, error) : error
   } finally {
     await plan.release()
   }
 }
 
-/** Packing takes a processor, fetching the line. */
-const stepsAtATime = 3
+/** Packing needs a processor and downloading needs the network, so a few steps at once use both. */
+const concurrentSteps = 3
 
-/** In the order of the steps, whichever is ready first. Once one has failed, no other is begun, and those under way come to their end. */
-async function collect(steps: readonly Step[], say: (line: string) => void): Promise<Part[]> {
+/** Returns the parts in the order of the steps. After a failure no further step starts, and the running ones finish. */
+async function runSteps(steps: readonly BundleStep[], report: (line: string) => void): Promise<ManifestPart[]> {
   const failures: unknown[] = []
-  const run = async (step: Step): Promise<Part> => {
+  const run = async (step: BundleStep): Promise<ManifestPart> => {
     if (failures.length > 0) return {}
-    if (step.from !== 'earlier') say(`${step.from === 'network' ? 'fetching' : 'packing'} ${step.name}`)
+    if (step.from !== 'earlier') report(`${step.from === 'network' ? 'downloading' : 'packing'} ${step.name}`)
     return step.run().catch((error: unknown) => {
       failures.push(error)
       return {}
     })
   }
-  const atATime = pLimit(stepsAtATime)
-  const parts = await Promise.all(steps.map(step => atATime(run, step)))
+  const limit = pLimit(concurrentSteps)
+  const parts = await Promise.all(steps.map(step => limit(run, step)))
   if (failures.length > 0) throw failures[0]
   return parts
 }
 
-const emptyManifest = ({ platforms, lock }: Plan): Manifest => ({
-  bundle: format,
-  lab: '',
-  created: new Date().toISOString(),
-  platforms,
-  pins: pinsOf(lock),
-  packages: '',
-  tools: [],
-  charts: [],
-  images: [],
-  unpacked: {},
-  members: {},
-})
+async function emptyManifest({ platforms, lock }: BundlePlan): Promise<Manifest> {
+  const { version } = JSON.parse(await readFile(join(projectDir, 'package.json'), 'utf8')) as { version: string }
+  return {
+    bundle: bundleFormat,
+    lab: version,
+    created: new Date().toISOString(),
+    platforms,
+    pins: pinsOf(lock),
+    packages: '',
+    tools: [],
+    charts: [],
+    images: [],
+    unpacked: {},
+    members: {},
+  }
+}
 
-/** In the order in which they will lie in the file: first what the launcher looks for. */
+function addParts(manifest: Manifest, parts: readonly ManifestPart[]): void {
+  for (const { packages, tools = [], charts = [], images = [] } of parts) {
+    if (packages) manifest.packages = packages
+    manifest.tools.push(...tools)
+    manifest.charts.push(...charts)
+    manifest.images.push(...images)
+  }
+}
+
+/** Lists the members in their order in the file: first those that the launcher reads. */
 function describeMembers(manifest: Manifest, stage: Stage): void {
-  const { packages: first, tools, charts, images } = manifest
-  const launcher = tools.filter(({ name }) => name === 'node')
-  const paths = [first, ...[...launcher, ...tools, ...charts].map(({ path }) => path), ...images.flatMap(pathsOf)]
+  const { packages, tools, charts, images } = manifest
+  const node = tools.filter(({ name }) => name === 'node')
+  const paths = [packages, ...[...node, ...tools, ...charts].map(({ path }) => path), ...images.flatMap(imagePaths)]
   for (const path of new Set(paths)) {
     manifest.members[path] = stage.member(path)!
-    const unpacked = stage.unpacked(path)
+    const unpacked = stage.unpackedSize(path)
     if (unpacked !== undefined) manifest.unpacked[path] = unpacked
   }
 }
 
-/** @returns the digest of the whole file. */
-async function write(manifest: Manifest, stage: Stage, file: string, say: (line: string) => void): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(projectDir, 'package.json'), 'utf8')) as { version: string }
-  manifest.lab = version
-  const described = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`)
-  const sums = Buffer.from(
-    sumsOf({ [manifestPath]: { sha256: createHash('sha256').update(described).digest('hex') }, ...manifest.members }),
-  )
-  const entries = [
-    { path: manifestPath, size: described.length, content: [described] },
-    { path: sumsPath, size: sums.length, content: [sums] },
-    ...Object.entries(manifest.members).map(([path, member]) => fromStage(stage, path, member)),
-  ]
-  const count = counter(sum(entries.map(({ size }) => size)), say)
+/** Writes the file. @returns its digest. */
+async function writeBundle(
+  manifest: Manifest,
+  stage: Stage,
+  file: string,
+  report: (line: string) => void,
+): Promise<string> {
+  const entries = entriesOf(manifest, stage)
+  const count = byteCounter(sum(entries.map(({ size }) => size)), report)
   const hash = createHash('sha256')
   const part = `${file}.part`
   try {
     await pipeline(
-      Readable.from(tarOf(entries)),
+      Readable.from(tarChunks(entries)),
       async function* (chunks: AsyncIterable<Uint8Array>) {
         for await (const chunk of chunks) {
           hash.update(chunk)
@@ -140,19 +144,31 @@ async function write(manifest: Manifest, stage: Stage, file: string, say: (line:
   return hash.digest('hex')
 }
 
-const fromStage = (stage: Stage, path: string, { size }: Member): Entry => ({
+function entriesOf(manifest: Manifest, stage: Stage): TarEntry[] {
+  const text = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`)
+  const sha256 = createHash('sha256').update(text).digest('hex')
+  const checksums = Buffer.from(checksumLines({ [manifestPath]: { sha256 }, ...manifest.members }))
+  return [
+    { path: manifestPath, size: text.length, content: [text] },
+    { path: checksumsPath, size: checksums.length, content: [checksums] },
+    ...Object.entries(manifest.members).map(([path, member]) => stagedEntry(stage, path, member)),
+  ]
+}
+
+const stagedEntry = (stage: Stage, path: string, { size }: BundleMember): TarEntry => ({
   path,
   size,
-  // Opened when its turn comes
+  // Opened only when it is written, so that not all files are open at once
   content: {
-    [Symbol.asyncIterator]: () => createReadStream(stage.at(path), { highWaterMark: 1 << 20 })[Symbol.asyncIterator](),
+    [Symbol.asyncIterator]: () =>
+      createReadStream(stage.file(path), { highWaterMark: 1 << 20 })[Symbol.asyncIterator](),
   },
 })
 
-const noRoom = (file: string, cause: unknown): LabError =>
+const diskFull = (file: string, cause: unknown): LabError =>
   new LabError({
-    found: `no room left in ${dirname(file)}`,
-    expected: 'room for the bundle twice: its parts, and the whole',
-    next: 'free some space, then repeat: what was collected is kept',
+    found: `The disk of ${dirname(file)} is full`,
+    expected: 'twice the size of the bundle: for the collected files and for the bundle',
+    next: 'free some space, then repeat (collected files are kept)',
     cause,
   })

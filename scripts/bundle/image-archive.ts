@@ -8,122 +8,138 @@ import { createGunzip, createGzip, createZstdDecompress } from 'node:zlib'
 import { execa } from 'execa'
 import { Parser, type ReadEntry } from 'tar'
 import { LabError } from '../../shared/lab-error.ts'
-import { docker, dockerProblem } from '../engine/docker.ts'
+import { docker, dockerError } from '../engine/docker.ts'
 import type { BundledImage } from './manifest.ts'
 import type { Stage, StagedImage } from './stage.ts'
-import { type Entry, tarOf } from './tar.ts'
+import { type TarEntry, tarChunks } from './tar.ts'
 
-// Images between Docker and a bundle. `docker save` is taken apart into configuration and layers, since images share layers, and put together
-// again for `docker load`, in the form that every Docker reads: a manifest.json beside them.
+// Moves images between Docker and a bundle. The output of `docker save` is split into configuration and layers, because images share layers.
+// For `docker load` they are joined again, with the manifest.json that every version of Docker reads.
 
-/** What `manifest.json` of a saved image says. */
-interface Saved {
+/** An image in the `manifest.json` of `docker save`. */
+interface SavedImage {
   Config: string
   Layers: string[]
 }
-interface Config {
+interface ImageConfig {
   os: string
   architecture: string
   rootfs: { diff_ids: string[] }
 }
 
-/** A text of a saved image is at most this long, in bytes. */
-const longestText = 4 << 20
+/** Files up to this many bytes are read into memory to see whether they are JSON; larger ones are layers. */
+const maxJsonBytes = 4 << 20
 
 /**
- * Packs an image that the Docker host has into the folder.
- * @param name as Docker knows it
- * @param platform as in linux/arm64: with containerd's image store one name may stand for several
- * @param is what it is packed from, to be written down with it
- * @throws LabError when Docker does not give it, or gives another platform.
+ * Packs an image from the Docker host into the folder.
+ * @param name its name in Docker.
+ * @param platform for example linux/arm64: with the containerd image store, one name may stand for several platforms.
+ * @param source the id or digest to record with it.
+ * @throws LabError when Docker cannot save the image, or saves another platform.
  */
-export async function packImage(stage: Stage, name: string, platform: string, is: string): Promise<StagedImage> {
-  const args = ['save', ...((await savesByPlatform()) ? ['--platform', platform] : []), name]
-  const saving = execa('docker', args, { reject: false, buffer: { stdout: false }, stdin: 'ignore' })
-  const { texts, layers } = await takeApart(saving.stdout, stage)
-  const result = await saving
-  if (result.failed) throw dockerProblem(args, result)
+export async function packImage(stage: Stage, name: string, platform: string, source: string): Promise<StagedImage> {
+  const args = ['save', ...((await supportsSavePlatform()) ? ['--platform', platform] : []), name]
+  const save = execa('docker', args, { reject: false, buffer: { stdout: false }, stdin: 'ignore' })
+  const { jsonFiles, layerDigest } = await splitArchive(save.stdout, stage)
+  const result = await save
+  if (result.failed) throw dockerError(args, result)
 
-  const manifests = readJson<Saved[]>(texts.get('manifest.json')) ?? []
-  for (const saved of manifests) {
-    const text = texts.get(saved.Config)
-    const config = readJson<Config>(text)
+  for (const saved of parseJson<SavedImage[]>(jsonFiles.get('manifest.json')) ?? []) {
+    const text = jsonFiles.get(saved.Config)
+    const config = parseJson<ImageConfig>(text)
     if (!text || !config || `${config.os}/${config.architecture}` !== platform) continue
-    const digests = saved.Layers.map(path => layers(path))
-    // Docker would refuse it on the other side
-    if (digests.join() !== config.rootfs.diff_ids.map(id => id.replace(/^sha256:/, '')).join()) continue
-    const path = `images/${createHash('sha256').update(text).digest('hex')}.json`
-    if (!stage.member(path)) {
-      const part = stage.part()
-      await writeFile(part, text)
-      await stage.keep(part, path)
-    }
-    return { is, config: path, layers: digests.map(digest => layerPath(digest!)) }
+    const layers = saved.Layers.map(layerDigest)
+    // `docker load` would refuse layers that differ from the configuration
+    if (layers.join() !== config.rootfs.diff_ids.map(id => id.replace(/^sha256:/, '')).join()) continue
+    return { source, config: await addConfig(stage, text), layers: layers.map(digest => layerPath(digest!)) }
   }
   throw new LabError({
-    found: `docker save gives no whole ${name} for ${platform}`,
-    expected: 'configuration and layers of that platform',
+    found: `docker save returned no complete image ${name} for ${platform}`,
     next: `docker image rm ${name}, then repeat`,
   })
 }
 
+async function addConfig(stage: Stage, text: Buffer): Promise<string> {
+  const path = `images/${createHash('sha256').update(text).digest('hex')}.json`
+  if (!stage.member(path)) {
+    const file = stage.temporaryFile()
+    await writeFile(file, text)
+    await stage.addMember(file, path)
+  }
+  return path
+}
+
 const layerPath = (digest: string): string => `layers/${digest}.tar.gz`
 
-/** Whether `docker save` can be told which of several platforms is meant: from Docker 28 on, on both ends. Asked once. */
-const savesByPlatform = (): Promise<boolean> => (byPlatform ??= askVersions())
-let byPlatform: Promise<boolean> | undefined
+/** Returns whether `docker save` accepts `--platform`, which takes version 28 of the command and of the engine. */
+const supportsSavePlatform = (): Promise<boolean> => (savePlatform ??= checkVersions())
+let savePlatform: Promise<boolean> | undefined
 
-async function askVersions(): Promise<boolean> {
+async function checkVersions(): Promise<boolean> {
   const versions = await docker(['version', '--format', '{{.Server.Version}} {{.Client.Version}}'])
   return versions.split(' ').every(version => Number.parseInt(version, 10) >= 28)
 }
 
-/** Puts the layers of a saved image into the folder, each under the digest that it has when unpacked. */
-async function takeApart(
-  saved: Readable,
-  stage: Stage,
-): Promise<{ texts: Map<string, Buffer>; layers: (path: string) => string | undefined }> {
-  const texts = new Map<string, Buffer>()
+interface SplitArchive {
+  jsonFiles: Map<string, Buffer>
+  /** Returns the digest of the unpacked layer at this path of the archive. */
+  layerDigest: (path: string) => string | undefined
+}
+
+/** Packs the layers of a saved image into the folder, and returns its JSON files. */
+async function splitArchive(archive: Readable, stage: Stage): Promise<SplitArchive> {
+  const jsonFiles = new Map<string, Buffer>()
   const digests = new Map<string, string>()
   const links = new Map<string, string>()
-  const under: Promise<void>[] = []
-  const take = async (entry: ReadEntry): Promise<void> => {
+  const files: Promise<void>[] = []
+  const readFile = async (entry: ReadEntry): Promise<void> => {
     const chunks = entry[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-    const first = await chunks.next()
-    if (first.done) return
-    if (entry.size <= longestText) {
-      const whole = [first.value]
-      for (let next = await chunks.next(); !next.done; next = await chunks.next()) whole.push(next.value)
-      const text = Buffer.concat(whole)
-      if (readJson(text)) texts.set(entry.path, text)
-      else digests.set(entry.path, await packLayer(stage, [text]))
-    } else digests.set(entry.path, await packLayer(stage, [first.value], chunks))
+    if (entry.size > maxJsonBytes) {
+      digests.set(entry.path, await packLayer(stage, chunks))
+      return
+    }
+    const content = await readAll(chunks)
+    if (content.length === 0) return
+    if (parseJson(content)) jsonFiles.set(entry.path, content)
+    else digests.set(entry.path, await packLayer(stage, [content].values()))
   }
   await new Promise<void>((resolve, reject) => {
     const fail = (error: unknown): void => {
-      // What nobody reads any more would keep Docker waiting
-      saved.destroy()
+      // Without a reader Docker would wait forever
+      archive.destroy()
       reject(error)
     }
     const parser = new Parser({
       onReadEntry: entry => {
-        if (entry.type === 'SymbolicLink') {
-          // Older Docker stores a layer that stands in the archive twice but once
+        if (entry.type === 'File' && !/\/(VERSION|json)$/.test(entry.path)) {
+          files.push(readFile(entry).catch(fail))
+          return
+        }
+        // Docker before version 25 links to a layer that is already in the archive
+        if (entry.type === 'SymbolicLink')
           links.set(entry.path, posix.join(posix.dirname(entry.path), entry.linkpath ?? ''))
-          entry.resume()
-        } else if (entry.type === 'File' && !/\/(VERSION|json)$/.test(entry.path)) under.push(take(entry).catch(fail))
-        else entry.resume()
+        entry.resume()
       },
     })
     parser.on('end', resolve).on('error', fail)
-    saved.on('error', fail).pipe(parser as unknown as NodeJS.WritableStream)
+    archive.on('error', fail).pipe(parser as unknown as NodeJS.WritableStream)
   })
-  await Promise.all(under)
-  return { texts, layers: path => digests.get(links.get(path) ?? path) }
+  await Promise.all(files)
+  return { jsonFiles, layerDigest: path => digests.get(links.get(path) ?? path) }
 }
 
-/** @returns the digest of the layer when unpacked. */
-async function packLayer(stage: Stage, first: Buffer[], more?: AsyncIterator<Buffer>): Promise<string> {
+async function readAll(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+  const all: Buffer[] = []
+  for await (const chunk of iterate(chunks)) all.push(chunk)
+  return Buffer.concat(all)
+}
+
+async function* iterate(chunks: AsyncIterator<Buffer> | Iterator<Buffer>): AsyncGenerator<Buffer> {
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value
+}
+
+/** Compresses a layer into the folder. @returns the digest of the unpacked layer. */
+async function packLayer(stage: Stage, chunks: AsyncIterator<Buffer> | Iterator<Buffer>): Promise<string> {
   const hash = createHash('sha256')
   let bytes = 0
   const count = new Transform({
@@ -133,60 +149,62 @@ async function packLayer(stage: Stage, first: Buffer[], more?: AsyncIterator<Buf
       next(null, chunk)
     },
   })
-  async function* whole(): AsyncGenerator<Buffer> {
-    yield* first
-    if (more) yield* { [Symbol.asyncIterator]: () => more }
+  const first = await chunks.next()
+  async function* content(): AsyncGenerator<Buffer> {
+    if (!first.done) yield first.value
+    yield* iterate(chunks)
   }
-  const part = stage.part()
-  // Containerd's image store gives layers as they came; packed anew, the same layer is the same file, wherever it came from
-  const unpack = [unpacker(first[0]!)].filter(stream => stream !== undefined)
-  await pipeline([Readable.from(whole()), ...unpack, count, createGzip(), createWriteStream(part)])
+  const file = stage.temporaryFile()
+  // The containerd image store saves layers as the registry compressed them. Compressed again, equal layers become equal files.
+  const unpack = [decompressorFor(first.done ? Buffer.alloc(0) : first.value)].filter(stream => stream !== undefined)
+  await pipeline([Readable.from(content()), ...unpack, count, createGzip(), createWriteStream(file)])
   const digest = hash.digest('hex')
   const path = layerPath(digest)
-  if (stage.member(path)) await rm(part)
+  if (stage.member(path)) await rm(file)
   else {
-    stage.keepUnpacked(path, bytes)
-    await stage.keep(part, path)
+    stage.setUnpackedSize(path, bytes)
+    await stage.addMember(file, path)
   }
   return digest
 }
 
-function unpacker(start: Buffer): Transform | undefined {
+function decompressorFor(start: Buffer): Transform | undefined {
   const magic = start.subarray(0, 4).toString('hex')
   if (magic.startsWith('1f8b')) return createGunzip()
   return magic === '28b52ffd' ? createZstdDecompress() : undefined
 }
 
-function readJson<T>(text: Buffer | undefined): T | undefined {
-  if (!text || !/^\s*[[{]/.test(text.subarray(0, 64).toString('latin1'))) return undefined
+function parseJson<T>(content: Buffer | undefined): T | undefined {
+  if (!content || !/^\s*[[{]/.test(content.subarray(0, 64).toString('latin1'))) return undefined
   try {
-    return JSON.parse(text.toString('utf8')) as T
+    return JSON.parse(content.toString('utf8')) as T
   } catch {
     return undefined
   }
 }
 
 /**
- * Gives an image of a bundle to Docker.
- * @param members the bytes of a file of the bundle, and how many
- * @throws LabError when Docker does not take it.
+ * Loads an image from a bundle into Docker.
+ * @param readMember returns the size and content of a member.
+ * @throws LabError when Docker refuses it.
  */
-export async function unpackImage(image: BundledImage, members: (path: string) => Omit<Entry, 'path'>): Promise<void> {
+export async function loadImageIntoDocker(
+  image: BundledImage,
+  readMember: (path: string) => Omit<TarEntry, 'path'>,
+): Promise<void> {
   const manifest = Buffer.from(JSON.stringify([{ Config: image.config, RepoTags: [image.ref], Layers: image.layers }]))
-  const entries: Entry[] = [
-    ...[image.config, ...new Set(image.layers)].map(path => ({ path, ...members(path) })),
+  const entries: TarEntry[] = [
+    ...[image.config, ...new Set(image.layers)].map(path => ({ path, ...readMember(path) })),
     { path: 'manifest.json', size: manifest.length, content: [manifest] },
   ]
   const args = ['load', '--quiet']
-  const loading = execa('docker', args, { input: Readable.from(tarOf(entries)), reject: false })
-  const result = await loading
+  const result = await execa('docker', args, { input: Readable.from(tarChunks(entries)), reject: false })
   if (!result.failed) return
   throw /no space left/i.test(String(result.stderr))
     ? new LabError({
-        found: `no room for ${image.ref} where Docker keeps its images`,
-        expected: 'room for the images of the bundle',
-        next: 'docker system prune, or free some space; then repeat: what was loaded stays',
+        found: `Docker has no disk space left for ${image.ref}`,
+        next: 'docker system prune, or free some space, then repeat (loaded images are kept)',
         cause: result,
       })
-    : dockerProblem(args, result)
+    : dockerError(args, result)
 }

@@ -1,42 +1,42 @@
 import { z } from 'zod'
-import { chartNames, toolNames } from '../../shared/lock.ts'
+import { chartNames, imageRef, type Lock, type LockedImage, toolNames } from '../../shared/lock.ts'
 
-// What a bundle is: one tar, uncompressed, of files that are compressed already, and first among them these two.
+// An offline bundle is one uncompressed tar with these members, in this order:
 //
-//   manifest.json                               what is in it and for whom
-//   SHA256SUMS                                  of each file in it, as sha256sum writes them; the launcher reads it before there is a Node
+//   manifest.json                                   what it contains and for which machines
+//   SHA256SUMS                                      digests of all members, as sha256sum writes them; the launcher reads it before Node is there
 //   packages/<digest of package-lock.json>.tar.gz   node_modules, the same for every platform
-//   tools/<platform>/<name>-<version>/…         what the publisher gives, as it is
-//   charts/<name>-<version>.tgz                 the same
-//   images/<digest>.json                        an image's configuration, which names its layers
-//   layers/<digest when unpacked>.tar.gz        a layer, once for all images and platforms that have it
+//   tools/<platform>/<name>-<version>/…             the publisher's archive, unchanged
+//   charts/<name>-<version>.tgz                     the publisher's archive, unchanged
+//   images/<digest>.json                            an image's configuration, which names its layers
+//   layers/<digest of unpacked layer>.tar.gz        a layer, stored once for all images and platforms that share it
 
-/** The format; another number for one that this program cannot read. */
-export const format = 1
+/** Version of the format, increased when older labs can no longer read it. */
+export const bundleFormat = 1
 
 export const manifestPath = 'manifest.json'
-export const sumsPath = 'SHA256SUMS'
+export const checksumsPath = 'SHA256SUMS'
 
-/** Enough digits of a digest to tell one package-lock.json from another; the launcher cuts off the same. */
+/** Returns the path of the npm packages. The launcher shortens the digest of package-lock.json in the same way. */
 export const packagesPath = (lockDigest: string): string => `packages/${lockDigest.slice(0, 12)}.tar.gz`
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
 const platform = z.string().regex(/^(linux|darwin)\/(amd64|arm64)$/)
 const member = z.strictObject({
-  /** In bytes. */
+  /** Bytes. */
   size: z.int().min(0),
   sha256: digest,
 })
 
 const manifestSchema = z.strictObject({
-  bundle: z.literal(format),
-  /** Version of the lab that made it. */
+  bundle: z.literal(bundleFormat),
+  /** Version of the lab that created it. */
   lab: z.string(),
-  /** When, in ISO 8601. */
+  /** Time of creation in ISO 8601. */
   created: z.string(),
   /** Machines that it is for. */
   platforms: z.array(platform).min(1),
-  /** What the lock pinned; see pins.ts. */
+  /** What the lock pinned; see `pinsOf`. */
   pins: z.record(z.string(), z.string()),
   packages: z.string(),
   tools: z.array(z.strictObject({ name: z.enum(toolNames), version: z.string(), platform, path: z.string() })),
@@ -45,36 +45,34 @@ const manifestSchema = z.strictObject({
     z.strictObject({
       /** Repository and tag. */
       ref: z.string(),
-      /** Of the engine that runs it. */
+      /** Platform of the engine. */
       platform,
-      /** The digest that its registry knew it by; absent for one that was built where the bundle was made. */
+      /** The digest in its registry; absent for an image that was built on the machine that created the bundle. */
       digest: z
         .string()
         .regex(/^sha256:[0-9a-f]{64}$/)
         .optional(),
       config: z.string(),
-      /** From the lowest to the highest; one may stand there twice. */
+      /** From lowest to highest. The same layer may occur twice. */
       layers: z.array(z.string()),
     }),
   ),
-  /** Bytes of a layer when it is unpacked, by path. */
+  /** Size of each unpacked layer in bytes, by path. */
   unpacked: z.record(z.string(), z.int().min(0)),
-  /** Each file of it but the first two, by path. */
+  /** Every member but the first two, by path. */
   members: z.record(z.string(), member),
 })
 
-/** What is in a bundle. */
 export type Manifest = z.infer<typeof manifestSchema>
-/** A file in a bundle. */
-export type Member = z.infer<typeof member>
+export type BundleMember = z.infer<typeof member>
 export type BundledImage = Manifest['images'][number]
 
-/** What a manifest must have for us to say more of it than that it cannot be read. */
+/** The fields that every format has, so that a later one can be named in the error. */
 const anyFormat = z.object({ bundle: z.int(), lab: z.string() })
 
 /**
  * Reads a manifest.
- * @returns its format's number where that is another one, undefined where the text is no manifest.
+ * @returns only its format and lab version where the format is another one, undefined where the text is not a manifest.
  */
 export function parseManifest(text: string): Manifest | { bundle: number; lab: string } | undefined {
   let value: unknown
@@ -83,25 +81,55 @@ export function parseManifest(text: string): Manifest | { bundle: number; lab: s
   } catch {
     return undefined
   }
-  const whole = manifestSchema.safeParse(value)
-  if (whole.success) return whole.data.bundle === format && complete(whole.data) ? whole.data : undefined
+  const manifest = manifestSchema.safeParse(value)
+  if (manifest.success) return isComplete(manifest.data) ? manifest.data : undefined
   const other = anyFormat.safeParse(value)
-  return other.success && other.data.bundle !== format ? other.data : undefined
+  return other.success && other.data.bundle !== bundleFormat ? other.data : undefined
 }
 
-/** Every file that is spoken of is there. */
-const complete = ({ packages, tools, charts, images, members, unpacked }: Manifest): boolean =>
-  [packages, ...[...tools, ...charts].map(({ path }) => path), ...images.flatMap(pathsOf)].every(
+/** Returns whether every path in the manifest is a member. */
+const isComplete = ({ packages, tools, charts, images, members, unpacked }: Manifest): boolean =>
+  [packages, ...[...tools, ...charts].map(({ path }) => path), ...images.flatMap(imagePaths)].every(
     path => path in members,
   ) && images.every(({ layers }) => layers.every(path => path in unpacked))
 
-/** The files that an image consists of, each once. */
-export const pathsOf = ({ config, layers }: Pick<BundledImage, 'config' | 'layers'>): string[] => [
+/** Returns the members of an image, each once. */
+export const imagePaths = ({ config, layers }: Pick<BundledImage, 'config' | 'layers'>): string[] => [
   ...new Set([config, ...layers]),
 ]
 
-/** `SHA256SUMS` of a bundle. */
-export const sumsOf = (members: Record<string, Pick<Member, 'sha256'>>): string =>
+/** Returns the size of members in bytes. */
+export const sizeOfMembers = ({ members }: Manifest, paths: readonly string[]): number =>
+  paths.reduce((sum, path) => sum + members[path]!.size, 0)
+
+/** Returns the content of `SHA256SUMS`. */
+export const checksumLines = (members: Record<string, Pick<BundleMember, 'sha256'>>): string =>
   Object.entries(members)
     .map(([path, { sha256 }]) => `${sha256}  ${path}\n`)
     .join('')
+
+/**
+ * Returns what a lock pins by name, for example `charts.loki`: `18.11.0 sha256:…`. URLs are left out, because the same file may come from a
+ * mirror.
+ */
+export function pinsOf(lock: Lock): Record<string, string> {
+  const image = (locked: LockedImage): string => imageRef(locked) + (locked.digest ? `@${locked.digest}` : '')
+  const digests = (sha256: Record<string, string>): string =>
+    Object.entries(sha256)
+      .sort()
+      .map(([platform, digest]) => ` ${platform}:${digest}`)
+      .join('')
+  return Object.fromEntries([
+    ['nodeImage', image(lock.nodeImage)],
+    ...Object.entries(lock.charts).map(([name, { version, sha256 }]) => [
+      `charts.${name}`,
+      version + (sha256 ? ` sha256:${sha256}` : ''),
+    ]),
+    ...Object.entries(lock.images).map(([name, locked]) => [`images.${name}`, image(locked)]),
+    ...Object.entries(lock.tools).map(([name, { version, sha256 }]) => [`tools.${name}`, version + digests(sha256)]),
+  ])
+}
+
+/** Returns the names of the pins that differ. */
+export const differingPins = (one: Record<string, string>, other: Record<string, string>): string[] =>
+  [...new Set([...Object.keys(one), ...Object.keys(other)])].filter(name => one[name] !== other[name]).sort()

@@ -1,62 +1,70 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { Header } from 'tar'
 
-// A tar that is written in one go and read at any place: what is in it is compressed already, so the archive itself is not, and a member is
-// found by hopping from header to header instead of reading gigabytes.
+// An uncompressed tar, because its members are already compressed. It is written in one pass, and a member is found by jumping from header to
+// header instead of reading gigabytes.
 
-/** Size of tar's blocks, in bytes: headers take one, contents are filled up to whole ones. */
-const block = 512
-const filledUp = (size: number): number => Math.ceil(size / block) * block
+/** Size of a tar block in bytes. A header takes one block, and contents are padded to full blocks. */
+const blockSize = 512
+const padded = (size: number): number => Math.ceil(size / blockSize) * blockSize
 
-/** A file to be put into an archive. */
-export interface Entry {
+/** A file to write into an archive. */
+export interface TarEntry {
   path: string
-  /** In bytes; `content` must give exactly as many. */
+  /** Bytes; `content` must yield exactly as many. */
   size: number
   content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
-/** The bytes of an archive of these files. The same files give the same bytes. */
-export async function* tarOf(entries: Iterable<Entry> | AsyncIterable<Entry>): AsyncGenerator<Uint8Array> {
-  for await (const { path, size, content } of entries) {
+/** Yields the bytes of an archive with these files. The same files give the same bytes. */
+export async function* tarChunks(entries: Iterable<TarEntry>): AsyncGenerator<Uint8Array> {
+  for (const { path, size, content } of entries) {
     const header = new Header({ path, size, type: 'File', mode: 0o644, uid: 0, gid: 0, mtime: new Date(0) })
-    // Longer names and greater sizes would need a second header
+    // encode() returns true where the path or size needs a second header, which is not supported here
     if (header.encode()) throw new Error(`${path} (${size} bytes) does not fit into a tar header`)
     yield header.block!
     yield* content
-    if (size % block > 0) yield Buffer.alloc(filledUp(size) - size)
+    if (size % blockSize > 0) yield Buffer.alloc(padded(size) - size)
   }
-  yield Buffer.alloc(2 * block)
+  yield Buffer.alloc(2 * blockSize)
 }
 
-/** Where in an archive the contents of a file lie, in bytes. */
-export interface Place {
+/** Position of a member's content in an archive, in bytes. */
+export interface TarRange {
   offset: number
   size: number
 }
 
-/** What is in an archive. `cutOff`: it ends before its end; `places` is then what is whole. `undefined`: it is no such archive. */
-export async function placesIn(file: string): Promise<{ places: Map<string, Place>; cutOff: boolean } | undefined> {
+/** The members of an archive by path. */
+export interface TarIndex {
+  members: Map<string, TarRange>
+  /** Whether the archive ends too early; `members` then lists the complete ones. */
+  cutOff: boolean
+}
+
+/** Returns the index of an archive, or undefined where the file is not a tar archive. */
+export async function readTarIndex(file: string): Promise<TarIndex | undefined> {
   const handle = await open(file)
   try {
-    const { size: whole } = await handle.stat()
-    const places = new Map<string, Place>()
-    for (let at = 0; ; ) {
-      const header = await headerAt(handle, at)
-      if (!header) return { places, cutOff: true }
-      if (header.nullBlock) return { places, cutOff: false }
-      if (!header.cksumValid) return at === 0 ? undefined : { places, cutOff: true }
+    const { size: fileSize } = await handle.stat()
+    const members = new Map<string, TarRange>()
+    for (let position = 0; ; ) {
+      const header = await readHeader(handle, position)
+      if (!header) return { members, cutOff: true }
+      if (header.nullBlock) return { members, cutOff: false }
+      if (!header.cksumValid) return position === 0 ? undefined : { members, cutOff: true }
       const size = header.size ?? 0
-      if (at + block + size > whole) return { places, cutOff: true }
-      places.set(header.path!.replace(/^\.\//, ''), { offset: at + block, size })
-      at += block + filledUp(size)
+      const offset = position + blockSize
+      if (offset + size > fileSize) return { members, cutOff: true }
+      members.set(header.path!.replace(/^\.\//, ''), { offset, size })
+      position = offset + padded(size)
     }
   } finally {
     await handle.close()
   }
 }
 
-async function headerAt(handle: FileHandle, at: number): Promise<Header | undefined> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(block), 0, block, at)
-  return bytesRead === block ? new Header(buffer, 0) : undefined
+async function readHeader(handle: FileHandle, position: number): Promise<Header | undefined> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(blockSize), 0, blockSize, position)
+  return bytesRead === blockSize ? new Header(buffer, 0) : undefined
 }

@@ -6,72 +6,72 @@ import { LabError } from '../../shared/lab-error.ts'
 import { type ChartName, chartFile, chartNames, type Lock } from '../../shared/lock.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { fetchText, fetchVerified, fileDigest, knownDigest, type OnBytes, type Trust } from './download.ts'
-import { expandAddress } from './platform.ts'
+import { expandUrl } from './platform.ts'
 import { digestInIndex } from './published-digests.ts'
 
-/** Charts that a lab with these settings installs. */
-export const chartsOf = ({ pipeline }: Settings): ChartName[] =>
+/** Returns the charts that a lab with these settings installs. */
+export const requiredCharts = ({ pipeline }: Settings): ChartName[] =>
   chartNames.filter(name => name !== (pipeline.shipper === 'otel' ? 'fluent-bit' : 'opentelemetry-collector'))
 
-/** A chart that is in place. */
+/** A verified chart in `.lab/charts`. */
 export interface ReadyChart {
   name: ChartName
   version: string
   /** Absolute path of its archive. */
   file: string
-  /** Fetched in this call. */
+  /** Whether this call downloaded it. */
   fetched: boolean
-  /** How its digest was known. `first seen`: it was not, and is remembered from now on; say so to the user. */
+  /** How its digest was known. Tell the user about `first seen`: the digest was unknown, and is required from now on. */
   trust: Trust
 }
 
 /**
- * Brings the archives of charts into `.lab/charts`, each once, each verified.
- * @throws LabError for an archive that cannot be fetched, whose digest differs, or that holds another chart or version than the lock says.
+ * Downloads the charts that are not yet in `.lab/charts`, and verifies all of them.
+ * @throws LabError when a download fails, a digest differs, or an archive contains another chart or version than the lock names.
  */
 export async function ensureCharts(
   lock: Lock,
   names: readonly ChartName[],
   onBytes?: (name: ChartName, ...bytes: Parameters<OnBytes>) => void,
 ): Promise<ReadyChart[]> {
-  const atATime = pLimit(4)
+  const limit = pLimit(4)
   return Promise.all(
-    names.map(name => atATime(() => ensureChart(lock, name, onBytes && ((done, total) => onBytes(name, done, total))))),
+    names.map(name => limit(() => ensureChart(lock, name, onBytes && ((done, total) => onBytes(name, done, total))))),
   )
 }
 
 async function ensureChart(lock: Lock, name: ChartName, onBytes?: OnBytes): Promise<ReadyChart> {
   const { version, sha256, index } = lock.charts[name]
   const file = chartFile(lock, name)
-  const ready = await chartInPlace(lock, name)
-  if (ready) return { name, version, file, fetched: false, trust: ready }
+  const stored = await verifyStoredChart(lock, name)
+  if (stored) return { name, version, file, fetched: false, trust: stored }
   const trust = await fetchVerified({
     what: `chart ${name} ${version}`,
-    url: chartAddress(lock, name),
+    url: chartUrl(lock, name),
     to: file,
     sha256,
-    published: index ? () => publishedDigest(lock, name, expandAddress(index, lock.file)) : undefined,
+    published: index ? () => publishedDigest(lock, name, expandUrl(index, lock.file)) : undefined,
     onBytes,
-    inspect: archive => sameChart(archive, name, version, lock.file),
+    inspect: archive => requireChart(archive, name, version, lock.file),
   })
   return { name, version, file, fetched: true, trust }
 }
 
-/** Where a chart comes from. @throws LabError for an address that names an environment variable which is not set. */
-export const chartAddress = (lock: Lock, name: ChartName): URL => expandAddress(lock.charts[name].url, lock.file)
+/** Returns the URL of a chart. @throws LabError when it needs an environment variable that is not set. */
+export const chartUrl = (lock: Lock, name: ChartName): URL => expandUrl(lock.charts[name].url, lock.file)
 
 /**
- * How the archive in `.lab/charts` is known to be right, or undefined when it is missing or is not.
- * Hashed anew each time: it costs milliseconds, and finds what a full disk, an editor or another lock did to it.
+ * Returns how the archive in `.lab/charts` is known to be right, or undefined when it is missing or wrong.
+ * It is hashed each time: that takes milliseconds, and detects a change by a full disk, an editor or another lock.
  */
-export async function chartInPlace(lock: Lock, name: ChartName): Promise<Trust | undefined> {
+export async function verifyStoredChart(lock: Lock, name: ChartName): Promise<Trust | undefined> {
   const file = chartFile(lock, name)
-  const known = knownDigest({ url: chartAddress(lock, name), sha256: lock.charts[name].sha256 })
-  return known && (await exists(file)) && (await fileDigest(file)) === known.digest ? known.trust : undefined
+  const known = knownDigest({ url: chartUrl(lock, name), sha256: lock.charts[name].sha256 })
+  return known && (await isFile(file)) && (await fileDigest(file)) === known.digest ? known.trust : undefined
 }
 
-const exists = (file: string): Promise<boolean> =>
-  stat(file).then(
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
     found => found.isFile(),
     () => false,
   )
@@ -81,14 +81,14 @@ async function publishedDigest(lock: Lock, name: ChartName, index: URL): Promise
   const digest = digestInIndex(await fetchText(`the index of chart ${name}`, index), name, version)
   if (digest) return digest
   throw new LabError({
-    found: `${index.href} does not list ${name} ${version}`,
-    expected: 'a version that its publisher lists, with its digest',
-    next: `name another version, or its sha256, under charts.${name} of ${lock.file}`,
+    found: `The index ${index.href} does not list ${name} ${version}`,
+    expected: 'a version with a digest in the index of its publisher',
+    next: `set another version, or its sha256, under charts.${name} in ${lock.file}`,
   })
 }
 
-/** A lock whose version and address disagree would deploy something else than it says. */
-async function sameChart(archive: string, name: ChartName, version: string, lockFile: string): Promise<void> {
+/** Checks the name and version in the archive: a lock whose version and URL disagree would deploy another version than it shows. */
+async function requireChart(archive: string, name: ChartName, version: string, lockFile: string): Promise<void> {
   let text = ''
   try {
     await list({
@@ -97,13 +97,13 @@ async function sameChart(archive: string, name: ChartName, version: string, lock
       onReadEntry: entry => entry.on('data', (chunk: Buffer) => (text += chunk.toString('utf8'))),
     })
   } catch {
-    // Not an archive: the same message as for one without a Chart.yaml
+    // A file that is not an archive gets the same message as an archive without a Chart.yaml
   }
-  const holds = (text ? parse(text) : {}) as { name?: string; version?: string }
-  if (holds.name === name && holds.version === version) return
+  const chart = (text ? parse(text) : {}) as { name?: string; version?: string }
+  if (chart.name === name && chart.version === version) return
   throw new LabError({
-    found: holds.name ? `the archive holds chart ${holds.name} ${holds.version}` : 'the archive holds no chart',
-    expected: `chart ${name} ${version}, as ${lockFile} says`,
-    next: `mend version or url under charts.${name} of ${lockFile}`,
+    found: chart.name ? `The archive contains chart ${chart.name} ${chart.version}` : 'The archive contains no chart',
+    expected: `chart ${name} ${version}, as in ${lockFile}`,
+    next: `correct version or url under charts.${name} in ${lockFile}`,
   })
 }

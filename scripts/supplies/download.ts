@@ -2,60 +2,59 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rename, rm, stat } from 'node:fs/promises'
 import { Readable, Transform } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import pRetry, { AbortError } from 'p-retry'
 import { LabError } from '../../shared/lab-error.ts'
-import { remember, remembered } from './remembered-digests.ts'
-import { retryPolicy } from './retry.ts'
+import { rememberDigests, rememberedDigest } from './remembered-digests.ts'
+import { TransientError, withRetries } from './retry.ts'
 
-/** Called with the bytes that came so far and, where the server says it, how many there will be. */
+/** Receives the number of bytes so far and, where the server reports it, the total. */
 export type OnBytes = (done: number, total?: number) => void
 
-/** How a digest was known before the bytes came. */
+/** How a digest was known before the download. */
 export type Trust =
-  /** It stands in the lock file. */
+  /** The lock file pins it. */
   | 'pinned'
-  /** The publisher's own checksum file or index gave it. */
+  /** The publisher's checksum file or index lists it. */
   | 'published'
-  /** It was seen at an earlier fetch. */
+  /** An earlier download stored it. */
   | 'remembered'
-  /** It was not known: the first fetch is taken on trust, and remembered. */
+  /** It was unknown: the first download is trusted, and its digest stored. */
   | 'first seen'
 
-export interface Wanted {
-  /** For messages: `chart loki 18.11.0`. */
+export interface Download {
+  /** Name for messages, for example `chart loki 18.11.0`. */
   what: string
   url: URL
-  /** Where it is put, at once and whole. */
+  /** Path of the file, which appears only when it is complete and verified. */
   to: string
   /** The digest in the lock file. */
   sha256?: string | undefined
-  /** Asks the publisher for the digest; called only when neither the lock nor memory has it. */
+  /** Fetches the digest from the publisher; called only when it is neither pinned nor remembered. */
   published?: (() => Promise<string>) | undefined
   onBytes?: OnBytes | undefined
-  /** Looks at the verified file before it is put in place; throws when it is not what was asked for. */
+  /** Checks the content of the verified file before it is moved to its path. @throws when it is the wrong one. */
   inspect?: ((file: string) => Promise<void>) | undefined
 }
 
-/** Seconds without a byte after which a download is given up and tried again. */
+/** A download that receives no byte for this long is aborted and retried. */
 const stallSeconds = 30
 
 /**
- * Fetches a file and puts it in place only when its digest is the expected one.
- *
- * Expected is, in this order: what the lock pins, what was remembered from an earlier fetch, what the publisher says.
- * @throws LabError for an address that does not answer or does not have it, and for a digest that differs.
+ * Downloads a file and moves it to its path only when its digest is the expected one: the one in the lock, else the one of an earlier
+ * download, else the one that the publisher lists.
+ * @throws LabError for a server that does not respond or does not have the file, and for a wrong digest.
  */
-export async function fetchVerified(wanted: Wanted): Promise<Trust> {
-  const { what, url, to } = wanted
-  const { digest, trust } = await expectedDigest(wanted)
+export async function fetchVerified(download: Download): Promise<Trust> {
+  const { what, url, to } = download
+  const { digest, trust } = await expectedDigest(download)
   const part = `${to}.${randomUUID()}.part`
   try {
-    const actual = await retrying(() => fetchFile(what, url, part, wanted.onBytes))
+    const actual = await withRetries(() => fetchFile(what, url, part, download.onBytes))
     if (digest && actual !== digest) throw wrongDigest(what, url, actual, digest, trust)
-    await wanted.inspect?.(part)
-    if (trust !== 'pinned') await remember({ [url.href]: actual })
+    await download.inspect?.(part)
+    if (trust !== 'pinned') await rememberDigests({ [url.href]: actual })
     await rename(part, to)
     return trust
   } finally {
@@ -63,30 +62,26 @@ export async function fetchVerified(wanted: Wanted): Promise<Trust> {
   }
 }
 
-/** What a file must be, as far as that is known without asking the network. */
-export function knownDigest(wanted: Pick<Wanted, 'url' | 'sha256'>): { digest: string; trust: Trust } | undefined {
-  if (wanted.sha256) return { digest: wanted.sha256, trust: 'pinned' }
-  const digest = remembered(wanted.url.href)
+/** Returns the digest that a file must have, as far as it is known without the network. */
+export function knownDigest(download: Pick<Download, 'url' | 'sha256'>): { digest: string; trust: Trust } | undefined {
+  if (download.sha256) return { digest: download.sha256, trust: 'pinned' }
+  const digest = rememberedDigest(download.url.href)
   return digest ? { digest, trust: 'remembered' } : undefined
 }
 
-async function expectedDigest(wanted: Wanted): Promise<{ digest?: string; trust: Trust }> {
-  const known = knownDigest(wanted)
+async function expectedDigest(download: Download): Promise<{ digest?: string; trust: Trust }> {
+  const known = knownDigest(download)
   if (known) return known
-  if (wanted.published) return { digest: await wanted.published(), trust: 'published' }
+  if (download.published) return { digest: await download.published(), trust: 'published' }
   return { trust: 'first seen' }
 }
 
-/** A small text, such as a checksum file. @throws LabError as `fetchVerified`. */
+/** Returns a small text file, such as a checksum file. @throws LabError as `fetchVerified`. */
 export const fetchText = (what: string, url: URL): Promise<string> =>
-  retrying(async () => {
-    const chunks: Uint8Array[] = []
-    for await (const chunk of (await open(what, url)).body) chunks.push(chunk as Uint8Array)
-    return Buffer.concat(chunks).toString('utf8')
-  })
+  withRetries(async () => text((await open(what, url)).body))
 
-/** How many bytes an address leads to, where that can be known without fetching them. */
-export async function sizeAt(url: URL): Promise<number | undefined> {
+/** Returns the size of a file in bytes, or undefined where the server does not report it. */
+export async function downloadSize(url: URL): Promise<number | undefined> {
   if (url.protocol === 'file:')
     return stat(fileURLToPath(url)).then(
       found => found.size,
@@ -97,13 +92,14 @@ export async function sizeAt(url: URL): Promise<number | undefined> {
   return length ? Number(length) : undefined
 }
 
-/** The sha256 of a file, in hexadecimal digits. */
+/** Returns the sha256 of a file in hexadecimal digits. */
 export async function fileDigest(file: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(file), hash)
   return hash.digest('hex')
 }
 
+/** Writes the file and returns its digest. */
 async function fetchFile(what: string, url: URL, to: string, onBytes?: OnBytes): Promise<string> {
   const { body, total } = await open(what, url)
   const hash = createHash('sha256')
@@ -124,89 +120,79 @@ async function fetchFile(what: string, url: URL, to: string, onBytes?: OnBytes):
   return hash.digest('hex')
 }
 
-async function open(what: string, url: URL): Promise<{ body: Readable; total?: number }> {
-  if (url.protocol === 'file:') {
-    const path = fileURLToPath(url)
-    const found = await stat(path).catch(() => undefined)
-    if (!found?.isFile())
-      throw new LabError({
-        found: `no file ${path} for ${what}`,
-        expected: 'the file that the lock names',
-        next: `put it there, or use another lock: --lock FILE`,
-      })
-    return { body: createReadStream(path), total: found.size }
-  }
+interface Source {
+  body: Readable
+  /** Bytes, where known. */
+  total?: number
+}
+
+const open = (what: string, url: URL): Promise<Source> =>
+  url.protocol === 'file:' ? openFile(what, fileURLToPath(url)) : openUrl(what, url)
+
+async function openFile(what: string, path: string): Promise<Source> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isFile()) return { body: createReadStream(path), total: found.size }
+  throw new LabError({
+    found: `The file ${path} for ${what} does not exist`,
+    next: 'put it there, or use another lock: --lock FILE',
+  })
+}
+
+async function openUrl(what: string, url: URL): Promise<Source> {
   const stalled = new AbortController()
-  const watch = setTimeout(() => stalled.abort(new Error(`nothing came for ${stallSeconds} s`)), stallSeconds * 1000)
-  watch.unref()
+  const timer = setTimeout(() => stalled.abort(new Error(`no data for ${stallSeconds} s`)), stallSeconds * 1000)
+  timer.unref()
   let response: Response
   try {
-    // A proxy that compresses what is compressed already would change the digest
+    // A proxy that compresses an already compressed file would change its digest
     response = await fetch(url, { signal: stalled.signal, headers: { 'accept-encoding': 'identity' } })
   } catch (cause) {
-    clearTimeout(watch)
+    clearTimeout(timer)
     throw unreachable(what, url, cause)
   }
   if (!response.ok || !response.body) {
-    clearTimeout(watch)
+    clearTimeout(timer)
     await response.body?.cancel()
     throw refused(what, url, response.status)
   }
   const body = Readable.fromWeb(response.body)
-  body.on('data', () => watch.refresh()).once('close', () => clearTimeout(watch))
+  body.on('data', () => timer.refresh()).once('close', () => clearTimeout(timer))
   body.pause()
   const length = response.headers.get('content-length')
   return length === null ? { body } : { body, total: Number(length) }
 }
 
-/** A failure that may pass: worth another try. */
-class Passing extends LabError {}
-
-const retrying = async <T>(attempt: () => Promise<T>): Promise<T> =>
-  pRetry(
-    () =>
-      attempt().catch((error: unknown) => {
-        throw error instanceof Passing ? error : new AbortError(error as Error)
-      }),
-    retryPolicy,
-  )
-
 function refused(what: string, url: URL, status: number): LabError {
-  const says = {
-    found: `${url.host} answers ${status} for ${what} (${url.pathname})`,
-    expected: 'the file that the lock names',
-    next: 'look at the version and the address in lab.lock.yaml, or name a mirror: --lock FILE',
-  }
+  const found = `${url.host} answered ${status} for ${what} (${url.pathname})`
   if (status >= 500 || status === 429 || status === 408)
-    return new Passing({ ...says, expected: `an answer of ${url.host}`, next: 'try again in a while' })
-  return new LabError(says)
+    return new TransientError({ found, next: 'try again in a few minutes' })
+  return new LabError({ found, next: 'check the version and URL in lab.lock.yaml, or use a mirror: --lock FILE' })
 }
 
 function unreachable(what: string, url: URL, error: unknown): LabError {
   if (error instanceof LabError) return error
   const cause = (error as { cause?: unknown }).cause ?? error
   const reason = (cause as { code?: string }).code ?? (cause as Error).message
-  return new Passing({
-    found: `${url.host} cannot be reached for ${what} (${reason})`,
-    expected: `a network that reaches ${url.host}`,
-    next: 'check the network (HTTPS_PROXY is honoured) and repeat, or name a mirror: --lock FILE',
+  return new TransientError({
+    found: `Cannot reach ${url.host} to download ${what} (${reason})`,
+    next: 'check the network and HTTPS_PROXY, then repeat, or use a mirror: --lock FILE',
     cause: error,
   })
 }
 
 function wrongDigest(what: string, url: URL, actual: string, digest: string, trust: Trust): LabError {
-  const [where, next] = {
-    pinned: ['in the lock', 'somebody changed the file or the lock; ask before you trust it: git log -p lab.lock.yaml'],
-    published: ['published beside it', 'try again; a proxy or a broken download may have changed the file'],
+  const [origin, next] = {
+    pinned: ['in the lock', 'find out who changed the file or the lock before you trust it: git log -p lab.lock.yaml'],
+    published: ['that the publisher lists', 'repeat; a proxy or an interrupted download may have changed the file'],
     remembered: [
-      'seen before',
-      `if the change is known and right, remove the line of ${url.href} from .lab/remembered.json`,
+      'of the first download',
+      `if the change is legitimate, remove the line of ${url.href} from .lab/remembered.json`,
     ],
     'first seen': ['', ''],
   }[trust]
   return new LabError({
-    found: `${what} from ${url.host || fileURLToPath(url)} has sha256 ${actual}`,
-    expected: `${digest}, the digest ${where}`,
+    found: `The sha256 of ${what} from ${url.host || fileURLToPath(url)} is ${actual}`,
+    expected: `${digest}, the digest ${origin}`,
     next: next!,
   })
 }

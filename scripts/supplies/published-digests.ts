@@ -1,9 +1,9 @@
 import { parse } from 'yaml'
 
-// How publishers say what their files must be.
+// Reads the digests that publishers list beside their files.
 
 /**
- * The digest of one file in a checksum file: `HASH  NAME` lines as sha256sum writes them, or a hash alone.
+ * Returns a file's digest from a checksum file: `HASH  NAME` lines as sha256sum writes them, or a single hash.
  * @returns undefined when the file is not listed.
  */
 export function digestInChecksums(text: string, name: string): string | undefined {
@@ -16,10 +16,9 @@ export function digestInChecksums(text: string, name: string): string | undefine
 }
 
 /**
- * The digest of a chart's version in a repository's index.yaml.
+ * Returns the digest of a chart version from a repository's index.yaml.
  *
- * Such an index has megabytes and takes a YAML parser seconds, so only the entry in question is parsed: Helm writes entries at an
- * indent of two.
+ * Such an index has megabytes, which a YAML parser reads in seconds. So only the chart's entry is parsed, which Helm indents by two spaces.
  * @returns undefined when the version is not listed.
  */
 export function digestInIndex(text: string, chart: string, version: string): string | undefined {
@@ -30,7 +29,7 @@ export function digestInIndex(text: string, chart: string, version: string): str
   const section = end < 0 ? rest : rest.slice(0, end)
   const entry = section.split(/\n(?= {2}- )/).find(item => versionLine(version).test(item))
   if (!entry) return undefined
-  // Everything is text: a digest of digits alone is no number
+  // The failsafe schema reads everything as text: a digest of digits alone would become a number
   const [parsed] = parse(entry, { schema: 'failsafe' }) as { digest?: string }[]
   return parsed?.digest?.replace(/^sha256:/, '')
 }

@@ -6,41 +6,41 @@ import { LabError } from '../../shared/lab-error.ts'
 import { labDir, labPath } from '../../shared/paths.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 
-// Trust on first use: what the lock file does not pin is pinned here, by the address it came from, when it is fetched first.
+// Trust on first use: a digest that the lock file does not pin is stored at the first download, under the URL, and required from then on.
 
 const file = (): string => join(labDir(), 'remembered.json')
 
-/** Not made anew where it is damaged: whoever damages it could then pass off something else. */
-function read(): Record<string, string> {
+/** Reads the file. A damaged one is an error: replacing it would let whoever damaged it substitute other files. */
+function readDigests(): Record<string, string> {
   if (!existsSync(file())) return {}
   const digests = readStateFile(file(), z.record(z.string(), z.string()))
   if (digests) return digests
   throw new LabError({
-    found: `${file()} is damaged`,
-    expected: 'the digests of what was fetched, by address',
-    next: `rm ${file()} (what it held is then taken on trust once more)`,
+    found: `The file ${file()} is damaged`,
+    expected: 'the digests of earlier downloads, as JSON',
+    next: `rm ${file()} (the next downloads are then trusted without a digest)`,
   })
 }
 
-/** The digest that was seen first at an address or under an image's name, if any. */
-export const remembered = (address: string): string | undefined => read()[address]
+/** Returns the digest that was first seen under a URL or an image's name, or undefined. */
+export const rememberedDigest = (key: string): string | undefined => readDigests()[key]
 
-/** Keeps digests for later runs (`.lab/remembered.json`, mode 0600). Safe with several processes at once. */
-export function remember(digests: Record<string, string>): Promise<void> {
-  // In turn within this process, where waiting for the lock would only take time
-  turn = turn.catch(() => {}).then(() => write(digests))
-  return turn
+/** Stores digests for later runs in `.lab/remembered.json` (mode 0600). Safe with several processes at once. */
+export function rememberDigests(digests: Record<string, string>): Promise<void> {
+  // Calls in this process queue up, which is faster than competing for the lock
+  queue = queue.catch(() => {}).then(() => addDigests(digests))
+  return queue
 }
-let turn = Promise.resolve()
+let queue = Promise.resolve()
 
-async function write(digests: Record<string, string>): Promise<void> {
+async function addDigests(digests: Record<string, string>): Promise<void> {
   const path = labPath('remembered.json')
   const release = await lockfile.lock(path, {
     realpath: false,
     retries: { retries: 20, minTimeout: 20, maxTimeout: 200 },
   })
   try {
-    writeStateFile(path, { ...read(), ...digests })
+    writeStateFile(path, { ...readDigests(), ...digests })
   } finally {
     await release()
   }

@@ -9,11 +9,12 @@ import type { Lock, ToolName } from '../../shared/lock.ts'
 import { labPath } from '../../shared/paths.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { fetchText, fetchVerified, type OnBytes } from './download.ts'
-import { expandAddress, type Platform, thisPlatform } from './platform.ts'
+import { expandUrl, fillPlaceholders, type Platform, thisPlatform } from './platform.ts'
 import { digestInChecksums } from './published-digests.ts'
 
 /**
- * How a program says its version. A plugin does not: a name on PATH is taken at its word, and Pulumi says so when the version is too low.
+ * The arguments with which each program prints its version. Plugins cannot print theirs, so their name on PATH is enough; Pulumi reports an
+ * outdated one.
  */
 const versionArguments: Partial<Record<ToolName, string[]>> = {
   node: ['--version'],
@@ -24,15 +25,14 @@ const versionArguments: Partial<Record<ToolName, string[]>> = {
 }
 
 /**
- * The program of that name: on PATH if it is there in the pinned version, else in `.lab/tools`, where it is fetched to when it is missing.
- * @returns its absolute path.
- * @throws LabError when it can neither be found nor fetched, or is not what its publisher says.
+ * Returns the absolute path of a program: from PATH if it has the pinned version there, else from `.lab/tools`, downloaded if necessary.
+ * @throws LabError when the download fails or its digest is wrong.
  */
 export async function ensureTool(lock: Lock, name: ToolName, onBytes?: OnBytes): Promise<string> {
   return (await findTool(lock, name)) ?? (await fetchTool(lock, name, onBytes))
 }
 
-/** Several programs at once, by name: each of `names` is in the result. @throws LabError as `ensureTool`. */
+/** Returns the paths of several programs by name. @throws LabError as `ensureTool`. */
 export async function ensureTools(
   lock: Lock,
   names: readonly ToolName[],
@@ -40,22 +40,22 @@ export async function ensureTools(
 ): Promise<Partial<Record<ToolName, string>>> {
   const paths = names.map(name => ensureTool(lock, name, onBytes && ((...bytes) => onBytes(name, ...bytes))))
   const found = await Promise.all(paths)
-  return Object.fromEntries(names.map((name, at) => [name, found[at]!]))
+  return Object.fromEntries(names.map((name, index) => [name, found[index]!]))
 }
 
-/** Where the program is without fetching it, or undefined. */
+/** Returns the path of a program that is already on this machine, or undefined. */
 export async function findTool(lock: Lock, name: ToolName): Promise<string | undefined> {
   const { version } = lock.tools[name]
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const file = join(folder, name)
-    if (folder && isProgram(file) && suits(name, version, await versionOf(name, file))) return file
+    if (folder && isProgram(file) && versionMatches(name, version, await versionOf(name, file))) return file
   }
   return programIn(toolFolder(name, version), name)
 }
 
 const toolFolder = (name: ToolName, version: string): string => labPath('tools', `${name}-${version}`)
 
-/** An archive that was taken whole keeps its programs at its top or in bin. */
+/** Returns the program's path: an archive that was unpacked completely has it at the top or in bin. */
 const programIn = (folder: string, name: ToolName): string | undefined =>
   [join(folder, name), join(folder, 'bin', name)].find(isProgram)
 
@@ -68,8 +68,8 @@ function isProgram(file: string): boolean {
   }
 }
 
-/** Whether a version will do: the pinned one. kubectl works with servers one minor version away, and a download saved is a download saved. */
-export function suits(name: ToolName, pinned: string, found: string | undefined): boolean {
+/** Returns whether a version is acceptable. kubectl supports servers one minor version away, which saves a download. */
+export function versionMatches(name: ToolName, pinned: string, found: string | undefined): boolean {
   if (!(name in versionArguments)) return true
   if (found === undefined) return false
   if (name !== 'kubectl') return found === pinned
@@ -78,21 +78,21 @@ export function suits(name: ToolName, pinned: string, found: string | undefined)
   return major === pinnedMajor && Math.abs(minor! - pinnedMinor!) <= 1
 }
 
-/** Asked once for each file: some of these programs take half a second to say who they are. */
+/** Returns the version of a program, cached by path, size and time: some take 0.5 s to print it. */
 async function versionOf(name: ToolName, file: string): Promise<string | undefined> {
   const args = versionArguments[name]
   if (!args) return undefined
   const real = realpathSync(file)
   const { size, mtimeMs } = statSync(real)
   const key = `${real} ${size} ${mtimeMs}`
-  const kept = readVersions()
-  if (key in kept) return kept[key]
+  const cached = readVersions()
+  if (key in cached) return cached[key]
   const { execa } = await import('execa')
-  // Pulumi keeps a log of each run, of this one too.
+  // Pulumi writes a log for each run, even this one
   const env = { PULUMI_HOME: labPath('pulumi') }
   const { stdout } = await execa(file, args, { env, reject: false, timeout: 10_000 })
   const version = /\bv?(\d+\.\d+\.\d+)\b/.exec(stdout ?? '')?.[1]
-  // One that failed may have failed for the moment
+  // A failure may be temporary, so it is not cached
   if (version) writeStateFile(versionsFile(), { ...readVersions(), [key]: version })
   return version
 }
@@ -104,31 +104,30 @@ const readVersions = (): Record<string, string> => readStateFile(versionsFile(),
 async function fetchTool(lock: Lock, name: ToolName, onBytes?: OnBytes): Promise<string> {
   const archive = `${toolFolder(name, lock.tools[name].version)}.${randomUUID()}.archive`
   try {
-    await fetchToolArchive(lock, name, thisPlatform(), archive, onBytes)
+    await downloadToolArchive(lock, name, thisPlatform(), archive, onBytes)
     return await installTool(lock, name, archive)
   } finally {
     await rm(archive, { force: true })
   }
 }
 
-/** Where the program for a platform comes from. @throws LabError when the lock does not say it. */
-export function toolAddress(lock: Lock, name: ToolName, platform: Platform): URL {
+/** Returns the URL of a program for a platform. @throws LabError when the lock has none. */
+export function toolUrl(lock: Lock, name: ToolName, platform: Platform): URL {
   const { url, version } = lock.tools[name]
-  if (url) return expandAddress(url, lock.file, { ...platform, version })
+  if (url) return expandUrl(url, lock.file, { ...platform, version })
   const what = `${name} ${version}`
   throw new LabError({
-    found: `no ${what} on PATH`,
-    expected: `the version in ${lock.file}, which says no address to fetch it from`,
+    found: `${what} is not on PATH, and ${lock.file} has no URL to download it from`,
     next: `install ${what}, or add its url under tools.${name}`,
   })
 }
 
 /**
- * Fetches what the publisher gives for a platform, this machine's or another, as it is.
- * @param to where it is put, at once and whole.
+ * Downloads a program's archive for a platform, this machine's or another, without unpacking it.
+ * @param to path of the file, which appears only when it is complete and verified.
  * @throws LabError as `fetchVerified`.
  */
-export async function fetchToolArchive(
+export async function downloadToolArchive(
   lock: Lock,
   name: ToolName,
   platform: Platform,
@@ -137,41 +136,41 @@ export async function fetchToolArchive(
 ): Promise<void> {
   const { version, checksums, sha256 } = lock.tools[name]
   const what = `${name} ${version}`
-  const url = toolAddress(lock, name, platform)
+  const url = toolUrl(lock, name, platform)
   await fetchVerified({
     what,
     url,
     to,
     sha256: sha256[`${platform.os}-${platform.arch}`],
     published: checksums
-      ? () => publishedDigest(what, url, expandAddress(checksums, lock.file, { ...platform, version }))
+      ? () => publishedDigest(name, what, url, expandUrl(checksums, lock.file, { ...platform, version }))
       : undefined,
     onBytes,
   })
 }
 
 /**
- * Unpacks what `fetchToolArchive` fetched for this machine into `.lab/tools`.
- * @param archive may be moved away.
+ * Unpacks an archive from `downloadToolArchive` for this machine into `.lab/tools`.
+ * @param archive is moved where it is the program itself.
  * @returns the program's absolute path.
- * @throws LabError when the program is not in it.
+ * @throws LabError when the archive does not contain the program.
  */
 export async function installTool(lock: Lock, name: ToolName, archive: string): Promise<string> {
   const { version, member } = lock.tools[name]
-  const places = { ...thisPlatform(), version }
+  const memberPath = member && fillPlaceholders(member, { ...thisPlatform(), version })
   const folder = toolFolder(name, version)
   const part = `${folder}.${randomUUID()}.part`
   try {
     await mkdir(part, { recursive: true })
-    await unpack(archive, part, name, member && fill(member, places))
+    await unpack(archive, part, name, memberPath)
     if (!programIn(part, name))
       throw new LabError({
-        found: `${toolAddress(lock, name, places).href} holds no program ${name}`,
-        expected: member ? `${fill(member, places)} in it` : 'the program itself',
-        next: `mend url or member under tools.${name} of ${lock.file}`,
+        found: `The download ${toolUrl(lock, name, thisPlatform()).href} does not contain the program ${name}`,
+        expected: memberPath ? `${memberPath} in the archive` : 'the program itself',
+        next: `correct url or member under tools.${name} in ${lock.file}`,
       })
     await rename(part, folder).catch((error: unknown) => {
-      // Where another was first, its copy is as good
+      // Another process may have unpacked the same program first
       if (!programIn(folder, name)) throw error
     })
   } finally {
@@ -180,35 +179,30 @@ export async function installTool(lock: Lock, name: ToolName, archive: string): 
   return programIn(folder, name)!
 }
 
-const fill = (text: string, places: Platform & { version: string }): string =>
-  text.replace(/\{(\w+)\}/g, (place, name: keyof typeof places) => places[name] ?? place)
-
-async function publishedDigest(what: string, url: URL, checksums: URL): Promise<string> {
+async function publishedDigest(name: ToolName, what: string, url: URL, checksums: URL): Promise<string> {
   const file = url.pathname.split('/').at(-1)!
   const digest = digestInChecksums(await fetchText(`the checksums of ${what}`, checksums), file)
   if (digest) return digest
   throw new LabError({
-    found: `${checksums.href} does not list ${file}`,
-    expected: `the digest of ${what} by its publisher`,
-    next: 'look at the version and the addresses in the lock, or pin the sha256 there',
+    found: `The checksum file ${checksums.href} does not list ${file}`,
+    next: `correct the version and URLs of ${name} in the lock, or pin its sha256 there`,
   })
 }
 
-/** @param member as in the lock: a path in the archive, a folder with a slash at the end, or nothing where the file is the program. */
+/** @param member a path in the archive, a folder with a slash at the end, or undefined where the file is the program. */
 async function unpack(archive: string, folder: string, name: ToolName, member: string | undefined): Promise<void> {
-  if (member === undefined) {
-    await rename(archive, join(folder, name))
-  } else if (member.endsWith('/')) {
-    const depth = member.split('/').length - 1
-    await extract({ file: archive, cwd: folder, strip: depth, filter: path => plain(path).startsWith(member) })
-    return
-  } else {
-    const depth = member.split('/').length - 1
-    await extract({ file: archive, cwd: folder, strip: depth, filter: path => plain(path) === member })
-    const program = join(folder, member.split('/').at(-1)!)
-    if (existsSync(program)) await rename(program, join(folder, name))
+  const program = join(folder, name)
+  if (member === undefined) await rename(archive, program)
+  else {
+    const isFolder = member.endsWith('/')
+    const included = (path: string): boolean => {
+      const plain = path.replace(/^\.\//, '')
+      return isFolder ? plain.startsWith(member) : plain === member
+    }
+    await extract({ file: archive, cwd: folder, strip: member.split('/').length - 1, filter: included })
+    if (isFolder) return
+    const unpacked = join(folder, member.split('/').at(-1)!)
+    if (existsSync(unpacked)) await rename(unpacked, program)
   }
-  if (existsSync(join(folder, name))) await chmod(join(folder, name), 0o755)
+  if (existsSync(program)) await chmod(program, 0o755)
 }
-
-const plain = (path: string): string => path.replace(/^\.\//, '')

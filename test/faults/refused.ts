@@ -3,8 +3,8 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { expect } from 'vitest'
-import { format, manifestPath, sumsOf, sumsPath } from '../../scripts/bundle/manifest.ts'
-import { tarOf } from '../../scripts/bundle/tar.ts'
+import { bundleFormat, manifestPath, checksumLines, checksumsPath } from '../../scripts/bundle/manifest.ts'
+import { tarChunks } from '../../scripts/bundle/tar.ts'
 import { own } from './support/checkout.ts'
 import { checkout, docker, fault, node, refusal, upMends } from './support/world.ts'
 
@@ -33,7 +33,7 @@ async function bundleOf(path: string, content: Buffer): Promise<Buffer> {
   const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
   const manifest = Buffer.from(
     JSON.stringify({
-      bundle: format,
+      bundle: bundleFormat,
       lab: '0.1.0',
       created: '2026-01-01T00:00:00Z',
       platforms: ['linux/amd64'],
@@ -47,10 +47,10 @@ async function bundleOf(path: string, content: Buffer): Promise<Buffer> {
     }),
   )
   const sums = Buffer.from(
-    sumsOf({ [manifestPath]: { sha256: digest(manifest) }, [path]: { sha256: digest(content) } }),
+    checksumLines({ [manifestPath]: { sha256: digest(manifest) }, [path]: { sha256: digest(content) } }),
   )
-  const entries = Object.entries({ [manifestPath]: manifest, [sumsPath]: sums, [path]: content })
-  return buffer(tarOf(entries.map(([path, bytes]) => ({ path, size: bytes.length, content: [bytes] }))))
+  const entries = Object.entries({ [manifestPath]: manifest, [checksumsPath]: sums, [path]: content })
+  return buffer(tarChunks(entries.map(([path, bytes]) => ({ path, size: bytes.length, content: [bytes] }))))
 }
 
 export function refusedFaults(): void {
@@ -76,7 +76,7 @@ export function refusedFaults(): void {
   fault('Docker does not run', async notes => {
     const away = { DOCKER_HOST: 'unix:///nowhere/docker.sock' }
     notes.saw = refusal(await checkout().lab(['up', '--json'], away))
-    expect(notes.saw).toMatch(/Docker does not answer/)
+    expect(notes.saw).toMatch(/Cannot connect to Docker/)
     notes.next = 'the line says how to start it'
   })
 

@@ -1,15 +1,12 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { expandAddress, thisPlatform } from '../../../scripts/supplies/platform.ts'
-import { digestInChecksums } from '../../../scripts/supplies/published-digests.ts'
-import { remember, remembered } from '../../../scripts/supplies/remembered-digests.ts'
+import { thisPlatform } from '../../../scripts/supplies/platform.ts'
+import { rememberedDigest } from '../../../scripts/supplies/remembered-digests.ts'
 import { retryPolicy } from '../../../scripts/supplies/retry.ts'
-import { ensureTool, ensureTools, findTool, suits } from '../../../scripts/supplies/tools.ts'
-import { LabError } from '../../../shared/lab-error.ts'
-import { chartNames, imageNames, type LockedTool, readLock, type ToolName, toolNames } from '../../../shared/lock.ts'
-import { projectDir } from '../../../shared/paths.ts'
-import { archive, lockWith, newFolder, type Publisher, sha256, startPublisher } from '../support/publisher.ts'
+import { ensureTool, ensureTools, findTool, versionMatches } from '../../../scripts/supplies/tools.ts'
+import type { LockedTool, ToolName } from '../../../shared/lock.ts'
+import { archive, errorOf, lockWith, newFolder, type Publisher, sha256, startPublisher } from '../support/publisher.ts'
 
 let publisher: Publisher
 const { PATH } = process.env
@@ -17,7 +14,7 @@ const { os, arch, cpu } = thisPlatform()
 
 beforeEach(async () => {
   process.env.LAB_DIR = newFolder()
-  // Nothing that this machine happens to have
+  // Without the programs of this machine
   process.env.PATH = '/bin'
   retryPolicy.minTimeout = 1
   publisher = await startPublisher()
@@ -30,7 +27,7 @@ afterEach(async () => {
 
 const program = (version: string): string => `#!/bin/sh\necho called >> "$0.calls"\necho "v${version} go1.26"\n`
 
-/** A folder on PATH with a program in it. */
+/** Puts a program first on PATH. */
 function onPath(name: ToolName, version: string): string {
   const folder = newFolder()
   writeFileSync(join(folder, name), program(version))
@@ -44,17 +41,8 @@ const lockTool = (name: ToolName, tool: Partial<LockedTool>) => {
   return lockWith({ tools: { [name]: whole } })
 }
 
-const problem = (run: Promise<unknown>): Promise<LabError> =>
-  run.then(
-    () => expect.unreachable('it should have failed'),
-    (error: unknown) => {
-      expect(error).toBeInstanceOf(LabError)
-      return error as LabError
-    },
-  )
-
 describe('a program on PATH', () => {
-  test('is used when it has the pinned version, and asked for it once', async () => {
+  test('is used when it has the pinned version, and runs only once to print it', async () => {
     const kind = onPath('kind', '1.2.3')
     const lock = lockTool('kind', {})
     expect(await ensureTool(lock, 'kind')).toBe(kind)
@@ -62,33 +50,36 @@ describe('a program on PATH', () => {
     expect(readFileSync(`${kind}.calls`, 'utf8')).toBe('called\n')
   })
 
-  test('is passed over when it has another version', async () => {
+  test('is ignored when it has another version', async () => {
     const right = onPath('kind', '1.2.3')
     onPath('kind', '1.2.4')
     expect(await findTool(lockTool('kind', {}), 'kind')).toBe(right)
     expect(await findTool(lockTool('kind', { version: '9.9.9' }), 'kind')).toBeUndefined()
   })
 
-  test('is asked again when it was replaced', async () => {
+  test('runs again to print its version after it was replaced', async () => {
     const kind = onPath('kind', '1.2.4')
     expect(await findTool(lockTool('kind', {}), 'kind')).toBeUndefined()
     writeFileSync(kind, `${program('1.2.3')}# another\n`)
     expect(await findTool(lockTool('kind', {}), 'kind')).toBe(kind)
   })
 
-  test('a plugin is taken by its name; kubectl may be one minor version away', async () => {
+  test('is accepted without a version if it is a plugin', async () => {
     const plugin = onPath('pulumi-resource-command', '0.0.1')
     expect(await findTool(lockTool('pulumi-resource-command', {}), 'pulumi-resource-command')).toBe(plugin)
-    expect(suits('kubectl', '1.36.1', '1.35.9')).toBe(true)
-    expect(suits('kubectl', '1.36.1', '1.38.0')).toBe(false)
-    expect(suits('kubectl', '1.36.1', '2.36.1')).toBe(false)
-    expect(suits('pulumi', '3.259.0', '3.260.0')).toBe(false)
-    expect(suits('pulumi', '3.259.0', undefined)).toBe(false)
+  })
+
+  test('must have the pinned version; kubectl may be one minor version away', () => {
+    expect(versionMatches('kubectl', '1.36.1', '1.35.9')).toBe(true)
+    expect(versionMatches('kubectl', '1.36.1', '1.38.0')).toBe(false)
+    expect(versionMatches('kubectl', '1.36.1', '2.36.1')).toBe(false)
+    expect(versionMatches('pulumi', '3.259.0', '3.260.0')).toBe(false)
+    expect(versionMatches('pulumi', '3.259.0', undefined)).toBe(false)
   })
 })
 
-describe('a program that is fetched', () => {
-  test("is checked against its publisher's sums, unpacked, run from .lab/tools, and remembered", async () => {
+describe('a downloaded program', () => {
+  test("is verified with the publisher's checksums and unpacked into .lab/tools, and its digest is stored", async () => {
     const bytes = await archive({ LICENSE: 'free', tetra: program('1.2.3') })
     const file = `/v1.2.3/tetra-${os}-${arch}.tar.gz`
     publisher.files.set(file, bytes)
@@ -101,14 +92,14 @@ describe('a program that is fetched', () => {
     const path = await ensureTool(lock, 'tetra')
     expect(path).toBe(join(process.env.LAB_DIR!, 'tools/tetra-1.2.3/tetra'))
     expect(statSync(path).mode & 0o111).toBe(0o111)
-    expect(remembered(publisher.url(file))).toBe(sha256(bytes))
+    expect(rememberedDigest(publisher.url(file))).toBe(sha256(bytes))
     expect(await ensureTool(lock, 'tetra')).toBe(path)
     expect(publisher.asked).toEqual([`${file}.sha256sum`, file])
     expect(readdirSync(join(process.env.LAB_DIR!, 'tools'))).toEqual(['tetra-1.2.3'])
     expect(readdirSync(join(process.env.LAB_DIR!, 'tools/tetra-1.2.3'))).toEqual(['tetra'])
   })
 
-  test('may be the download itself, with a digest alone beside it', async () => {
+  test('may be the download itself, with a checksum file of one digest', async () => {
     const kubectl = program('1.2.3')
     publisher.files.set('/kubectl', kubectl)
     publisher.files.set('/kubectl.sha256', sha256(kubectl))
@@ -116,7 +107,7 @@ describe('a program that is fetched', () => {
     expect(readFileSync(await ensureTool(lock, 'kubectl'), 'utf8')).toBe(kubectl)
   })
 
-  test('may be a whole folder, whose other programs come with it', async () => {
+  test('may be one of several in a folder', async () => {
     const bytes = await archive({
       'pulumi/pulumi': program('1.2.3'),
       'pulumi/pulumi-language-nodejs': program('1.2.3'),
@@ -131,7 +122,7 @@ describe('a program that is fetched', () => {
     expect(existsSync(join(path, '../pulumi-language-nodejs'))).toBe(true)
   })
 
-  test("may lie in the folder's bin, as Node does", async () => {
+  test('may be in the bin folder, like Node', async () => {
     const bytes = await archive({ [`node-v1.2.3-${os}-${cpu}/bin/node`]: program('1.2.3') })
     publisher.files.set('/node.tgz', bytes)
     const lock = lockTool('node', {
@@ -142,7 +133,7 @@ describe('a program that is fetched', () => {
     expect(await ensureTool(lock, 'node')).toBe(join(process.env.LAB_DIR!, 'tools/node-1.2.3/bin/node'))
   })
 
-  test('is refused with another digest, without an entry in the sums, and without the program in it; nothing is left of it', async () => {
+  test('is refused with another digest, without a checksum, and when its archive lacks the program; no file is left', async () => {
     const bytes = await archive({ other: program('1.2.3') })
     publisher.files.set('/kind.tgz', bytes)
     const lock = lockTool('kind', {
@@ -151,22 +142,26 @@ describe('a program that is fetched', () => {
       member: 'kind',
     })
     publisher.files.set('/sums', `${'a'.repeat(64)}  kind.tgz\n`)
-    const wrong = await problem(ensureTool(lock, 'kind'))
-    expect(wrong.found).toBe(`kind 1.2.3 from ${publisher.host} has sha256 ${sha256(bytes)}`)
-    expect(wrong.expected).toBe(`${'a'.repeat(64)}, the digest published beside it`)
+    const wrong = await errorOf(ensureTool(lock, 'kind'))
+    expect(wrong.found).toBe(`The sha256 of kind 1.2.3 from ${publisher.host} is ${sha256(bytes)}`)
+    expect(wrong.expected).toBe(`${'a'.repeat(64)}, the digest that the publisher lists`)
     publisher.files.set('/sums', `${'a'.repeat(64)}  kind.zip\n`)
-    expect((await problem(ensureTool(lock, 'kind'))).found).toBe(`${publisher.url('/sums')} does not list kind.tgz`)
+    expect((await errorOf(ensureTool(lock, 'kind'))).found).toBe(
+      `The checksum file ${publisher.url('/sums')} does not list kind.tgz`,
+    )
     publisher.files.set('/sums', `${sha256(bytes)} *./dist/kind.tgz\n`)
-    expect((await problem(ensureTool(lock, 'kind'))).found).toBe(`${publisher.url('/kind.tgz')} holds no program kind`)
+    expect((await errorOf(ensureTool(lock, 'kind'))).found).toBe(
+      `The download ${publisher.url('/kind.tgz')} does not contain the program kind`,
+    )
     expect(readdirSync(join(process.env.LAB_DIR!, 'tools'))).toEqual([])
   })
 
-  test('without an address says what to install', async () => {
-    const error = await problem(ensureTool(lockTool('kind', {}), 'kind'))
-    expect(error.found).toBe('no kind 1.2.3 on PATH')
+  test('must be installed by hand where the lock has no URL', async () => {
+    const error = await errorOf(ensureTool(lockTool('kind', {}), 'kind'))
+    expect(error.found).toMatch(/^kind 1\.2\.3 is not on PATH, and .* has no URL to download it from$/)
   })
 
-  test('by two at once is there once', async () => {
+  test('is complete when two calls download it at the same time', async () => {
     const kind = program('1.2.3')
     publisher.files.set('/kind', kind)
     const lock = lockTool('kind', { url: publisher.url('/kind') })
@@ -174,97 +169,4 @@ describe('a program that is fetched', () => {
     expect(both[0]).toEqual(both[1])
     expect(readFileSync(both[0]!.kind!, 'utf8')).toBe(kind)
   })
-})
-
-test('checksum files in all the forms that publishers use', () => {
-  const [one, two] = ['1'.repeat(64), 'ABCDEF01'.repeat(8)]
-  expect(digestInChecksums(`${one}  a.tar.gz\n${two}  b.tar.gz\n`, 'b.tar.gz')).toBe(two.toLowerCase())
-  expect(digestInChecksums(`${one} *a.tar.gz\r\n`, 'a.tar.gz')).toBe(one)
-  expect(digestInChecksums(`${one}  ./pulumi/a.tar.gz\n`, 'a.tar.gz')).toBe(one)
-  expect(digestInChecksums(`${one}\n`, 'anything')).toBe(one)
-  expect(digestInChecksums(`${one}\n${two}\n`, 'anything')).toBeUndefined()
-  expect(digestInChecksums(`${one}  aa.tar.gz\n`, 'a.tar.gz')).toBeUndefined()
-  expect(digestInChecksums('<html>not found</html>', 'a.tar.gz')).toBeUndefined()
-})
-
-test('memory keeps what many remember at once', async () => {
-  await Promise.all(Array.from({ length: 8 }, (_, n) => remember({ [`address ${n}`]: `${n}` })))
-  expect(Array.from({ length: 8 }, (_, n) => remembered(`address ${n}`))).toEqual(
-    Array.from({ length: 8 }, (_, n) => `${n}`),
-  )
-})
-
-test('only Linux and macOS on amd64 and arm64 have programs to fetch', () => {
-  expect(thisPlatform('darwin', 'arm64')).toEqual({ os: 'darwin', arch: 'arm64', cpu: 'arm64' })
-  expect(thisPlatform('linux', 'x64')).toEqual({ os: 'linux', arch: 'amd64', cpu: 'x64' })
-  expect(() => thisPlatform('win32', 'x64')).toThrow(/this machine is win32 on x64/)
-  expect(() => thisPlatform('linux', 'riscv64')).toThrow(LabError)
-})
-
-describe("the lab's own lock", () => {
-  const lock = readLock('')
-
-  test('names everything, pinned by version, at https addresses of its publisher', () => {
-    expect(Object.keys(lock.images).sort()).toEqual([...imageNames].sort())
-    for (const name of chartNames) {
-      const { url, version, sha256: digest, index } = lock.charts[name]
-      expect(url).toMatch(/^https:\/\//)
-      expect(url.endsWith(`${name}-${version}.tgz`), url).toBe(true)
-      expect(digest ?? index, `${name} can be verified`).toBeDefined()
-    }
-    for (const image of Object.values(lock.images)) expect(image.tag).not.toMatch(/^(latest|main|master)$/)
-  })
-
-  test('gives every program an address and sums on every platform, all filled in', () => {
-    for (const name of toolNames)
-      for (const platform of [
-        thisPlatform('linux', 'x64'),
-        thisPlatform('linux', 'arm64'),
-        thisPlatform('darwin', 'arm64'),
-      ]) {
-        const { url, checksums, version } = lock.tools[name]
-        for (const address of [url!, checksums!]) {
-          const full = expandAddress(address, lock.file, { ...platform, version })
-          expect(full.protocol).toBe('https:')
-          expect(decodeURI(full.href)).not.toMatch(/[{}]/)
-        }
-      }
-  })
-
-  test("agrees with the npm packages that speak to Pulumi's programs", () => {
-    const { dependencies } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as {
-      dependencies: Record<string, string>
-    }
-    expect(lock.tools.pulumi.version).toBe(dependencies['@pulumi/pulumi'])
-    expect(lock.tools['pulumi-resource-command'].version).toBe(dependencies['@pulumi/command'])
-    expect(lock.tools['pulumi-resource-kubernetes'].version).toBe(dependencies['@pulumi/kubernetes'])
-  })
-
-  test('has a node image of the Kubernetes version that kubectl is pinned to', () => {
-    expect(lock.nodeImage.tag).toBe(`v${lock.tools.kubectl.version}`)
-    expect(lock.nodeImage.digest).toMatch(/^sha256:/)
-  })
-
-  test('can be overlaid for a machine without registries: whole entries are replaced', () => {
-    const rig = readLock(join(projectDir, 'test/rig.lock.yaml'))
-    expect(rig.nodeImage).toEqual({ repository: 'docker.io/kindest/node', tag: lock.nodeImage.tag })
-    expect(rig.images.grafana.tag).toBe('stand-in')
-    expect(rig.images.loki).toEqual(lock.images.loki)
-    for (const name of chartNames) {
-      expect(rig.charts[name].sha256).toBeUndefined()
-      expect(rig.charts[name].version).toBe(lock.charts[name].version)
-    }
-  })
-})
-
-test('package-lock.json can be installed from on every system: optional programs of others are in it', () => {
-  const { packages } = JSON.parse(readFileSync(join(projectDir, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>
-  }
-  for (const [path, { optionalDependencies }] of Object.entries(packages))
-    for (const name of Object.keys(optionalDependencies ?? {}))
-      expect(
-        packages[`node_modules/${name}`] ?? packages[`${path}/node_modules/${name}`],
-        `${name}, of ${path}`,
-      ).toBeDefined()
 })

@@ -2,23 +2,30 @@ import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFi
 import { dirname, join } from 'node:path'
 import { newFolder } from './publisher.ts'
 
-// A fake `docker` for tests: a shell script that keeps images in text files. It says what Docker says, as far as the lab reads it.
+// A fake `docker` for tests: a shell script that keeps images in text files and prints what Docker prints, as far as the lab reads it. It runs
+// often, so it starts as few other programs as possible.
 
 const script = `#!/bin/sh
-# host, node: what is there, one "REF REPO@DIGEST ID" a line (- for no digest; the id may be left out).  registry: what can be pulled.
-# faults: pulls that fail first, by network.  hangs: commands that never answer, one a line.  full: no room, where it holds anything.
+# host, node: the images there, one "REF REPO@DIGEST ID" a line (- for no digest; the id may be left out).  registry: images to pull.
+# faults: number of pulls that fail first.  hangs: commands that never finish, one a line.  full: the disk is full unless this is empty.
 cd "\${0%/*}" || exit 1
 echo "$*" >> calls
-! grep -qxs "$1" hangs || exec sleep 300
-# Into $f; no other program is started for it, since it is called often
+if [ -f hangs ]; then
+  while read -r name; do [ "$name" != "$1" ] || exec sleep 300; done < hangs
+fi
+# Prints to $f, without starting a program
 familiar() { case $1 in docker.io/library/*) f=\${1#docker.io/library/} ;; docker.io/*) f=\${1#docker.io/} ;; *) f=$1 ;; esac; }
-# In place of what the host has under a name, this line, if any; one at a time, since several are called at once
+file_of() { set -f; IFS=/:@; set -- $1; IFS=_; f="$*"; unset IFS; set +f; }
+# Replaces the line of an image on the host by $2, or deletes it. One call at a time, since several commands run at once.
 replace() {
   until mkdir busy 2>/dev/null; do sleep 0.02; done
-  grep -v "^$1 " host > host.new; [ -z "$2" ] || echo "$2" >> host.new; mv host.new host
+  {
+    while read -r line; do case $line in "$1 "*) ;; *) echo "$line" ;; esac; done < host
+    [ -z "$2" ] || echo "$2"
+  } > host.new
+  mv host.new host
   rmdir busy
 }
-file_of() { echo "$1" | tr '/:@' '___'; }
 case "$1 $2" in
   "version "*) case $* in *Version*) echo 20.10.24 28.2.2 ;; *) echo linux/amd64 ;; esac ;;
   "info "*) cat info ;;
@@ -43,48 +50,53 @@ case "$1 $2" in
     done; exit $rc ;;
   "image rm") replace "$3" ;;
   "manifest inspect")
-    file=manifests/$(file_of "$3")
-    [ -f "$file" ] || { echo "no such manifest: $3" >&2; exit 1; }
-    cat "$file" ;;
+    file_of "$3"
+    [ -f "manifests/$f" ] || { echo "no such manifest: $3" >&2; exit 1; }
+    cat "manifests/$f" ;;
   "pull "*)
     for ref in "$@"; do :; done
-    left=$(cat faults 2>/dev/null || echo 0)
+    left=0; [ ! -f faults ] || read -r left < faults
     if [ "$left" -gt 0 ]; then echo $((left - 1)) > faults; echo 'Error response from daemon: Get "https://quay.io/v2/": dial tcp: lookup quay.io: i/o timeout' >&2; exit 1; fi
-    line=$(grep -F -- "$ref" registry | head -n 1)
-    [ "$line" ] || { echo "Error response from daemon: manifest for $ref not found: manifest unknown: manifest unknown" >&2; exit 1; }
+    found=
+    while read -r line; do case $line in *"$ref"*) found=$line; break ;; esac; done < registry
+    [ "$found" ] || { echo "Error response from daemon: manifest for $ref not found: manifest unknown: manifest unknown" >&2; exit 1; }
     echo "0123456789ab: Pulling fs layer"; echo "ba9876543210: Already exists"; echo "0123456789ab: Pull complete"
-    case $ref in *@*) replace "$ref" "$ref \${line#* }" ;; *) replace "$ref" "$line" ;; esac ;;
+    case $ref in *@*) replace "$ref" "$ref \${found#* }" ;; *) replace "$ref" "$found" ;; esac ;;
   "tag "*)
-    line=$(grep "^$2 " host) || exit 1
-    replace "$3" "$3 \${line#* }" ;;
+    found=
+    while read -r line; do case $line in "$2 "*) found=$line; break ;; esac; done < host
+    [ "$found" ] || exit 1
+    replace "$3" "$3 \${found#* }" ;;
   "save "*)
     shift
     for ref in "$@"; do :; done
-    file=saved/$(file_of "$ref")
-    if [ -f "$file" ]; then cat "$file"; else echo "$*"; fi ;;
+    file_of "$ref"
+    if [ -f "saved/$f" ]; then cat "saved/$f"; else echo "$*"; fi ;;
   "load "*)
     cat > loading.tar
     [ -s full ] && { echo 'Error response from daemon: write /layer.tar: no space left on device' >&2; exit 1; }
-    ref=$(tar -xOf loading.tar manifest.json | sed 's/.*"RepoTags":\\["//; s/".*//')
-    config=$(tar -xOf loading.tar manifest.json | sed 's/.*"Config":"//; s/".*//')
-    # As containerd's image store does where the file \`store\` is there: a digest and an id of its own
-    if [ -f store ]; then replace "$ref" "$ref \${ref%:*}@sha256:$(cat store) sha256:$(cat store)"
-    else replace "$ref" "$ref - sha256:$(echo "$config" | sed 's|.*/||; s|.json$||')"; fi
-    mkdir -p loaded; mv loading.tar "loaded/$(file_of "$ref")" ;;
+    manifest=$(tar -xOf loading.tar manifest.json)
+    ref=\${manifest#*\\"RepoTags\\":[\\"}; ref=\${ref%%\\"*}
+    config=\${manifest#*\\"Config\\":\\"}; config=\${config%%\\"*}; config=\${config##*/}
+    # Where the file store exists, as the containerd image store does: a digest and id of its own
+    if [ -f store ]; then read -r own < store; replace "$ref" "$ref \${ref%:*}@sha256:$own sha256:$own"
+    else replace "$ref" "$ref - sha256:\${config%.json}"; fi
+    file_of "$ref"; mv loading.tar "loaded/$f" ;;
   "run "*) cat > /dev/null; cat probe ;;
   "exec "*)
-    left=$(cat booting 2>/dev/null || echo 0)
-    # Only whoever asks whether it has booted is told so: what has booted stays, however many ask at once.
-    case "$*" in *"ctr version") ;; *) left=0 ;; esac
-    [ "\${left:-0}" -gt 0 ] && { echo $((left - 1)) > booting; echo 'Error response from daemon: No such container' >&2; exit 1; }
+    # Only \`ctr version\` fails while the node starts
     case "$*" in
+      *"ctr version")
+        left=0; [ ! -f booting ] || read -r left < booting
+        [ "$left" -gt 0 ] && { echo $((left - 1)) > booting; echo 'Error response from daemon: No such container' >&2; exit 1; } ;;
       *"images ls -q") cat node ;;
       *"images import"*) tr ' ' '\\n' >> node ;;
-    esac ;;
+    esac
+    exit 0 ;;
 esac
 `
 
-/** Puts the fake first on PATH until `restore`. */
+/** Puts the fake docker first on PATH until `restore` is called. */
 export function fakeDocker() {
   const folder = newFolder()
   const file = (name: string): string => join(folder, name)
@@ -92,6 +104,7 @@ export function fakeDocker() {
   writeFileSync(file('docker'), script)
   chmodSync(file('docker'), 0o755)
   for (const name of ['host', 'node', 'registry', 'calls']) writeFileSync(file(name), '')
+  mkdirSync(file('loaded'))
   const { PATH } = process.env
   process.env.PATH = `${folder}:${PATH}`
   return {
@@ -101,7 +114,7 @@ export function fakeDocker() {
       ...lines: string[]
     ): void => appendFileSync(file(name), `${lines.join('\n')}\n`),
     clear: (name: 'info' | 'full'): void => writeFileSync(file(name), ''),
-    /** Takes an image off the host. */
+    /** Removes an image from the host. */
     remove: (ref: string): void =>
       writeFileSync(
         file('host'),
@@ -112,15 +125,15 @@ export function fakeDocker() {
           .join(''),
       ),
     read: (name: 'host' | 'node'): string[] => readFileSync(file(name), 'utf8').split('\n').filter(Boolean),
-    /** What `docker save` or `docker manifest inspect` gives for an image. */
+    /** Sets what `docker save` or `docker manifest inspect` prints for an image. */
     give: (kind: 'saved' | 'manifests', ref: string, bytes: Buffer | string): void => {
       mkdirSync(dirname(fileOf(kind, ref)), { recursive: true })
       writeFileSync(fileOf(kind, ref), bytes)
     },
-    /** The archive that `docker load` was given for an image. */
+    /** Returns the archive that `docker load` received for an image. */
     loaded: (ref: string): Buffer | undefined =>
       existsSync(fileOf('loaded', ref)) ? readFileSync(fileOf('loaded', ref)) : undefined,
-    /** Command lines it was called with. */
+    /** Returns the arguments of each call. */
     calls: (): string[] =>
       existsSync(file('calls')) ? readFileSync(file('calls'), 'utf8').split('\n').filter(Boolean) : [],
     restore: (): void => {

@@ -5,14 +5,15 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { create } from 'tar'
-import { afterAll } from 'vitest'
+import { afterAll, expect } from 'vitest'
+import { LabError } from '../../../shared/lab-error.ts'
 import { type Lock, readLock } from '../../../shared/lock.ts'
 
 export const sha256 = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex')
 
 const folders: string[] = []
 
-/** A folder of its own, which goes when the tests of its file are over. */
+/** Creates a temporary folder, which is removed after the tests of the file. */
 export function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'lab-test-'))
   folders.push(folder)
@@ -23,7 +24,7 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-/** A publisher on loopback: serves what `files` holds, and notes what was asked for. */
+/** Starts a web server on loopback. It serves `files` (a number is an error status) and records the requested paths in `asked`. */
 export async function startPublisher() {
   const files = new Map<string, Buffer | string | number>()
   const asked: string[] = []
@@ -46,7 +47,7 @@ export async function startPublisher() {
 }
 export type Publisher = Awaited<ReturnType<typeof startPublisher>>
 
-/** A .tar.gz of these files, by path; texts that begin with #! are programs. */
+/** Returns a .tar.gz of these files by path. Files that start with #! are executable. */
 export async function archive(contents: Record<string, string>): Promise<Buffer> {
   const folder = newFolder()
   for (const [path, text] of Object.entries(contents)) {
@@ -58,11 +59,11 @@ export async function archive(contents: Record<string, string>): Promise<Buffer>
   return readFileSync(file)
 }
 
-/** The archive of a chart that holds nothing but its name. */
+/** Returns a chart archive with only a name and version. */
 export const chartArchive = (name: string, version: string): Promise<Buffer> =>
   archive({ [`${name}/Chart.yaml`]: `apiVersion: v2\nname: ${name}\nversion: ${version}\n` })
 
-/** The lab's own lock with some entries replaced. */
+/** Returns the lab's own lock with some entries replaced. */
 export function lockWith(entries: { [Section in 'charts' | 'images' | 'tools']?: Partial<Lock[Section]> }): Lock {
   const lock = readLock('')
   return {
@@ -73,3 +74,13 @@ export function lockWith(entries: { [Section in 'charts' | 'images' | 'tools']?:
     tools: { ...lock.tools, ...entries.tools },
   }
 }
+
+/** Returns the LabError with which a promise rejects. */
+export const errorOf = (run: Promise<unknown>): Promise<LabError> =>
+  run.then(
+    () => expect.unreachable('it should have failed'),
+    (error: unknown) => {
+      expect(error).toBeInstanceOf(LabError)
+      return error as LabError
+    },
+  )
