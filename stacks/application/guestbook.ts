@@ -85,7 +85,8 @@ export class Guestbook extends pulumi.ComponentResource {
         : { command: [...memoryOnly, '--replicaof', 'redis-leader', '6379'] },
     )
 
-    const program = mountFiles(`${name}-frontend-program`, 'frontend', ['server.mjs', 'index.html'], inside)
+    const modules = ['server.mjs', 'redis.mjs', 'frontend-metrics.mjs', 'info-page.mjs']
+    const program = mountFiles(`${name}-frontend-program`, 'frontend', [...modules, 'index.html'], inside)
     const own: k8s.types.input.core.v1.Container = {
       name: 'guestbook',
       image: imageRef(lab.lock.images.node),

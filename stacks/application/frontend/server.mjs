@@ -1,230 +1,31 @@
 // @ts-check
-// The Guestbook's frontend: the page, and the classic `guestbook.php` in front of Redis. It writes to the leader and reads from a
-// follower, each time by a connection of its own as PHP did, so that Tetragon sees every one.
+// The Guestbook's frontend: the page, and the API of the classic `guestbook.php` on top of Redis. It writes to the leader and reads from
+// a follower. Like PHP, it opens a new connection for each command, so that Tetragon sees every one.
 //
-// One file without dependencies: it is mounted, with index.html beside it, from a ConfigMap into a plain Node image.
+// The Pod mounts these modules and index.html from a ConfigMap into a plain Node image, so they have no dependencies.
 //
 //   PORT                                     of the page and the API (8080)
 //   METRICS_PORT                             of /metrics (9113)
 //   REDIS_LEADER_HOST, REDIS_LEADER_PORT     where messages are written (redis-leader, 6379)
-//   REDIS_FOLLOWER_HOST, REDIS_FOLLOWER_PORT where they are read (redis-follower, 6379)
-//   REDIS_TIMEOUT                            milliseconds for a connection and its answer (2000)
+//   REDIS_FOLLOWER_HOST, REDIS_FOLLOWER_PORT where messages are read (redis-follower, 6379)
+//   REDIS_TIMEOUT                            milliseconds for a connection and its reply (2000)
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { connect } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-
-// --- Redis -----------------------------------------------------------------------------------------------------------------------
-
-/**
- * @typedef {object} Redis
- * @property {string} host
- * @property {number} port
- * @property {number} timeout ms for the connection and the answer together
- */
-
-/** Redis is away, slow, or refused a command. */
-export class RedisError extends Error {
-  /** @override */
-  name = 'RedisError'
-}
-
-/**
- * Sends one command over a new connection and returns its answer, null for a key that is not there.
- * @param {Redis} redis
- * @param {...string} command
- * @returns {Promise<string | null>}
- * @throws RedisError
- */
-export function ask({ host, port, timeout }, ...command) {
-  return new Promise((resolve, reject) => {
-    let received = Buffer.alloc(0)
-    const socket = connect({ host, port })
-    const timer = setTimeout(() => fail(`no answer within ${timeout} ms`), timeout)
-    /** @param {string} why */
-    const fail = why => {
-      clearTimeout(timer)
-      socket.destroy()
-      reject(new RedisError(`Redis at ${host}:${port}: ${why}`))
-    }
-    socket.on('error', error => fail(explain(error)))
-    socket.on('close', () => fail('the connection was closed before the answer'))
-    socket.on('data', chunk => {
-      received = Buffer.concat([received, chunk])
-      const reply = parseReply(received)
-      if (!reply) return
-      if (reply.error !== undefined) return fail(reply.error)
-      clearTimeout(timer)
-      socket.end()
-      resolve(reply.value ?? null)
-    })
-    socket.write(encodeCommand(command))
-  })
-}
-
-/** @param {NodeJS.ErrnoException} error of several addresses, when all of them failed, the message is empty */
-const explain = error => error.message || error.code || 'no connection'
-
-/**
- * A command as Redis reads it: an array of strings, each with its length in bytes.
- * @param {string[]} command
- */
-export const encodeCommand = command =>
-  `*${command.length}\r\n` + command.map(part => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join('')
-
-/**
- * The one reply that a buffer holds; undefined while it is not complete.
- * @param {Buffer} buffer
- * @returns {{ value?: string | null, error?: string } | undefined}
- */
-export function parseReply(buffer) {
-  const end = buffer.indexOf('\r\n')
-  if (end < 0) return undefined
-  const kind = String.fromCharCode(buffer[0] ?? 0)
-  const head = buffer.toString('utf8', 1, end)
-  if (kind === '+' || kind === ':') return { value: head }
-  if (kind === '-') return { error: head }
-  if (kind !== '$') return { error: `an answer that is not understood: ${JSON.stringify(kind + head)}` }
-  const length = Number(head)
-  if (length < 0) return { value: null }
-  const start = end + 2
-  return buffer.length < start + length + 2 ? undefined : { value: buffer.toString('utf8', start, start + length) }
-}
-
-// --- Metrics ---------------------------------------------------------------------------------------------------------------------
-
-const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
-
-/**
- * @param {string} route
- * @param {number} code
- */
-const labelled = (route, code) => `route="${route}",code="${code}"`
-
-/** What is counted, in Prometheus' own words. */
-export class Metrics {
-  /** @type {Map<string, number>} by labels */
-  #requests = new Map()
-  /** @type {Map<string, number>} by role */
-  #redisErrors = new Map([
-    ['leader', 0],
-    ['follower', 0],
-  ])
-  /** @type {Map<string, { buckets: number[], sum: number, count: number }>} by route */
-  #durations = new Map()
-
-  constructor() {
-    // Zero is an answer; a series that is not there yet is none.
-    for (const route of ['index', 'get', 'set']) {
-      this.#requests.set(labelled(route, 200), 0)
-      this.#durations.set(route, { buckets: bounds.map(() => 0), sum: 0, count: 0 })
-    }
-  }
-
-  /**
-   * @param {string} route one of few
-   * @param {number} code
-   * @param {number} seconds
-   */
-  request(route, code, seconds) {
-    const labels = labelled(route, code)
-    this.#requests.set(labels, (this.#requests.get(labels) ?? 0) + 1)
-    const duration = this.#durations.get(route) ?? { buckets: bounds.map(() => 0), sum: 0, count: 0 }
-    duration.buckets = duration.buckets.map((count, i) => (seconds <= (bounds[i] ?? 0) ? count + 1 : count))
-    duration.sum += seconds
-    duration.count++
-    this.#durations.set(route, duration)
-  }
-
-  /** @param {'leader' | 'follower'} role */
-  redisError(role) {
-    this.#redisErrors.set(role, (this.#redisErrors.get(role) ?? 0) + 1)
-  }
-
-  text() {
-    const lines = [
-      '# HELP guestbook_http_requests_total Requests answered.',
-      '# TYPE guestbook_http_requests_total counter',
-    ]
-    for (const [labels, count] of this.#requests) lines.push(`guestbook_http_requests_total{${labels}} ${count}`)
-    lines.push(
-      '# HELP guestbook_redis_errors_total Commands that Redis did not answer, or refused.',
-      '# TYPE guestbook_redis_errors_total counter',
-    )
-    for (const [role, count] of this.#redisErrors) lines.push(`guestbook_redis_errors_total{role="${role}"} ${count}`)
-    const name = 'guestbook_http_request_duration_seconds'
-    lines.push(`# HELP ${name} Time from a request to the end of its answer.`, `# TYPE ${name} histogram`)
-    for (const [route, { buckets, sum, count }] of this.#durations)
-      lines.push(
-        ...buckets.map((below, i) => `${name}_bucket{route="${route}",le="${bounds[i]}"} ${below}`),
-        `${name}_bucket{route="${route}",le="+Inf"} ${count}`,
-        `${name}_sum{route="${route}"} ${sum}`,
-        `${name}_count{route="${route}"} ${count}`,
-      )
-    return lines.join('\n') + '\n'
-  }
-}
-
-// --- The page that says too much ---------------------------------------------------------------------------------------------------
-
-/** @param {string} text */
-const escapeHtml = text => text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
-
-/**
- * Stands for `phpinfo()`, which the original Guestbook shows to whoever leaves out `cmd`. That it tells a stranger about the pod and
- * its cluster is meant: it is there to be found. It shows the environment only, and never a token.
- * @param {Record<string, string | undefined>} env
- * @param {import('node:http').IncomingMessage} request
- */
-export function infoPage(env, request) {
-  /** @type {[string, Record<string, string | undefined>][]} */
-  const tables = [
-    [
-      'System',
-      {
-        Host: hostname(),
-        Platform: `${process.platform} ${process.arch}`,
-        Node: process.version,
-        Program: process.argv.slice(0, 2).join(' '),
-        User: `${process.getuid?.()}:${process.getgid?.()}`,
-        Memory: `${Math.round(process.memoryUsage.rss() / 1e6)} MB`,
-      },
-    ],
-    ['Environment', env],
-    ['Request', Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))],
-  ]
-  const sections = tables.map(([title, rows]) => {
-    const body = Object.entries(rows)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value = '']) => {
-        const shown = /\beyJ[\w-]+\.[\w-]+\.[\w-]+/.test(value) ? '(a token)' : value
-        return `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(shown)}</td></tr>`
-      })
-    return `<h2>${title}</h2>\n<table>\n${body.join('\n')}\n</table>`
-  })
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>info()</title>
-<style>body{font:14px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}table{width:100%;border-collapse:collapse}th,td{text-align:left;vertical-align:top;border:1px solid #8886;padding:.3rem .6rem;overflow-wrap:anywhere}th{width:16rem}</style>
-<h1>Guestbook on Node ${process.version}</h1>
-${sections.join('\n')}
-</html>
-`
-}
-
-// --- The servers -------------------------------------------------------------------------------------------------------------------
+import { FrontendMetrics } from './frontend-metrics.mjs'
+import { infoPage } from './info-page.mjs'
+import { RedisError, sendCommand } from './redis.mjs'
 
 /**
  * @typedef {object} Options
- * @property {Redis} leader
- * @property {Redis} follower
+ * @property {import('./redis.mjs').Redis} leader
+ * @property {import('./redis.mjs').Redis} follower
  * @property {string} page HTML
- * @property {Record<string, string | undefined>} [env] what the info page shows
+ * @property {Record<string, string | undefined>} [env] shown on the info page
  *
- * @typedef {object} Reply
- * @property {string} route for the metrics
+ * @typedef {object} Answer
+ * @property {string} route label in the metrics
  * @property {number} [code] 200 by default
  * @property {string} type
  * @property {string} body
@@ -234,11 +35,11 @@ ${sections.join('\n')}
 const jsonError = message => `{"error": ${JSON.stringify(message)}}`
 
 /**
- * The page and the API, as a server that does not listen yet.
+ * Creates the server of the page and the API. It does not listen yet.
  * @param {Options} options
- * @param {Metrics} metrics
+ * @param {FrontendMetrics} metrics
  */
-export function guestbookServer(options, metrics) {
+export function createGuestbookServer(options, metrics) {
   const { leader, follower, page, env = {} } = options
   const pod = hostname()
 
@@ -248,18 +49,18 @@ export function guestbookServer(options, metrics) {
    */
   const redis = async (role, ...command) => {
     try {
-      return await ask(role === 'leader' ? leader : follower, ...command)
+      return await sendCommand(role === 'leader' ? leader : follower, ...command)
     } catch (error) {
-      metrics.redisError(role)
+      metrics.addRedisError(role)
       throw error
     }
   }
 
   /**
-   * `?cmd=set&key=messages&value=...` replaces the whole value, `?cmd=get&key=messages` returns it.
+   * Answers `?cmd=set&key=messages&value=...`, which replaces the value, and `?cmd=get&key=messages`, which returns it.
    * @param {URLSearchParams} query
    * @param {import('node:http').IncomingMessage} request
-   * @returns {Promise<Reply>}
+   * @returns {Promise<Answer>}
    */
   const api = async (query, request) => {
     const command = query.get('cmd')
@@ -267,7 +68,12 @@ export function guestbookServer(options, metrics) {
     const type = 'application/json'
     if (command === null) return { route: 'info', type: 'text/html; charset=utf-8', body: infoPage(env, request) }
     if (command !== 'get' && command !== 'set')
-      return { route: 'other', code: 400, type, body: jsonError(`cmd is ${JSON.stringify(command)}, not get or set`) }
+      return {
+        route: 'other',
+        code: 400,
+        type,
+        body: jsonError(`cmd must be get or set, not ${JSON.stringify(command)}`),
+      }
     const route = command
     try {
       if (command === 'get') {
@@ -284,7 +90,10 @@ export function guestbookServer(options, metrics) {
     }
   }
 
-  /** @returns {Promise<Reply>} */
+  /**
+   * Checks both Redis servers.
+   * @returns {Promise<Answer>}
+   */
   const ready = async () => {
     const roles = /** @type {const} */ (['leader', 'follower'])
     const answers = await Promise.allSettled(roles.map(role => redis(role, 'PING')))
@@ -299,40 +108,44 @@ export function guestbookServer(options, metrics) {
 
   /**
    * @param {import('node:http').IncomingMessage} request
-   * @returns {Promise<Reply> | Reply}
+   * @returns {Promise<Answer> | Answer}
    */
   const answer = request => {
     const text = 'text/plain; charset=utf-8'
     if (!['GET', 'HEAD', 'POST'].includes(request.method ?? ''))
       return { route: 'other', code: 405, type: text, body: 'GET, HEAD or POST\n' }
     const base = 'http://guestbook'
-    if (!URL.canParse(request.url ?? '', base))
-      return { route: 'other', code: 400, type: text, body: 'not an address\n' }
+    if (!URL.canParse(request.url ?? '', base)) return { route: 'other', code: 400, type: text, body: 'invalid URL\n' }
     const { pathname, searchParams } = new URL(request.url ?? '', base)
     if (pathname === '/guestbook.php') return api(searchParams, request)
     if (pathname === '/' || pathname === '/index.html')
       return { route: 'index', type: 'text/html; charset=utf-8', body: page }
     if (pathname === '/healthz') return { route: 'health', type: text, body: 'ok\n' }
     if (pathname === '/readyz') return ready()
-    return { route: 'other', code: 404, type: text, body: 'not here\n' }
+    return { route: 'other', code: 404, type: text, body: 'not found\n' }
   }
 
-  // As long as the page's longest list of messages: PHP's `$_GET`, and so the API, takes everything from the address.
+  // As in PHP's `$_GET`, the API takes all messages from the URL, so the limit must fit the page's longest list.
   return createServer({ maxHeaderSize: 128 * 1024 }, async (request, response) => {
-    const began = performance.now()
+    const startedAt = performance.now()
     request.resume()
-    /** @type {Reply} */
+    /** @type {Answer} */
     let reply
     try {
       reply = await answer(request)
     } catch (error) {
       console.error(error)
-      reply = { route: 'other', code: 500, type: 'application/json', body: jsonError('a mistake in the Guestbook') }
+      reply = {
+        route: 'other',
+        code: 500,
+        type: 'application/json',
+        body: jsonError('internal error of the Guestbook'),
+      }
     }
     const code = reply.code ?? 200
     response.on('close', () => {
-      // The kubelet's probes are nobody's visits.
-      if (reply.route !== 'health') metrics.request(reply.route, code, (performance.now() - began) / 1000)
+      // The kubelet's probes are not visits.
+      if (reply.route !== 'health') metrics.addRequest(reply.route, code, (performance.now() - startedAt) / 1000)
     })
     response.writeHead(code, {
       'content-type': reply.type,
@@ -345,8 +158,11 @@ export function guestbookServer(options, metrics) {
   })
 }
 
-/** @param {Metrics} metrics */
-export const metricsServer = metrics =>
+/**
+ * Creates the server of /metrics.
+ * @param {FrontendMetrics} metrics
+ */
+export const createMetricsServer = metrics =>
   createServer((request, response) => {
     if (request.url !== '/metrics') return void response.writeHead(404).end('/metrics\n')
     response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')
@@ -356,8 +172,8 @@ export const metricsServer = metrics =>
 /** @param {NodeJS.ProcessEnv} env */
 function main(env) {
   const timeout = Number(env.REDIS_TIMEOUT || 2000)
-  const metrics = new Metrics()
-  const page = guestbookServer(
+  const metrics = new FrontendMetrics()
+  const page = createGuestbookServer(
     {
       leader: { host: env.REDIS_LEADER_HOST || 'redis-leader', port: Number(env.REDIS_LEADER_PORT || 6379), timeout },
       follower: {
@@ -370,13 +186,13 @@ function main(env) {
     },
     metrics,
   )
-  const servers = [page, metricsServer(metrics)]
+  const servers = [page, createMetricsServer(metrics)]
   page.listen(Number(env.PORT || 8080), () => {
     const address = page.address()
-    console.log(`guestbook: on :${typeof address === 'object' ? address?.port : address}`)
+    console.log(`guestbook: listening on :${typeof address === 'object' ? address?.port : address}`)
   })
   servers[1]?.listen(Number(env.METRICS_PORT || 9113))
-  // As the first process of its container it gets no default handler: without this a pod takes its whole grace period to go.
+  // The first process of a container has no default signal handlers. Without these, the Pod uses up its grace period.
   for (const signal of ['SIGTERM', 'SIGINT'])
     process.once(signal, () => {
       for (const server of servers) server.close()

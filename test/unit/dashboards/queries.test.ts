@@ -9,7 +9,7 @@ import { parser as promqlParser } from '@prometheus-io/lezer-promql'
 import { describe, expect, test } from 'vitest'
 import { alertGroups, grafanaAlertGroups } from '../../../dashboards/alerts.ts'
 import { allDashboards } from '../../../dashboards/index.ts'
-import { panelQueries, panelsOf, expectedAtZero, resolveQuery } from '../../../dashboards/panel-queries.ts'
+import { expectedAtZero, panelQueries, panelsOf, resolveQuery } from '../../../dashboards/panel-queries.ts'
 import { queryToCheck } from '../../../scripts/verify/panel-data.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { derived, fields } from '../../../stacks/monitoring/fields.ts'
@@ -275,7 +275,9 @@ describe('where a recording is played', () => {
       expect(queryToCheck(query, 'replay').includes('vector(0)'), query.panel.title).toBe(!strict)
       expect(queryToCheck(query, 'live')).toBe(query.expr)
     }
-    const filled = new Set(falling.filter(({ panel }) => !(panel.title in expectedAtZero)).map(({ panel }) => panel.title))
+    const filled = new Set(
+      falling.filter(({ panel }) => !(panel.title in expectedAtZero)).map(({ panel }) => panel.title),
+    )
     // What the recording is known to hold.
     for (const title of [
       'Violations',
@@ -312,7 +314,7 @@ test('queries that hang on a setting say so', () => {
 })
 
 test('what is asked of the Guestbook is what its frontend says', () => {
-  const server = readFileSync(join(projectDir, 'stacks', 'application', 'frontend', 'server.mjs'), 'utf8')
+  const server = readFileSync(join(projectDir, 'stacks', 'application', 'frontend', 'frontend-metrics.mjs'), 'utf8')
   const names = new Set(promql.flatMap(({ expr }) => [...expr.matchAll(/guestbook_\w+/g)].map(([name]) => name)))
   expect(names.size).toBeGreaterThan(2)
   for (const name of names) expect(server).toContain(name.replace(/_bucket$/, ''))

@@ -5,20 +5,14 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import {
-  ask,
-  encodeCommand,
-  guestbookServer,
-  Metrics,
-  metricsServer,
-  parseReply,
-  RedisError,
-} from '../../../../stacks/application/frontend/server.mjs'
+import { FrontendMetrics } from '../../../../stacks/application/frontend/frontend-metrics.mjs'
+import { encodeCommand, parseReply, RedisError, sendCommand } from '../../../../stacks/application/frontend/redis.mjs'
+import { createGuestbookServer, createMetricsServer } from '../../../../stacks/application/frontend/server.mjs'
 
 const folder = resolve('stacks/application/frontend')
 const page = readFileSync(resolve(folder, 'index.html'), 'utf8')
 
-/** The one command that a buffer holds, by the lengths that it states; undefined while it is not complete. */
+/** Decodes the command in a buffer. Returns undefined while it is incomplete. */
 function readCommand(bytes: Buffer): string[] | undefined {
   let at = 0
   const number = (): number => {
@@ -38,14 +32,14 @@ function readCommand(bytes: Buffer): string[] | undefined {
   return command
 }
 
-/** A fake Redis: SET, GET and PING over the real protocol, shared between a leader and its follower as replication would. */
+/** A fake Redis with SET, GET and PING over the real protocol. A leader and its follower share their values. */
 class FakeRedis {
   readonly server: Server
   readonly values: Map<string, string>
   readonly commands: string[][] = []
   connections = 0
-  /** What to answer instead, in raw bytes; null for silence. */
-  instead: string | null | undefined
+  /** Raw bytes to reply instead; null for no reply. */
+  replyInstead: string | null | undefined
 
   constructor(values: Map<string, string>) {
     this.values = values
@@ -63,8 +57,8 @@ class FakeRedis {
 
   answer(socket: Socket, command: string[]): void {
     this.commands.push(command)
-    if (this.instead === null) return
-    if (this.instead !== undefined) return void socket.end(this.instead)
+    if (this.replyInstead === null) return
+    if (this.replyInstead !== undefined) return void socket.end(this.replyInstead)
     const [verb, key = '', value = ''] = command
     if (verb === 'PING') socket.write('+PONG\r\n')
     else if (verb === 'SET') {
@@ -72,7 +66,7 @@ class FakeRedis {
       socket.write('+OK\r\n')
     } else {
       const found = this.values.get(key)
-      // in two pieces, as a network may deliver it
+      // In two parts, as a network can deliver it.
       const reply = Buffer.from(found === undefined ? '$-1\r\n' : `$${Buffer.byteLength(found)}\r\n${found}\r\n`)
       socket.write(reply.subarray(0, 5))
       setTimeout(() => socket.write(reply.subarray(5)), 5)
@@ -86,7 +80,7 @@ const listen = async (server: Server | HttpServer): Promise<number> => {
   return (server.address() as AddressInfo).port
 }
 
-describe('the protocol', () => {
+describe('the Redis protocol', () => {
   test('counts bytes, not characters', () => {
     expect(encodeCommand(['SET', 'clé', ''])).toBe('*3\r\n$3\r\nSET\r\n$4\r\nclé\r\n$0\r\n\r\n')
   })
@@ -101,11 +95,11 @@ describe('the protocol', () => {
     ['+O', undefined],
     ['$5\r\nabc', undefined],
     ['$5\r\nabcde', undefined],
-  ])('reads %j', (bytes, reply) => {
+  ])('decodes %j', (bytes, reply) => {
     expect(parseReply(Buffer.from(bytes))).toEqual(reply)
   })
 
-  test('says so when something else answers', () => {
+  test('reports a reply that is not from Redis', () => {
     expect(parseReply(Buffer.from('HTTP/1.1 400 Bad Request\r\n'))?.error).toContain('not understood')
   })
 })
@@ -122,8 +116,8 @@ describe('the Guestbook', () => {
     leader = new FakeRedis(values)
     follower = new FakeRedis(values)
     const redis = async (fake: FakeRedis) => ({ host: '127.0.0.1', port: await listen(fake.server), timeout: 200 })
-    const metrics = new Metrics()
-    const guestbook = guestbookServer(
+    const metrics = new FrontendMetrics()
+    const guestbook = createGuestbookServer(
       {
         leader: await redis(leader),
         follower: await redis(follower),
@@ -136,7 +130,7 @@ describe('the Guestbook', () => {
       },
       metrics,
     )
-    const measured = metricsServer(metrics)
+    const measured = createMetricsServer(metrics)
     url = `http://127.0.0.1:${await listen(guestbook)}`
     metricsUrl = `http://127.0.0.1:${await listen(measured)}/metrics`
     servers = [guestbook, measured, leader.server, follower.server]
@@ -150,7 +144,7 @@ describe('the Guestbook', () => {
 
   const call = (query: string, init?: RequestInit) => fetch(`${url}/guestbook.php?${query}`, init)
 
-  test('answers as the original does', async () => {
+  test('answers like the original', async () => {
     const set = await call('cmd=set&key=messages&value=Hello,World')
     expect(set.headers.get('content-type')).toBe('application/json')
     expect(await set.text()).toBe('{"message": "Updated"}')
@@ -158,7 +152,7 @@ describe('the Guestbook', () => {
     expect(await (await call('cmd=get&key=nothing')).text()).toBe('{"data": ""}')
   })
 
-  test('writes to the leader and reads from the follower, by a connection each', async () => {
+  test('writes to the leader and reads from the follower, with a connection per command', async () => {
     await call('cmd=set&value=a')
     await call('cmd=get')
     await call('cmd=get')
@@ -170,13 +164,13 @@ describe('the Guestbook', () => {
     expect([leader.connections, follower.connections]).toEqual([1, 2])
   })
 
-  test('takes a POST like a GET', async () => {
+  test('accepts POST like GET, but not DELETE', async () => {
     await call('cmd=set&value=posted', { method: 'POST', body: 'ignored=1' })
     expect(await (await call('cmd=get', { method: 'POST' })).json()).toEqual({ data: 'posted' })
     expect((await call('cmd=get', { method: 'DELETE' })).status).toBe(405)
   })
 
-  test('keeps quotes, line ends, other scripts, and a list as long as the page makes', async () => {
+  test('keeps quotes, line breaks, other scripts and the longest list of the page', async () => {
     const value = `"quoted" \\ \r\n $1 ${'зачем? 你好 🎉,'.repeat(1000)}`
     const query = new URLSearchParams({ cmd: 'set', key: 'k', value }).toString()
     expect(query.length).toBeGreaterThan(64 * 1024)
@@ -185,33 +179,33 @@ describe('the Guestbook', () => {
     expect(await (await call('cmd=get&key=k')).json()).toEqual({ data: value })
   })
 
-  test('refuses what it cannot do', async () => {
+  test('rejects an invalid request without a command to Redis', async () => {
     const missing = await call('cmd=set&key=messages')
     expect([missing.status, await missing.json()]).toEqual([400, { error: 'cmd=set needs a value' }])
     const unknown = await call('cmd=flush')
-    expect([unknown.status, await unknown.json()]).toEqual([400, { error: 'cmd is "flush", not get or set' }])
+    expect([unknown.status, await unknown.json()]).toEqual([400, { error: 'cmd must be get or set, not "flush"' }])
     expect((await fetch(`${url}/etc/passwd`)).status).toBe(404)
     expect(leader.commands).toEqual([])
   })
 
   test.each([
-    ['is silent', () => (follower.instead = null), /no answer within 200 ms/],
-    ['hangs up', () => (follower.instead = ''), /closed before the answer/],
-    ['refuses', () => (follower.instead = '-LOADING dataset in memory\r\n'), /LOADING dataset in memory/],
-    ['is not there', () => follower.server.close(), /ECONNREFUSED/],
-  ])('says so when Redis %s', async (_what, breakIt, message) => {
+    ['does not reply', () => (follower.replyInstead = null), /no reply within 200 ms/],
+    ['closes the connection', () => (follower.replyInstead = ''), /closed before the reply/],
+    ['returns an error', () => (follower.replyInstead = '-LOADING dataset in memory\r\n'), /LOADING dataset in memory/],
+    ['is down', () => follower.server.close(), /ECONNREFUSED/],
+  ])('returns and counts an error when Redis %s', async (_what, breakIt, message) => {
     breakIt()
     const reply = await call('cmd=get&key=messages')
     expect(reply.status).toBe(502)
     expect(((await reply.json()) as { error: string }).error).toMatch(/^Redis at 127\.0\.0\.1:\d+: /)
     expect(((await (await call('cmd=get')).json()) as { error: string }).error).toMatch(message)
     expect(await (await fetch(metricsUrl)).text()).toContain('guestbook_redis_errors_total{role="follower"} 2\n')
-    // and goes on with what does not need it
+    // The rest still works.
     expect((await call('cmd=set&value=a')).status).toBe(200)
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
   })
 
-  test('is ready when both of them answer', async () => {
+  test('is ready only if both Redis servers answer', async () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
     follower.server.close()
     const reply = await fetch(`${url}/readyz`)
@@ -219,7 +213,7 @@ describe('the Guestbook', () => {
     expect(await reply.text()).toMatch(/^Redis at .*ECONNREFUSED.*\n$/)
   })
 
-  test('without cmd shows its environment, escaped, and no token', async () => {
+  test('shows its environment without cmd, but no token and no markup', async () => {
     const reply = await fetch(`${url}/guestbook.php`)
     expect(reply.headers.get('content-type')).toContain('text/html')
     const html = await reply.text()
@@ -230,7 +224,7 @@ describe('the Guestbook', () => {
     expect(html).not.toContain('eyJhbGciOi')
   })
 
-  test('serves the page and says which pod did', async () => {
+  test('serves the page with the name of the pod', async () => {
     for (const path of ['/', '/index.html', '/?x=1']) {
       const reply = await fetch(url + path)
       expect(reply.status).toBe(200)
@@ -241,7 +235,7 @@ describe('the Guestbook', () => {
     expect([head.status, await head.text()]).toEqual([200, ''])
   })
 
-  test('counts requests by code and how long they took, but not the probes', async () => {
+  test('measures requests by status code, without the probes', async () => {
     await call('cmd=set&value=a')
     await call('cmd=get')
     await call('cmd=get')
@@ -271,22 +265,22 @@ describe('the Guestbook', () => {
 })
 
 describe('a command', () => {
-  test('that takes too long is given up', async () => {
+  test('fails after the timeout', async () => {
     const silent = createServer(socket => socket.on('error', () => {}))
     const port = await listen(silent)
-    await expect(ask({ host: '127.0.0.1', port, timeout: 50 }, 'PING')).rejects.toThrow(RedisError)
+    await expect(sendCommand({ host: '127.0.0.1', port, timeout: 50 }, 'PING')).rejects.toThrow(RedisError)
     silent.close()
   })
 })
 
 describe('the page', () => {
-  test('asks nobody but the Guestbook', () => {
+  test('loads nothing from other sites', () => {
     const elsewhere = [...page.matchAll(/(?:https?:)?\/\/[\w.-]+/g)].map(match => match[0])
     expect(elsewhere).toEqual(['http://www.w3.org'])
     expect(page).not.toMatch(/<(script|img|iframe)[^>]+src=|<link[^>]+stylesheet|@import/)
   })
 
-  test('puts what others wrote into text, never into markup', () => {
+  test('shows messages as text, never as markup', () => {
     expect(page).toContain('textContent = text')
     expect(page).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write/)
   })
