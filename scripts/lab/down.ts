@@ -3,7 +3,9 @@ import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { labPath } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { deleteCluster, isOurs, nodeState } from '../cluster/kind.ts'
+import { isOwnCluster } from '../cluster/cluster-records.ts'
+import { deleteCluster } from '../cluster/kind.ts'
+import { nodeState } from '../cluster/node-container.ts'
 import { type Context, loadContext } from '../context/context.ts'
 import { repair, requireNoOtherUpdate } from '../pulumi/repair.ts'
 import { interruptedError, runPulumi } from '../pulumi/run.ts'
@@ -78,7 +80,7 @@ async function requireNoCluster(settings: Settings): Promise<void> {
 }
 
 const hasCluster = async ({ cluster: { name } }: Settings): Promise<boolean> =>
-  (await nodeState(name)) !== undefined && isOurs(name)
+  (await nodeState(name)) !== undefined && isOwnCluster(name)
 
 function removeFiles(): void {
   for (const file of ['grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json', 'stood-up.json'])

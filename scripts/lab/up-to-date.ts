@@ -8,7 +8,7 @@ import { labDir, labPath, projectDir } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import type { ClusterAccess } from '../cluster/kubectl.ts'
-import { outOfMemory, readWorkloads, type Workload } from '../cluster/workloads.ts'
+import { keepsRunningOutOfMemory, readWorkloads, type Workload } from '../cluster/workloads.ts'
 import { stateDigest } from '../pulumi/state.ts'
 
 // Decides whether `lab up` can skip Pulumi, which needs seconds to find that nothing has changed. It can when the program's inputs are identical, the
@@ -74,7 +74,7 @@ function compareWorkloads(
   const missing = recorded.filter(({ key }) => !keys.has(key))
   const unready = workloads.some(({ ready, wanted }) => ready < wanted || wanted === 0)
   const reasons = new Map<string, string>()
-  for (const { release } of workloads.filter(outOfMemory))
+  for (const { release } of workloads.filter(keepsRunningOutOfMemory))
     if (release) reasons.set(release, 'it kept running out of memory')
   for (const { release } of missing) if (release) reasons.set(release, 'some of its objects were missing')
   return {

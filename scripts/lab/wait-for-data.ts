@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import type { ClusterAccess } from '../cluster/kubectl.ts'
-import { readWorkloads, sayTrouble, type Workload } from '../cluster/workloads.ts'
+import { describeTrouble, readWorkloads, type Workload } from '../cluster/workloads.ts'
 import { parseSamples } from '../telemetry/query-response.ts'
 
 /** A page whose content shows that one part of the lab has data. */
@@ -86,7 +86,7 @@ async function noDataError(access: ClusterAccess, names: string): Promise<LabErr
       next: './lab verify',
     })
   return new LabError({
-    found: `No data after 90 s from ${names}: ${name} is not ready (${sayTrouble(trouble)})`,
+    found: `No data after 90 s from ${names}: ${name} is not ready (${describeTrouble(trouble)})`,
     next: `./lab up, which repairs what it can. If that does not help: ./lab kubectl -n ${namespace} describe pods`,
   })
 }

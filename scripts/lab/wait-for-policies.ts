@@ -13,7 +13,7 @@ import {
 /**
  * Waits until the agent has loaded the policies: the API server accepts ones that no agent can load.
  * @param names Files of `policies/`, as the settings name them.
- * @param options Overrides; `limit` is 90 s by default.
+ * @param options Overrides; `timeoutMs` is 90000 by default.
  * @throws LabError when the agent refuses a policy, with its own message, or has not loaded one in time.
  */
 export async function waitForPolicies(
@@ -26,11 +26,11 @@ export async function waitForPolicies(
   const keys = names
     .map(name => readLabPolicy(name).metadata)
     .filter(key => inCluster.some(policy => isSamePolicy(policy, key)))
-  const { limit = 90_000 } = options
-  const results = await waitAllLoaded(keys, { ask: () => readIfReady(access), ...options, limit })
+  const { timeoutMs = 90_000 } = options
+  const results = await waitAllLoaded(keys, { read: () => readIfReady(access), ...options, timeoutMs })
   for (const outcome of ['refused', 'waiting']) {
     const at = results.findIndex(result => result.outcome === outcome)
-    if (at >= 0) throw notLoadedError(keys[at]!.name, results[at], Math.round(limit / 1000))
+    if (at >= 0) throw notLoadedError(keys[at]!.name, results[at], Math.round(timeoutMs / 1000))
   }
 }
 

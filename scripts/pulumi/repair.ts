@@ -2,7 +2,8 @@ import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { namespaces } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { deleteCluster, isForgotten, repairRecords, revive, settledNodeState } from '../cluster/kind.ts'
+import { isUnrecordedOwnCluster, nodeStateAfterInterruption, repairRecords } from '../cluster/cluster-records.ts'
+import { deleteCluster, startCluster } from '../cluster/kind.ts'
 import { kubeArgs, kubectlJson } from '../cluster/kubectl.ts'
 import type { Context } from '../context/context.ts'
 import { stateDir } from '../context/environment.ts'
@@ -88,7 +89,7 @@ function requireOwnCluster({ cluster }: Settings, problem: string): void {
 async function repairCluster(context: Context): Promise<Repairs> {
   const { name } = context.settings.cluster
   const { env } = context
-  const node = await settledNodeState(name)
+  const node = await nodeStateAfterInterruption(name)
   if (node === undefined) return { done: forgetLostCluster(), deletedReleases: [] }
   const done = stateHasNode() ? await repairRecords(name, env) : []
   const recreate = async (why: string): Promise<Repairs> => {
@@ -96,14 +97,14 @@ async function repairCluster(context: Context): Promise<Repairs> {
     clearState()
     return { done: [...done, `deleted a cluster that ${why}`], deletedReleases: [] }
   }
-  if (await isForgotten(name)) return recreate('this lab had created, but had no record of')
+  if (await isUnrecordedOwnCluster(name)) return recreate('this lab had created, but had no record of')
   // Pulumi does not know the node when its creation was interrupted. The next `up` continues it.
   if (!stateHasNode()) return { done, deletedReleases: [] }
   if (node !== 'running') done.push(`started the node, which was ${node}`)
   // A running node is expected to answer: starting it again would take seconds.
   let deletedReleases = node === 'running' ? await deleteUnfinishedReleases(context) : undefined
   if (!deletedReleases) {
-    if (!(await revive(name, node, env, silent))) return recreate('did not respond')
+    if (!(await startCluster(name, node, env, silent))) return recreate('did not respond')
     deletedReleases = (await deleteUnfinishedReleases(context)) ?? []
   }
   done.push(...deletedReleases.map(release => `deleted the record of the unfinished release ${release}`))

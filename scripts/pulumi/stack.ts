@@ -3,7 +3,8 @@ import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { stackName } from '../../shared/names.ts'
 import { projectDir } from '../../shared/paths.ts'
-import { removeSalt, stackExists } from './state.ts'
+import { removeSalt } from './salt.ts'
+import { stackExists } from './state.ts'
 
 /** Creates the stack if it does not exist, for `lab up` and for plain `pulumi up`. @throws LabError when Pulumi cannot. */
 export async function ensureStack(env: Readonly<Record<string, string>>): Promise<void> {

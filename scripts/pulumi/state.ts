@@ -1,13 +1,13 @@
-import { createDecipheriv, createHash, pbkdf2Sync } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { isMap, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { stackName } from '../../shared/names.ts'
-import { labPath, projectDir } from '../../shared/paths.ts'
+import { labPath } from '../../shared/paths.ts'
 import { configNamespace } from '../../shared/settings/config-commands.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { stateDir } from '../context/environment.ts'
+import { passphraseFits, removeSalt } from './salt.ts'
 
 // Reads and repairs the stack's state as Pulumi's file backend stores it. Starting `pulumi` for each read would take a second.
 
@@ -66,20 +66,6 @@ export function stateProblem(): string | undefined {
   return salt && newer && !passphraseFits(readFileSync(passphrase, 'utf8').trim(), salt)
     ? 'is encrypted with a passphrase that is lost'
     : undefined
-}
-
-/** Returns whether the passphrase belongs to a salt in Pulumi's format, `v1:SALT:v1:NONCE:TEXT` in base64, where TEXT is "pulumi", encrypted. */
-export function passphraseFits(passphrase: string, salt: string): boolean {
-  const [, saltText = '', , nonce = '', encrypted = ''] = salt.split(':')
-  try {
-    const key = pbkdf2Sync(passphrase, Buffer.from(saltText, 'base64'), 1_000_000, 32, 'sha256')
-    const bytes = Buffer.from(encrypted, 'base64')
-    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64'))
-    decipher.setAuthTag(bytes.subarray(-16))
-    return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString() === 'pulumi'
-  } catch {
-    return false
-  }
 }
 
 /** Deletes an unusable state. The passphrase stays, for the next state. */
@@ -150,16 +136,4 @@ export function removeState(): void {
   rmSync(stateDir(), { recursive: true, force: true })
   rmSync(labPath('passphrase'), { force: true })
   removeSalt()
-}
-
-const settingsFile = (): string => join(projectDir, `Pulumi.${stackName}.yaml`)
-
-/** Removes the passphrase's salt, which Pulumi has written into the settings file. Pulumi rejects it with another passphrase. */
-export function removeSalt(): void {
-  if (!existsSync(settingsFile())) return
-  const document = parseDocument(readFileSync(settingsFile(), 'utf8'))
-  // Reading the settings reports a file that is not YAML.
-  if (document.errors.length > 0 || !isMap(document.contents) || !document.has('encryptionsalt')) return
-  document.delete('encryptionsalt')
-  writeFileSync(settingsFile(), document.contents.items.length ? document.toString({ lineWidth: 0 }) : 'config: {}\n')
 }

@@ -7,7 +7,9 @@ afterEach(() => cluster.remove())
 
 it('does not wait for a policy that the user has removed', async () => {
   cluster = startFakeCluster({ policies: ['tcp-connect'] })
-  await expect(waitForPolicies(cluster.access, ['tcp-connect', 'sys-openat'], { every: 1 })).resolves.toBeUndefined()
+  await expect(
+    waitForPolicies(cluster.access, ['tcp-connect', 'sys-openat'], { intervalMs: 1 }),
+  ).resolves.toBeUndefined()
   expect(cluster.calls('exec')).toBe(2)
 })
 
@@ -16,7 +18,9 @@ it("fails with the agent's own message when it refuses a policy", async () => {
     policies: ['tcp-connect', 'application/deny-shadow'],
     refuses: { 'deny-shadow': 'no fmod_ret' },
   })
-  await expect(waitForPolicies(cluster.access, ['tcp-connect', 'deny-shadow'], { every: 1 })).rejects.toMatchObject({
+  await expect(
+    waitForPolicies(cluster.access, ['tcp-connect', 'deny-shadow'], { intervalMs: 1 }),
+  ).rejects.toMatchObject({
     name: 'LabError',
     found: 'The agent refused deny-shadow: no fmod_ret',
   })
@@ -26,6 +30,6 @@ it('fails when the agent has not loaded a policy in time', async () => {
   cluster = startFakeCluster({ policies: ['tcp-connect'] })
   const noAgent = async () => []
   await expect(
-    waitForPolicies(cluster.access, ['tcp-connect'], { ask: noAgent, every: 1, limit: 5 }),
+    waitForPolicies(cluster.access, ['tcp-connect'], { read: noAgent, intervalMs: 1, timeoutMs: 5 }),
   ).rejects.toMatchObject({ name: 'LabError', found: expect.stringContaining('the agent has not loaded it') })
 })

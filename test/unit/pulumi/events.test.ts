@@ -1,62 +1,78 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { followLines } from '../../../scripts/pulumi/run.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createEventLog, followLines, parseEvent } from '../../../scripts/pulumi/events.ts'
 
-// The engine's events hold secrets as they are: they are read while they are written, and nothing of them stays.
-
-let dir: string
+let folder: string
 let file: string
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'lab-events-'))
-  file = join(dir, 'up.events')
-  writeFileSync(file, '')
-})
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
-
-test('every line arrives, also when it comes in pieces, and the file is gone with the first', async () => {
-  const lines: string[] = []
-  let done = false
+let engine: FileHandle
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'lab-events-'))
+  file = join(folder, 'up.events')
+  createEventLog(file)
   // As the engine opens it.
-  const engine = await open(file, 'w')
-  const following = followLines(
-    file,
-    () => done,
-    line => lines.push(line),
-  )
-  expect(existsSync(file)).toBe(true)
-  await engine.write('{"sequence":1}\n{"seq')
-  await expect.poll(() => lines).toEqual(['{"sequence":1}'])
-  expect(existsSync(file)).toBe(false)
-  await engine.write('uence":2,"text":"grüße"}\n')
-  await sleep(150)
-  await engine.write('{"sequence":3}\n')
-  done = true
-  await following
+  engine = await open(file, 'w')
+})
+afterEach(async () => {
   await engine.close()
-  expect(lines).toEqual(['{"sequence":1}', '{"sequence":2,"text":"grüße"}', '{"sequence":3}'])
-  expect(existsSync(file)).toBe(false)
+  rmSync(folder, { recursive: true, force: true })
 })
 
-test('where nothing was written, nothing is left either', async () => {
-  await followLines(
-    file,
-    () => true,
-    () => expect.unreachable(),
-  )
-  expect(existsSync(file)).toBe(false)
+describe('createEventLog', () => {
+  it('creates a file that only its owner can read', () => {
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
 })
 
-test('a line that cannot be read is an error, and nothing is left', async () => {
-  writeFileSync(file, 'not JSON\n')
-  const reading = followLines(
-    file,
-    () => true,
-    line => JSON.parse(line),
-  )
-  await expect(reading).rejects.toThrow(/JSON/)
-  expect(existsSync(file)).toBe(false)
+describe('followLines', () => {
+  it('passes on every line once, whole, and deletes the file with the first', async () => {
+    const lines: string[] = []
+    let ended = false
+    const following = followLines(
+      file,
+      () => ended,
+      line => lines.push(line),
+    )
+    expect(existsSync(file)).toBe(true)
+    await engine.write('{"sequence":1}\n{"seq')
+    await expect.poll(() => lines).toEqual(['{"sequence":1}'])
+    expect(existsSync(file)).toBe(false)
+    await engine.write('uence":2,"text":"grü')
+    await engine.write('ße"}\n')
+    await expect.poll(() => lines).toHaveLength(2)
+    await engine.write('{"sequence":3}\n')
+    ended = true
+    await following
+    expect(lines).toEqual(['{"sequence":1}', '{"sequence":2,"text":"grüße"}', '{"sequence":3}'])
+    expect(existsSync(file)).toBe(false)
+  })
+
+  it('deletes a file that stays empty', async () => {
+    await followLines(
+      file,
+      () => true,
+      () => expect.unreachable(),
+    )
+    expect(existsSync(file)).toBe(false)
+  })
+
+  it('deletes the file when a line cannot be handled', async () => {
+    await engine.write('not JSON\n')
+    const following = followLines(
+      file,
+      () => true,
+      line => JSON.parse(line),
+    )
+    await expect(following).rejects.toThrow(/JSON/)
+    expect(existsSync(file)).toBe(false)
+  })
+})
+
+describe('parseEvent', () => {
+  it('returns undefined for a truncated line', () => {
+    expect(parseEvent('{"sequence":1}')).toEqual({ sequence: 1 })
+    expect(parseEvent('{"sequence":')).toBeUndefined()
+  })
 })

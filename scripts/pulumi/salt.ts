@@ -1,0 +1,30 @@
+import { createDecipheriv, pbkdf2Sync } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isMap, parseDocument } from 'yaml'
+import { stackName } from '../../shared/names.ts'
+import { projectDir } from '../../shared/paths.ts'
+
+/** Returns whether the passphrase belongs to a salt in Pulumi's format, `v1:SALT:v1:NONCE:TEXT` in base64, where TEXT is "pulumi", encrypted. */
+export function passphraseFits(passphrase: string, salt: string): boolean {
+  const [, saltText = '', , nonce = '', encrypted = ''] = salt.split(':')
+  try {
+    const key = pbkdf2Sync(passphrase, Buffer.from(saltText, 'base64'), 1_000_000, 32, 'sha256')
+    const bytes = Buffer.from(encrypted, 'base64')
+    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64'))
+    decipher.setAuthTag(bytes.subarray(-16))
+    return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString() === 'pulumi'
+  } catch {
+    return false
+  }
+}
+
+/** Removes the passphrase's salt, which Pulumi has written into the settings file. Pulumi rejects it with another passphrase. */
+export function removeSalt(file = join(projectDir, `Pulumi.${stackName}.yaml`)): void {
+  if (!existsSync(file)) return
+  const document = parseDocument(readFileSync(file, 'utf8'))
+  // Reading the settings reports a file that is not YAML.
+  if (document.errors.length > 0 || !isMap(document.contents) || !document.has('encryptionsalt')) return
+  document.delete('encryptionsalt')
+  writeFileSync(file, document.contents.items.length ? document.toString({ lineWidth: 0 }) : 'config: {}\n')
+}

@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { describeLab, downLab } from '../../../scripts/lab/down.ts'
+import { LabError } from '../../../shared/lab-error.ts'
+import { readLock } from '../../../shared/lock.ts'
+import { labId } from '../../../shared/paths.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
+import { type FakePrograms, fakePrograms } from '../support/fake-programs.ts'
+
+// The salt is in the settings file of this checkout.
+vi.mock('../../../scripts/pulumi/salt.ts', () => ({ removeSalt: vi.fn(), passphraseFits: () => true }))
+
+let programs: FakePrograms
+beforeEach(() => {
+  programs = fakePrograms()
+})
+afterEach(() => programs.restore())
+
+const resource = { urn: 'urn:pulumi:dev::tetragon-lab::kubernetes:core/v1:Namespace::monitoring', type: 'x' }
+const stateFiles = ['passphrase', 'grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json', 'stood-up.json']
+
+/** A lab that runs, with everything that it keeps. */
+function runningLab({ owner = labId() } = {}): void {
+  programs.write('node', 'running')
+  programs.write('config', `node-labels: ${owner}`)
+  programs.write('network', '0\n')
+  programs.resources([resource], { now: true })
+  for (const file of stateFiles) programs.write(`.lab/${file}`, '{}')
+  if (owner === labId()) programs.write('.lab/cluster.json', JSON.stringify({ name: 'lab' }))
+  programs.write('.lab/charts/loki.tgz', 'chart')
+}
+
+const context = (cluster: object = { name: 'lab' }) => ({
+  settings: parseSettings({ cluster }),
+  lock: readLock(''),
+  env: programs.env,
+})
+const down = (cluster?: object) => downLab({ load: async () => context(cluster) })
+/** Commands that change something. */
+const changes = () => programs.calls().filter(call => / (delete|rm|destroy|up)\b/.test(call))
+
+it('deletes the cluster, then the state files, then the network, and keeps the downloads', async () => {
+  runningLab()
+  expect(await describeLab(context())).toEqual([
+    'the KinD cluster lab with everything in it',
+    "Pulumi's state (1 resources)",
+  ])
+  expect(await down()).toMatchObject({ removed: true, seconds: expect.any(Number) })
+  expect(changes()).toEqual(['kind delete cluster', 'docker network rm kind'])
+  for (const file of [...stateFiles, 'state', 'running.json']) expect(programs.exists(`.lab/${file}`), file).toBe(false)
+  expect(programs.exists('.lab/charts/loki.tgz')).toBe(true)
+  expect(await describeLab(context())).toEqual([])
+})
+
+it('does nothing the second time', async () => {
+  runningLab()
+  await down()
+  programs.calls()
+  expect(await down()).toMatchObject({ removed: false })
+  expect(changes()).toEqual([])
+})
+
+it('deletes the state that a cluster has left behind', async () => {
+  runningLab()
+  programs.remove('node')
+  programs.remove('.lab/cluster.json')
+  expect(await down()).toMatchObject({ removed: true })
+  expect(changes()).toEqual(['docker network rm kind'])
+  expect(programs.exists('.lab/state')).toBe(false)
+})
+
+it('keeps the network while another cluster uses it', async () => {
+  runningLab()
+  programs.write('network', '1\n')
+  await down()
+  expect(changes()).toEqual(['kind delete cluster'])
+})
+
+it('keeps the cluster of another checkout', async () => {
+  runningLab({ owner: 'another' })
+  expect(await describeLab(context())).toEqual(["Pulumi's state (1 resources)"])
+  await down()
+  expect(changes()).not.toContain('kind delete cluster')
+  expect(programs.exists('node')).toBe(true)
+})
+
+it('keeps the state when kind cannot delete the cluster', async () => {
+  runningLab()
+  programs.fail('^kind delete', 'ERROR: failed to delete nodes')
+  await expect(down()).rejects.toBeInstanceOf(LabError)
+  expect(programs.exists('.lab/state')).toBe(true)
+  expect(programs.exists('.lab/running.json')).toBe(false)
+})
+
+it('fails when the cluster still exists after its deletion', async () => {
+  runningLab()
+  // kind says that it has deleted the node, and the engine still has it.
+  programs.write('kind', '#!/bin/sh\n')
+  await expect(down()).rejects.toMatchObject({ found: 'The cluster lab still exists' })
+  expect(programs.exists('.lab/state')).toBe(true)
+})
+
+it('destroys the resources in a cluster of the user’s own, and only once', async () => {
+  const existing = { mode: 'existing', context: 'mine' }
+  programs.resources([resource], { now: true })
+  programs.resources([])
+  expect(await down(existing)).toMatchObject({ removed: true })
+  expect(changes()).toEqual(['pulumi destroy'])
+  expect(await down(existing)).toMatchObject({ removed: false })
+  expect(changes()).toEqual([])
+})

@@ -1,0 +1,201 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Context } from '../../../scripts/context/context.ts'
+import { requireHealthy } from '../../../scripts/doctor/preflight.ts'
+import { upLab } from '../../../scripts/lab/up.ts'
+import { LabError } from '../../../shared/lab-error.ts'
+import { chartFile, chartNames, type Lock, readLock } from '../../../shared/lock.ts'
+import { labId } from '../../../shared/paths.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
+import { type FakePrograms, fakePrograms } from '../support/fake-programs.ts'
+import { sha256 } from '../support/publisher.ts'
+
+// The doctor would examine this machine, and the salt is in the settings file of this checkout.
+vi.mock('../../../scripts/doctor/preflight.ts', () => ({ requireHealthy: vi.fn(async () => {}) }))
+vi.mock('../../../scripts/pulumi/salt.ts', () => ({ removeSalt: vi.fn(), passphraseFits: () => true }))
+
+let programs: FakePrograms
+beforeEach(() => {
+  programs = fakePrograms()
+  programs.write('.lab/passphrase', 'x\n')
+  vi.mocked(requireHealthy).mockClear()
+})
+afterEach(() => programs.restore())
+
+const releaseUrn = (name: string) => `urn:pulumi:dev::tetragon-lab::kubernetes:helm.sh/v3:Release::${name}`
+const release = (name: string) => ({ urn: releaseUrn(name), type: 'kubernetes:helm.sh/v3:Release' })
+const node = { urn: 'urn:pulumi:dev::tetragon-lab::command:local:Command::cluster-node', type: 'command:local:Command' }
+
+/** The pins of this checkout, with charts that are in `.lab/charts` already. */
+function lockWithCharts(): Lock {
+  const lock = structuredClone(readLock(''))
+  for (const name of chartNames) {
+    lock.charts[name].sha256 = sha256(name)
+    programs.write(chartFile(lock, name).slice(programs.folder.length), name)
+  }
+  return lock
+}
+
+const replayed = { tetragon: { source: 'replay' } }
+const existing = { cluster: { mode: 'existing', context: 'mine' } }
+
+function up(settings: object = { ...existing, ...replayed }, change: (context: Context) => void = () => {}) {
+  const context = { settings: parseSettings(settings), lock: lockWithCharts(), env: programs.env }
+  change(context)
+  return upLab({ silent: true, load: async () => context })
+}
+
+const pulumiCalls = () => programs.calls().filter(call => call.startsWith('pulumi'))
+
+describe('lab up', () => {
+  it('probes the kernel, creates the stack, deploys, and reads the workloads, in this order', async () => {
+    programs.resources([release('loki'), release('grafana')])
+    const { changes, source, why, mended } = await up()
+    expect({ changes, source, why, mended }).toEqual({
+      changes: { create: 2 },
+      source: 'replay',
+      why: 'tetragon.source is set to replay',
+      mended: [],
+    })
+    expect(programs.calls()).toEqual([
+      'kubectl get nodes',
+      'pulumi stack init dev',
+      'pulumi up',
+      'kubectl get deployments,daemonsets,statefulsets,pods',
+      'kubectl get deployments,daemonsets,statefulsets,pods',
+    ])
+  })
+
+  it('deploys nothing when nothing has changed since the last one', async () => {
+    programs.resources([release('loki')])
+    programs.workloads({ name: 'loki' })
+    await up()
+    programs.calls()
+    const { changes, mended } = await up()
+    expect({ changes, mended }).toEqual({ changes: { same: 1 }, mended: [] })
+    expect(pulumiCalls()).toEqual([])
+  })
+
+  it('deploys without a refresh when a setting has changed', async () => {
+    await up()
+    programs.calls()
+    await up({ ...existing, ...replayed, traffic: { rate: 6 } })
+    expect(programs.callsOf('pulumi')[0]).not.toContain('--refresh')
+    expect(pulumiCalls()).toEqual(['pulumi up'])
+  })
+
+  it('refreshes, and replaces the release of a workload that is missing', async () => {
+    programs.resources([release('loki'), release('grafana')])
+    programs.workloads({ name: 'loki' }, { name: 'grafana' })
+    await up()
+    programs.workloads({ name: 'grafana' })
+    programs.calls()
+    const { mended } = await up()
+    expect(mended).toEqual(['reinstalled loki: some of its objects were missing'])
+    const [call] = programs.callsOf('pulumi up')
+    expect(call).toContain(`--refresh --replace ${releaseUrn('loki')}`)
+    expect(call).not.toContain(releaseUrn('grafana'))
+  })
+
+  it('waits for the policies when an agent runs, after the deployment', async () => {
+    await up({ ...existing, tetragon: { source: 'live' } })
+    const calls = programs.calls()
+    expect(calls.indexOf('kubectl get tracingpolicies.cilium.io,tracingpoliciesnamespaced.cilium.io')).toBeGreaterThan(
+      calls.indexOf('pulumi up'),
+    )
+  })
+
+  it('stops with the LabError of a failed deployment, waits for nothing, and deploys again the next time', async () => {
+    const own = new LabError({ found: 'The image loki cannot be pulled', next: './lab doctor' })
+    programs.fail('^pulumi up', own.lines().join('\n'))
+    await expect(up({ ...existing, tetragon: { source: 'live' } })).rejects.toMatchObject({
+      name: 'LabError',
+      found: 'The image loki cannot be pulled',
+    })
+    expect(programs.calls().at(-1)).toBe('pulumi up')
+    programs.remove('fail')
+    await up({ ...existing, tetragon: { source: 'live' } })
+    expect(pulumiCalls()).toEqual(['pulumi up'])
+  })
+
+  it('starts no Pulumi when a file of a policy is missing', async () => {
+    const withMissing = (context: Context) => void context.settings.policies.apply.push('no-such-policy')
+    await expect(up(undefined, withMissing)).rejects.toBeInstanceOf(LabError)
+    expect(programs.calls()).toEqual([])
+  })
+
+  it('names the kernel of a cluster that does not respond, and starts no Pulumi', async () => {
+    programs.fail('get nodes', 'error: context "mine" does not exist')
+    await expect(up()).rejects.toMatchObject({ found: expect.stringContaining('context "mine" does not exist') })
+    expect(pulumiCalls()).toEqual([])
+  })
+
+  it('records Pulumi while it runs, interrupts it at Ctrl-C, and releases the lock', async () => {
+    programs.write('hang', '')
+    const result = up().catch((error: unknown) => error)
+    await expect.poll(() => programs.called('pulumi up')).toBe(true)
+    expect(JSON.parse(programs.read('.lab/running.json'))).toMatchObject({
+      pid: process.pid,
+      action: 'up',
+      started: { pulumi: expect.any(Number) },
+    })
+    process.emit('SIGINT')
+    expect(await result).toMatchObject({ name: 'LabError', found: '`lab up` was interrupted' })
+    expect(programs.exists('.lab/running.json')).toBe(false)
+    expect(programs.exists('.lab/stood-up.json')).toBe(false)
+  })
+})
+
+describe('lab up with a KinD cluster', () => {
+  /** A server that answers for every address of the lab. */
+  async function withAddresses(): Promise<(context: Context) => void> {
+    const server = createServer((_, response) => response.end('{"status":"ok","data":{"result":[1]}}'))
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    close = () => server.close()
+    return ({ settings }) => {
+      settings.ports = { guestbook: port, grafana: port, prometheus: port, loki: port, tetragon: port }
+    }
+  }
+  let close = (): void => {}
+  afterEach(() => close())
+
+  const ours = () => {
+    programs.write('.lab/cluster.json', JSON.stringify({ name: 'lab' }))
+    programs.write('config', `node-labels: ${labId()}`)
+  }
+  const settings = { ...replayed, cluster: { name: 'lab' } }
+
+  it('checks the machine before it starts a lab, and starts none when a check fails', async () => {
+    const unhealthy = new LabError({ found: 'Port 3000 is in use', next: './lab doctor' })
+    vi.mocked(requireHealthy).mockRejectedValueOnce(unhealthy)
+    await expect(up(settings)).rejects.toBe(unhealthy)
+    expect(pulumiCalls()).toEqual([])
+  })
+
+  it('does not check the machine while the node runs, and repairs before it deploys', async () => {
+    ours()
+    programs.write('node', 'running')
+    programs.resources([node], { now: true })
+    programs.write('.lab/kubeconfig', 'damaged')
+    const secret = { name: 'sh.helm.release.v1.loki.v1', labels: { name: 'loki', status: 'pending-install' } }
+    programs.write('secrets.json', JSON.stringify({ items: [{ metadata: secret }] }))
+    const { mended } = await up(settings, await withAddresses())
+    expect(requireHealthy).not.toHaveBeenCalled()
+    expect(mended).toEqual([
+      'rewrote .lab/kubeconfig, which was missing or damaged',
+      'deleted the record of the unfinished release loki',
+    ])
+    const calls = programs.calls().filter(call => !/ get |^docker/.test(call))
+    expect(calls).toEqual(['kind export kubeconfig', 'kubectl delete secret', 'pulumi up'])
+  })
+
+  it('clears the state of a cluster that is gone, then creates a new one', async () => {
+    programs.resources([node], { now: true })
+    const { mended } = await up(settings, await withAddresses())
+    expect(mended).toEqual(['cleared the state of a cluster that no longer exists'])
+    expect(requireHealthy).toHaveBeenCalledOnce()
+    expect(pulumiCalls()).toEqual(['pulumi up'])
+  })
+})

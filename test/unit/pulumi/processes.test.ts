@@ -1,0 +1,48 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { isPulumi, processesOf, stopRun } from '../../../scripts/pulumi/processes.ts'
+import { labPath } from '../../../shared/paths.ts'
+import { fakePulumi } from '../support/fake-pulumi.ts'
+
+const { LAB_DIR } = process.env
+beforeEach(() => {
+  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-'))
+})
+afterEach(() => {
+  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
+  if (LAB_DIR === undefined) delete process.env.LAB_DIR
+  else process.env.LAB_DIR = LAB_DIR
+})
+
+it('recognises a Pulumi that works on a stack, and no other process', async () => {
+  const [update, about] = [fakePulumi('up'), fakePulumi('about')]
+  expect(await Promise.all([update.pid, about.pid, 2 ** 30].map(isPulumi))).toEqual([true, false, false])
+  update.end()
+  about.end()
+})
+
+it.each([
+  { pulumi: 'interrupts Pulumi', killed: undefined },
+  { pulumi: 'finds a Pulumi that was killed', killed: 'SIGKILL' as const },
+])('$pulumi, and kills what it has started, in another process group too', async ({ killed }) => {
+  const ready = labPath('ready')
+  const pulumi = fakePulumi(
+    'up',
+    `const { spawn } = require('node:child_process')
+     spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)'], { detached: true, stdio: 'ignore' })
+     require('node:fs').writeFileSync(${JSON.stringify(ready)}, '')
+     setTimeout(() => {}, 60000)`,
+  )
+  await expect.poll(() => existsSync(ready)).toBe(true)
+  expect(await processesOf(pulumi.started.run)).toHaveLength(2)
+  if (killed) {
+    process.kill(pulumi.pid, killed)
+    await pulumi.exit
+    expect(await processesOf(pulumi.started.run)).toHaveLength(1)
+  }
+  await stopRun(pulumi.started)
+  expect(await pulumi.exit).toBe(killed ?? 'SIGINT')
+  expect(await processesOf(pulumi.started.run)).toEqual([])
+})
