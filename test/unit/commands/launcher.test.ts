@@ -6,6 +6,7 @@ import {
   readFileSync,
   realpathSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -17,8 +18,7 @@ import { readLock } from '../../../shared/lock.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { archive, newFolder, sha256 } from '../support/publisher.ts'
 
-// The launcher, in a checkout of its own, with a PATH on which there is nothing but what a test puts there: real tools of the system, and
-// fakes of node, npm and curl.
+// Runs the launcher in a separate checkout. PATH has only a few system tools, and fakes of node, npm and curl.
 
 const { version } = readLock('').tools.node
 const { os, cpu } = thisPlatform()
@@ -49,7 +49,7 @@ let checkout: string
 let bin: string
 
 beforeEach(() => {
-  // On macOS the temporary folder is behind a link
+  // On macOS the temporary folder is a symlink
   checkout = realpathSync(newFolder())
   bin = newFolder()
   for (const name of ['lab', 'lab.lock.yaml']) copyFileSync(join(projectDir, name), join(checkout, name))
@@ -71,11 +71,11 @@ console.log(JSON.stringify({ words, LAB_DIR, NODE_COMPILE_CACHE, NODE_OPTIONS, N
 const fake = (name: string, script: string): void =>
   writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
 
-/** A node that says another version than it has. */
-const fakeNode = (says: string): void =>
-  fake('node', `[ "$1" = --version ] && { echo v${says}; exit; }\nexec ${process.execPath} "$@"`)
+/** Puts a node on PATH that claims to have this version. */
+const fakeNode = (claimed: string): void =>
+  fake('node', `[ "$1" = --version ] && { echo v${claimed}; exit; }\nexec ${process.execPath} "$@"`)
 
-/** An npm that writes down what it is asked, makes node_modules on \`ci\`, and links this Node in on \`install\`. */
+/** Puts an npm on PATH that logs its arguments, creates node_modules on `ci`, and links this Node on `install`. */
 const fakeNpm = (more = ''): void =>
   fake(
     'npm',
@@ -106,13 +106,13 @@ async function lab(...args: Parameters<typeof run>) {
   return JSON.parse(stdout) as Record<string, string> & { words: string[] }
 }
 
-describe('with the right Node on PATH', () => {
+describe('with a suitable Node on PATH', () => {
   beforeEach(() => {
     fakeNode('22.18.0')
     fakeNpm()
   })
 
-  test('installs once, hands over every word as it is, and keeps to its own folder', async () => {
+  test('installs once, passes every argument unchanged, and writes only to its own folder', async () => {
     const first = await lab(['exercise', 'two words', '', "it's", '--json'])
     expect(first.words).toEqual(['exercise', 'two words', '', "it's", '--json'])
     expect(first.LAB_DIR).toBe(join(checkout, '.lab'))
@@ -133,15 +133,15 @@ describe('with the right Node on PATH', () => {
     expect(installs()).toHaveLength(2)
   })
 
-  test('takes an npm install by hand for as good', async () => {
+  test('accepts an npm install that the user ran', async () => {
     mkdirSync(join(checkout, 'node_modules'))
-    await new Promise(resolve => setTimeout(resolve, 20))
+    utimesSync(join(checkout, 'package-lock.json'), 1, 1)
     writeFileSync(join(checkout, 'node_modules/.package-lock.json'), '{}')
     await lab()
     expect(installs()).toEqual([])
   })
 
-  test('works through a link, from another folder, and stays in that folder', async () => {
+  test('works through symlinks and from another folder, which stays the working directory', async () => {
     const elsewhere = realpathSync(newFolder())
     symlinkSync(join(checkout, 'lab'), join(elsewhere, 'absolute'))
     symlinkSync('absolute', join(elsewhere, 'relative'))
@@ -149,7 +149,7 @@ describe('with the right Node on PATH', () => {
     expect({ LAB_DIR, cwd }).toEqual({ LAB_DIR: join(checkout, '.lab'), cwd: elsewhere })
   })
 
-  test('LAB_DIR moves what it makes, relative to where one stands', async () => {
+  test('resolves a relative LAB_DIR against the working directory', async () => {
     const elsewhere = realpathSync(newFolder())
     expect(await lab([], { cwd: elsewhere, env: { LAB_DIR: 'mine' } })).toMatchObject({
       LAB_DIR: join(elsewhere, 'mine'),
@@ -157,39 +157,46 @@ describe('with the right Node on PATH', () => {
     expect(existsSync(join(checkout, '.lab'))).toBe(false)
   })
 
-  test('a proxy is made known to Node', async () => {
+  test('tells Node to use a proxy', async () => {
     expect(await lab([], { env: { https_proxy: 'http://proxy:3128' } })).toMatchObject({ NODE_USE_ENV_PROXY: '1' })
     expect(await lab()).not.toHaveProperty('NODE_USE_ENV_PROXY')
   })
 
-  test("the lab's own addresses are not asked of a proxy, and what the user had is kept aside", async () => {
+  test("excludes the lab's own addresses from the proxy, and keeps the user's NO_PROXY for the doctor", async () => {
     const proxy = { HTTPS_PROXY: 'http://proxy:3128' }
     expect(await lab([], { env: proxy })).toMatchObject({ NO_PROXY: '127.0.0.1,localhost', LAB_USER_NO_PROXY: '' })
     const own = await lab([], { env: { ...proxy, NO_PROXY: 'example.org' } })
     const full = 'example.org,127.0.0.1,localhost'
     expect(own).toMatchObject({ NO_PROXY: full, no_proxy: full, LAB_USER_NO_PROXY: 'example.org' })
-    // A lab that is started by a lab adds nothing again
+    // A lab that another lab starts adds nothing
     const again = { ...proxy, NO_PROXY: full, no_proxy: full, LAB_USER_NO_PROXY: 'example.org' }
     expect(await lab([], { env: again })).toMatchObject({ NO_PROXY: full, LAB_USER_NO_PROXY: 'example.org' })
     expect(await lab([], { env: { NO_PROXY: 'example.org' } })).not.toHaveProperty('LAB_USER_NO_PROXY')
   })
 
-  test('two at once install once', async () => {
-    fakeNpm('[ "$1" = ci ] && sleep 0.3')
-    await Promise.all([lab(['one']), lab(['two']), lab(['three'])])
+  test('installs once when several start at the same time', async () => {
+    fakeNpm('[ "$1" = ci ] && until [ -e finish ]; do sleep 0.02; done')
+    const runs = [run(['one']), run(['two']), run(['three'])]
+    let waiting = 0
+    for (const { stderr } of runs)
+      stderr.on('data', (text: Buffer) => {
+        if (text.includes('Waiting for another') && ++waiting === 2) writeFileSync(join(checkout, 'finish'), '')
+      })
+    for (const { exitCode, stderr } of await Promise.all(runs))
+      expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
     expect(installs()).toHaveLength(1)
     expect(existsSync(join(checkout, '.lab-install.lock'))).toBe(false)
   })
 
-  test('a lock whose owner has died is taken over', async () => {
+  test('takes over the lock of a process that has died', async () => {
     mkdirSync(join(checkout, '.lab-install.lock'))
-    // Above what any system gives out
+    // Above the highest process id of any system
     writeFileSync(join(checkout, '.lab-install.lock/pid'), '99999999')
     await lab()
     expect(installs()).toHaveLength(1)
   })
 
-  test("npm's failure is told in three lines after its own first words, and the next try starts clean", async () => {
+  test("reports a failure of npm with npm's own message, and the next run starts clean", async () => {
     fakeNpm('[ "$1" = ci ] && { echo "npm error network is away" >&2; exit 1; }')
     const { exitCode, stderr, stdout } = await run()
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
@@ -201,28 +208,31 @@ describe('with the right Node on PATH', () => {
   })
 })
 
-describe('with a Node that is too old, or none', () => {
-  test.each(['20.20.2', '22.17.9', '18.0.0'])('%s: fetches the pinned one by npm, once', async old => {
-    fakeNode(old)
-    fakeNpm()
-    const { first } = await lab()
-    expect(first).toBe(join(checkout, `.lab/tools/node-${version}/bin`))
-    await lab()
-    const asked = npmCalls().filter(call => call.startsWith('install'))
-    expect(asked).toHaveLength(1)
-    expect(asked[0]).toMatch(
-      new RegExp(`--ignore-scripts --no-save .* node-${os}-${cpu}@${version.replaceAll('.', '\\.')}$`),
-    )
-    expect(readdirSync(join(checkout, '.lab/tools'))).toEqual([`node-${version}`])
-  })
+describe('without a suitable Node', () => {
+  test.each(['20.20.2', '22.17.9', '18.0.0'])(
+    'downloads the pinned Node with npm once, instead of Node %s',
+    async old => {
+      fakeNode(old)
+      fakeNpm()
+      const { first } = await lab()
+      expect(first).toBe(join(checkout, `.lab/tools/node-${version}/bin`))
+      await lab()
+      const calls = npmCalls().filter(call => call.startsWith('install'))
+      expect(calls).toHaveLength(1)
+      expect(calls[0]).toMatch(
+        new RegExp(`--ignore-scripts --no-save .* node-${os}-${cpu}@${version.replaceAll('.', '\\.')}$`),
+      )
+      expect(readdirSync(join(checkout, '.lab/tools'))).toEqual([`node-${version}`])
+    },
+  )
 
-  test.each(['22.18.0', '24.0.0', '100.1.0'])('%s is new enough', async node => {
+  test.each(['22.18.0', '24.0.0', '100.1.0'])('accepts Node %s', async node => {
     fakeNode(node)
     fakeNpm()
     expect((await lab()).first).toBe(bin)
   })
 
-  /** A fake curl that knows the publisher's two files. */
+  /** Puts a curl on PATH that serves the publisher's two files. */
   async function publisher(sum?: string): Promise<void> {
     const name = `node-v${version}-${os}-${cpu}`
     const bytes = await archive({
@@ -245,7 +255,7 @@ cp ${folder}/$file "$2"`,
     )
   }
 
-  test('without npm it comes from its publisher, checked, and its own npm installs', async () => {
+  test('without npm, downloads Node from its publisher, checks it, and installs with its npm', async () => {
     await publisher()
     const { first } = await lab()
     expect(first).toBe(join(checkout, `.lab/tools/node-${version}/bin`))
@@ -253,36 +263,35 @@ cp ${folder}/$file "$2"`,
     expect(readdirSync(join(checkout, '.lab/tools'))).toEqual([`node-${version}`])
   })
 
-  test('an archive with another digest is not used', async () => {
+  test('refuses an archive with another digest', async () => {
     await publisher('f'.repeat(64))
     const { exitCode, stderr } = await run()
     expect(exitCode).toBe(1)
-    expect(stderr).toMatch(/^Error {5}node-v.* is not what its publisher lists$/m)
+    expect(stderr).toMatch(/^Error {5}The digest of node-v.* does not match$/m)
     expect(readdirSync(join(checkout, '.lab/tools'))).toEqual([])
   })
 
-  test('a Node without npm gets npm from the publisher', async () => {
+  test('downloads npm from the publisher for a Node without npm', async () => {
     fakeNode('24.0.0')
     await publisher()
     expect((await lab()).first).toBe(bin)
     expect(npmCalls()).toContain('own ci --ignore-scripts --no-audit --no-fund --loglevel=error')
   })
 
-  test('without node, npm, curl and wget there are three lines', async () => {
+  test('without node, npm, curl and wget, says what to install', async () => {
     const { exitCode, stderr, stdout } = await run()
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
-    expect(stderr.split('\n').slice(-3)).toEqual([
-      'Error     neither npm nor curl nor wget on PATH',
-      'Expected  Node 22.18 or newer, or one of them to fetch it with',
-      'Fix       install Node: https://nodejs.org/en/download',
+    expect(stderr.split('\n').slice(-2)).toEqual([
+      'Error     Node cannot be downloaded: there is no npm, curl or wget on PATH',
+      'Fix       install Node 22.18 or later: https://nodejs.org/en/download',
     ])
   })
 })
 
-describe('a bundle to load', () => {
+describe('lab bundle load', () => {
   let bundle: string
 
-  /** A bundle with what the launcher looks for in one. The Node in it is this one, behind a script. */
+  /** Creates a bundle with the members that the launcher needs. Its Node is a script that starts this one. */
   async function newBundle(options: { platform?: string; packages?: string } = {}): Promise<void> {
     const folder = newFolder()
     const { platform = `${os}-${cpu === 'x64' ? 'amd64' : cpu}` } = options
@@ -303,7 +312,7 @@ describe('a bundle to load', () => {
     await create({ cwd: folder, file: bundle }, ['SHA256SUMS', ...Object.keys(members)])
   }
 
-  test('brings Node and the packages to a machine that has neither, nor npm, nor a network', async () => {
+  test('installs Node and the packages from the bundle, without npm and a network', async () => {
     await newBundle()
     const { words, first } = await lab(['bundle', 'load', bundle])
     expect(words).toEqual(['bundle', 'load', bundle])
@@ -311,11 +320,11 @@ describe('a bundle to load', () => {
     expect(readFileSync(join(checkout, 'node_modules/a/index.js'), 'utf8')).toBe('a')
     expect(readdirSync(join(checkout, '.lab/tools'))).toEqual([`node-${version}`])
     expect(existsSync(join(checkout, '.lab-install.lock'))).toBe(false)
-    // From then on the lab starts without it
+    // The lab now starts without the bundle
     expect((await lab(['up'])).first).toBe(first)
   })
 
-  test('is found wherever options stand, and only where it is to be loaded', async () => {
+  test('finds the bundle among options, and uses it for `load` only', async () => {
     await newBundle()
     fakeNode('24.0.0')
     fakeNpm()
@@ -327,7 +336,7 @@ describe('a bundle to load', () => {
     expect(existsSync(join(checkout, 'node_modules/a'))).toBe(true)
   })
 
-  test('takes the place of packages that are of an earlier version', async () => {
+  test('replaces the packages of an earlier version', async () => {
     fakeNode('24.0.0')
     mkdirSync(join(checkout, 'node_modules/old'), { recursive: true })
     await newBundle()
@@ -340,32 +349,32 @@ describe('a bundle to load', () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
     expect(existsSync(join(checkout, 'node_modules'))).toBe(false)
     expect(existsSync(join(checkout, '.lab-install.lock'))).toBe(false)
-    return stderr.split('\n').slice(-3)
+    return stderr.split('\n').filter(line => line.startsWith('Error'))
   }
 
-  test('for another platform, of another version, not there, or something else: three lines each', async () => {
+  test('refuses a bundle for another platform or version, a missing file, and another file', async () => {
     await newBundle({ platform: 'plan9-mips' })
     expect((await refused())[0]).toBe(
-      `Error     ${bundle} brings no Node ${version} for ${os}/${cpu === 'x64' ? 'amd64' : cpu}`,
+      `Error     ${bundle} has no Node ${version} for ${os}/${cpu === 'x64' ? 'amd64' : cpu}`,
     )
     fakeNode('24.0.0')
     await newBundle({ packages: 'a'.repeat(12) })
-    expect((await refused())[0]).toBe(`Error     ${bundle} brings other npm packages than package-lock.json names`)
+    expect((await refused())[0]).toBe(`Error     The npm packages in ${bundle} do not match package-lock.json`)
     writeFileSync(bundle, 'a letter')
     expect((await refused())[0]).toBe(`Error     ${bundle} is not a bundle`)
     bundle = join(checkout, 'none')
-    expect((await refused())[0]).toBe(`Error     no bundle at ${bundle}`)
+    expect((await refused())[0]).toBe(`Error     There is no bundle at ${bundle}`)
   })
 
-  test('damaged or cut off: nothing of it is used', async () => {
+  test('uses nothing from a damaged or truncated bundle', async () => {
     await newBundle()
     const whole = readFileSync(bundle)
     const changed = Buffer.from(whole)
-    // In the compressed bytes of the last member, behind its header
+    // A byte of the last member's compressed content, after its header
     changed[changed.lastIndexOf('ustar') + 255 + 40]! ^= 1
     for (const bytes of [changed, whole.subarray(0, whole.lastIndexOf('ustar') + 255 + 40)]) {
       writeFileSync(bundle, bytes)
-      expect((await refused())[0]).toMatch(/^Error {5}.* is damaged: .* is not what was packed$/)
+      expect((await refused())[0]).toMatch(/^Error {5}.* is damaged: the digest of .* does not match$/)
     }
   })
 })
