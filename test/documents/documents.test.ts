@@ -7,23 +7,24 @@ import { items } from './items.ts'
 import { runner } from './run.ts'
 import { type Row, readRows } from './table.ts'
 
-// The rows of docs/reference/documents.md that need a lab, as a reader runs them. Those that enforce something come first: later ones look for what
-// they left in the logs.
+// Runs the rows of docs/reference/documents.md that need a lab, as a reader would. Rows that enforce a policy come first, because later rows
+// look for their events.
 
 const { stdout } = await execa('./lab', ['status', '--json'], { cwd: projectDir, reject: false })
 const { state, source } = JSON.parse(stdout || '{}') as Partial<Status>
-if (state !== 'up') throw new Error(`the lab is ${state ?? 'not there'}, and these rows need one that is up: ./lab up`)
+if (state !== 'up')
+  throw new Error(`the lab is ${state ?? 'not running'}, and these tests need a running one: ./lab up`)
 
 const rows = readRows()
-const of = (runs: Row['runs']) => rows.filter(row => row.runs === runs).map(row => [row.id, row.command] as const)
+const rowsFor = (runs: Row['runs']) => rows.filter(row => row.runs === runs).map(row => [row.id, row.command] as const)
 const run = runner()
 
-/** Seconds in which what a row shows must have come: a query finds an event some seconds after it happened. */
-const patience = 60
+/** How long to repeat a command: an event reaches Loki a few seconds after it happened. */
+const timeoutMs = 60_000
 
-async function holds(id: string, command: string): Promise<void> {
+async function expectOutput(id: string, command: string): Promise<void> {
   const { shows, hides, exit = 0 } = items[id]!
-  const end = Date.now() + patience * 1000
+  const end = Date.now() + timeoutMs
   let { output, exitCode } = await run(command)
   while (!shows.test(output) && Date.now() < end) {
     await sleep(3000)
@@ -34,13 +35,13 @@ async function holds(id: string, command: string): Promise<void> {
   expect(exitCode).toBe(exit)
 }
 
-describe('rows that need a kernel that can trace', () => {
-  test.for(of('live'))('%s: %s', async ([id, command], { skip }) => {
-    if (source?.runs !== 'live') skip(`the events are a recording: ${source?.why}`)
-    await holds(id, command)
+describe('with a live agent, every command prints what its row says', () => {
+  test.for(rowsFor('live'))('%s: %s', async ([id, command], { skip }) => {
+    if (source?.runs !== 'live') skip(`the lab replays a recording: ${source?.why}`)
+    await expectOutput(id, command)
   })
 })
 
-describe('rows that need a lab', () => {
-  test.concurrent.for(of('replay'))('%s: %s', ([id, command]) => holds(id, command))
+describe('with any lab, every command prints what its row says', () => {
+  test.concurrent.for(rowsFor('replay'))('%s: %s', ([id, command]) => expectOutput(id, command))
 })

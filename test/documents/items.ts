@@ -1,23 +1,23 @@
-// What the rows of docs/reference/documents.md answer: the headings, the code blocks and the claims of the four documents, by a few words of each,
-// in the document's own language; and what the row's command must print.
+// For each row of docs/reference/documents.md: the headings, code blocks and claims of the source document that the row covers, by a few words
+// of each in the document's own language, and what the row's command must print.
 
-/** One row's share of its document. */
+/** What a row covers of its document. */
 export interface Item {
-  /** Headings of sections that the row answers for. */
+  /** Headings of sections. */
   headings?: string[]
-  /** Code blocks, each by words from it. */
+  /** Words from code blocks. */
   blocks?: string[]
-  /** Sentences that claim something. */
+  /** Words from sentences that claim something. */
   claims?: string[]
-  /** What the row's command prints, on either stream. */
+  /** What the row's command must print, on either stream. */
   shows: RegExp
   /** What it must not print. */
   hides?: RegExp
-  /** Its exit code, where it is not 0. */
+  /** Its exit code, if not 0. */
   exit?: 1
 }
 
-/** How many headings and code blocks each document has: so that none is lost here. */
+/** How many headings and code blocks each document has, so that a test can detect a missing one. */
 export const counts: Record<string, { headings: number; blocks: number }> = {
   k8s: { headings: 16, blocks: 33 },
   falco: { headings: 9, blocks: 11 },
@@ -25,7 +25,7 @@ export const counts: Record<string, { headings: number; blocks: number }> = {
   case: { headings: 45, blocks: 13 },
 }
 
-/** By the row's id. */
+/** The items by the id of their row. */
 export const items: Record<string, Item> = {
   // --- Tetragon on Kubernetes
 

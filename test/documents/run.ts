@@ -2,24 +2,24 @@ import { delimiter, dirname } from 'node:path'
 import { execa } from 'execa'
 import { projectDir } from '../../shared/paths.ts'
 
-/** What a command printed, on both streams, and how it ended. */
-export interface Ran {
+/** The result of a command, with both of its output streams. */
+export interface RowResult {
   output: string
   exitCode: number | undefined
 }
 
-/** Programs that many rows begin with: one run of them serves all. They end by themselves and change nothing. */
-const shared = /^\.\/lab (plan|verify|doctor)\b/
+/** Commands that many rows start with, and that change nothing. Each runs once for all of them. */
+const sharedCommand = /^\.\/lab (plan|verify|doctor)\b/
 
 /**
- * Runs a row's command as a reader would: in a shell, from the project's folder.
- * @returns a function that remembers what it ran; asked `again`, it runs anew.
+ * Returns a function that runs a row's command as a reader would: in a shell, in the project's folder. It runs each command once, unless
+ * `again` is set.
  */
 export function runner(env: Record<string, string> = {}) {
   const environment = { ...env, PATH: [dirname(process.execPath), process.env.PATH].join(delimiter), NO_COLOR: '1' }
-  const ran = new Map<string, Promise<Ran>>()
+  const ran = new Map<string, Promise<RowResult>>()
 
-  const shell = async (command: string, input?: string): Promise<Ran> => {
+  const shell = async (command: string, input?: string): Promise<RowResult> => {
     const { all, exitCode } = await execa('sh', ['-c', command], {
       cwd: projectDir,
       env: environment,
@@ -30,13 +30,13 @@ export function runner(env: Record<string, string> = {}) {
     })
     return { output: all, exitCode }
   }
-  const once = (command: string, again: boolean): Promise<Ran> => {
+  const once = (command: string, again: boolean): Promise<RowResult> => {
     if (again || !ran.has(command)) ran.set(command, shell(command))
     return ran.get(command)!
   }
-  return async (command: string, again = false): Promise<Ran> => {
+  return async (command: string, again = false): Promise<RowResult> => {
     const [head, ...rest] = command.split(' | ')
-    if (rest.length === 0 || !shared.test(head!)) return once(command, again)
+    if (rest.length === 0 || !sharedCommand.test(head!)) return once(command, again)
     return shell(rest.join(' | '), (await once(head!, again)).output)
   }
 }

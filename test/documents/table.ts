@@ -3,26 +3,26 @@ import { join } from 'node:path'
 import { marked, type Tokens } from 'marked'
 import { projectDir } from '../../shared/paths.ts'
 
-// docs/reference/documents.md as data: its tables are what the tests walk.
+// Reads the tables of docs/reference/documents.md.
 
-/** One thing that a document says, and what it is in the lab. */
+/** One statement of a document, and what corresponds to it in the lab. */
 export interface Row {
-  /** Begins with the name of its document: k8s, falco, review, case. */
+  /** Starts with the document's name: k8s, falco, review or case. */
   id: string
   says: string
   /** Markdown. */
   here: string
-  /** A line for a shell. */
+  /** A shell command. */
   command: string
-  /** What the command needs: nothing, a lab of any source, a lab whose kernel can trace. */
+  /** What the command needs: nothing (`plan`), any running lab (`replay`), or a lab with a live agent (`live`). */
   runs: 'plan' | 'replay' | 'live'
-  /** The section of second level that it stands in. */
+  /** The heading of its section. */
   section: string
 }
 
 const columns = ['id', 'it says', 'here', 'command', 'runs']
 
-/** The rows of all tables that have the five columns, in their order. @throws for a row that is not of their form. */
+/** Returns the rows of all tables with these five columns, in order. @throws when the command of a row is not a single code span. */
 export function readRows(file = join(projectDir, 'docs', 'reference', 'documents.md')): Row[] {
   let section = ''
   const rows: Row[] = []
@@ -34,7 +34,7 @@ export function readRows(file = join(projectDir, 'docs', 'reference', 'documents
     for (const cells of table.rows) {
       const [id, says, here, code, runs] = cells.map(cell => cell.text) as [string, string, string, string, Row['runs']]
       const command = /^`([^`]+)`$/.exec(code)?.[1]
-      if (!command) throw new Error(`${id}: the command ${code} is not one piece of code`)
+      if (!command) throw new Error(`${id}: the command ${code} is not a single code span`)
       rows.push({ id, says, here, command, runs, section })
     }
   }

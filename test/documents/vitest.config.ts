@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
-// Against a lab that is up, which it leaves as it was.
+// These tests need a running lab, and leave it unchanged.
 export default defineConfig({
   test: {
     include: ['test/documents/**/*.test.ts'],
     testTimeout: 3 * 60_000,
-    // Most of a row's time is waiting for an answer.
+    // A command mostly waits for a response.
     maxConcurrency: 3,
   },
 })
