@@ -73,7 +73,7 @@ export function register(program: Command): void {
     .action(async (name: string, { json, timeout: seconds }: Json & { timeout: number }) => {
       const context = await loadContext()
       const applied = await applyPolicy(context, name, {
-        limit: seconds * 1000,
+        timeoutMs: seconds * 1000,
         warn: finding => note(formatFinding(finding)),
       })
       if (json) printJson(applied)

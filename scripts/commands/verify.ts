@@ -36,9 +36,9 @@ function showChecks(checks: VerifyCheck[], verbose: boolean): void {
     for (const { result, title, found, expected, next, proof } of list) {
       if (result === 'ok' && !verbose) continue
       print(`  ${marks[result]} ${title}: ${found}`)
-      if (expected) print(colors.dim(`      expected  ${expected}`))
-      if (next) print(colors.dim(`      fix       ${next}`))
-      if (proof) print(colors.dim(`      try it    ${proof}`))
+      if (expected) print(colors.dim(`      Expected  ${expected}`))
+      if (next) print(colors.dim(`      Fix       ${next}`))
+      if (proof) print(colors.dim(`      Try it    ${proof}`))
     }
   }
   const failed = checks.filter(check => check.result === 'fail').length

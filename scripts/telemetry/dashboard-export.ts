@@ -5,7 +5,7 @@ import { panelsOf } from '../../dashboards/panel-queries.ts'
 import { dataSources } from '../../dashboards/queries.ts'
 import { LabError } from '../../shared/lab-error.ts'
 
-/** A dashboard in a few words. */
+/** A dashboard in the list of `lab dashboards`. */
 export interface DashboardRow {
   uid: string
   title: string
@@ -15,7 +15,7 @@ export interface DashboardRow {
   queries: number
 }
 
-/** What the lab has of dashboards. */
+/** Returns the lab's dashboards. */
 export const listDashboards = (): DashboardRow[] =>
   allDashboards().map(({ file, folder, dashboard }) => {
     const panels = panelsOf(dashboard)
@@ -30,30 +30,27 @@ export const listDashboards = (): DashboardRow[] =>
   })
 
 /**
- * Writes every dashboard as JSON in Grafana's classic schema to `<folder>/<dashboard's folder>/<uid>.json`; what is there is replaced.
- * @param portable asks for the data sources at import, instead of naming the lab's own uids. For Grafana's import page; a
- *   Grafana that reads files cannot ask.
- * @returns the files written, as absolute paths.
- * @throws LabError where a file stands in the way, or the folder cannot be written.
+ * Writes every dashboard as JSON in Grafana's classic schema to `<folder>/<dashboard's folder>/<uid>.json`. Overwrites existing files.
+ * @param portable makes Grafana's import page ask for the data sources, instead of naming the lab's own uids. Provisioning cannot ask.
+ * @returns the absolute paths of the files.
+ * @throws LabError when the folder is a file, or cannot be written to.
  */
 export function exportDashboards(folder: string, { portable = false } = {}): string[] {
   const root = resolve(folder)
+  const next = './lab dashboards export dashboards-json'
   if (statSync(root, { throwIfNoEntry: false })?.isDirectory() === false)
-    throw new LabError({
-      found: `${folder} is a file`,
-      expected: 'a folder, or a name that is free',
-      next: './lab dashboards export dashboards-json',
-    })
+    throw new LabError({ found: `${folder} is a file`, expected: 'a folder, or a name that does not exist', next })
   return allDashboards().map(entry => {
     const path = join(root, entry.folder, entry.file)
     try {
       mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, portable ? portableJson(entry) : dashboardJson(entry.dashboard))
     } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException
       throw new LabError({
-        found: `${path} cannot be written (${(cause as NodeJS.ErrnoException).code})`,
-        expected: 'a folder that you may write to',
-        next: './lab dashboards export dashboards-json',
+        found: `Cannot write ${path} (${code})`,
+        expected: 'a folder you can write to',
+        next,
         cause,
       })
     }
@@ -61,25 +58,29 @@ export function exportDashboards(folder: string, { portable = false } = {}): str
   })
 }
 
-/** A dashboard that asks at import which data sources to use, and only for those that it has use for. */
+const labels: Record<string, { label: string; description: string }> = {
+  prometheus: { label: 'Prometheus', description: 'Scrapes the metrics of Tetragon' },
+  loki: { label: 'Loki', description: 'Stores the events of Tetragon' },
+}
+
+/** Returns a dashboard as JSON that makes Grafana ask, at import, which data sources to use. */
 export function portableJson({ dashboard }: LabDashboard): string {
   const used = new Set<string>()
-  const asking = JSON.parse(JSON.stringify(dashboard), (key, value) => {
+  const withInputs = JSON.parse(JSON.stringify(dashboard), (key, value) => {
     if (key !== 'datasource' || typeof value?.uid !== 'string') return value
     used.add(value.uid)
-    return { ...value, uid: `\${${input(value.uid)}}` }
+    return { ...value, uid: `\${${inputName(value.uid)}}` }
   })
   const inputs = Object.values(dataSources)
     .filter(({ uid }) => used.has(uid))
     .map(({ type, uid }) => ({
-      name: input(uid),
-      label: type === 'loki' ? 'Loki' : 'Prometheus',
-      description: type === 'loki' ? 'Where Tetragon’s events are' : 'What reads Tetragon’s metrics',
+      name: inputName(uid),
+      ...labels[type],
       type: 'datasource',
       pluginId: type,
-      pluginName: type === 'loki' ? 'Loki' : 'Prometheus',
+      pluginName: labels[type]!.label,
     }))
-  return `${JSON.stringify({ __inputs: inputs, ...asking }, null, 2)}\n`
+  return `${JSON.stringify({ __inputs: inputs, ...withInputs }, null, 2)}\n`
 }
 
-const input = (uid: string): string => `DS_${uid.toUpperCase()}`
+const inputName = (uid: string): string => `DS_${uid.toUpperCase()}`

@@ -155,13 +155,13 @@ export function judgeLoading(list: AgentPolicy[], key: PolicyKey, before: Readon
 /** How to wait for the agents. */
 export interface WaitOptions {
   /** Returns the policies of all agents. */
-  ask: () => Promise<AgentPolicy[]>
+  read: () => Promise<AgentPolicy[]>
   /** See `judgeLoading`. */
   before?: ReadonlySet<string>
-  /** The longest time to wait in milliseconds; 60000 by default. */
-  limit?: number
-  /** The time between two reads in milliseconds; 1000 by default. */
-  every?: number
+  /** 60000 by default. */
+  timeoutMs?: number
+  /** Time between two reads; 1000 by default. */
+  intervalMs?: number
 }
 
 /**
@@ -198,13 +198,13 @@ export const waitUnloaded = (key: PolicyKey, options: WaitOptions): Promise<bool
 async function waitFor<T>(
   judge: (list: AgentPolicy[]) => T,
   done: (value: T) => boolean,
-  { ask, limit = 60_000, every = 1_000 }: WaitOptions,
+  { read, timeoutMs = 60_000, intervalMs = 1_000 }: WaitOptions,
 ): Promise<T> {
-  const end = Date.now() + limit
+  const end = Date.now() + timeoutMs
   for (;;) {
-    const value = judge(await ask())
-    if (done(value) || Date.now() + every > end) return value
-    await sleep(every)
+    const value = judge(await read())
+    if (done(value) || Date.now() + intervalMs > end) return value
+    await sleep(intervalMs)
   }
 }
 

@@ -191,11 +191,11 @@ export function redact(text: string, filters: TetragonSettings['redactionFilters
     .flatMap(filter => (filter.redact as string[] | undefined) ?? [])
   try {
     return expressions.reduce((before, expression) => {
-      const groups = [...before.matchAll(new RegExp(expression, 'dg'))].flatMap(({ indices }) => indices!.slice(1))
+      const groups = [...before.matchAll(new RegExp(expression, 'dg'))].flatMap(({ indices }) =>
+        indices!.slice(1).filter(group => group !== undefined),
+      )
       // From the end, so that the positions before stay valid.
-      return groups
-        .filter(Boolean)
-        .reduceRight((after, [start, end]) => `${after.slice(0, start)}*****${after.slice(end)}`, before)
+      return groups.reduceRight((after, [start, end]) => `${after.slice(0, start)}*****${after.slice(end)}`, before)
     }, text)
   } catch {
     return undefined

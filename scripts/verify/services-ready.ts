@@ -1,7 +1,7 @@
 import { addressesOf } from '../../shared/addresses.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import type { ClusterAccess } from '../cluster/kubectl.ts'
-import { readWorkloads, describeTrouble } from '../cluster/workloads.ts'
+import { describeTrouble, readWorkloads } from '../cluster/workloads.ts'
 import { checksOf, type VerifyCheck } from './verify-check.ts'
 
 /** Checks that all pods are ready. */

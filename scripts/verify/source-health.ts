@@ -1,7 +1,7 @@
 import { execa } from 'execa'
 import { exportFile, namespaces } from '../../shared/names.ts'
-import { nodeName } from '../cluster/node-container.ts'
 import { type ClusterAccess, kubectl } from '../cluster/kubectl.ts'
+import { nodeName } from '../cluster/node-container.ts'
 import type { Context } from '../context/context.ts'
 import { runningSource } from '../tetragon/running-source.ts'
 import { checksOf, type VerifyCheck } from './verify-check.ts'

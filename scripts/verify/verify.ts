@@ -1,6 +1,6 @@
 import { LabError } from '../../shared/lab-error.ts'
-import { nodeState } from '../cluster/node-container.ts'
 import { kubeArgs } from '../cluster/kubectl.ts'
+import { nodeState } from '../cluster/node-container.ts'
 import { loadContext } from '../context/context.ts'
 import { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { verifyAgentSettings } from './agent-settings.ts'

@@ -71,7 +71,7 @@ describe('waiting', () => {
   /** Options that return one list after the other, and then the last one again and again. */
   const answers = (...lists: AgentPolicy[][]) => {
     let requests = 0
-    return { ask: async () => lists[Math.min(requests++, lists.length - 1)]!, every: 1, limit: 200 }
+    return { read: async () => lists[Math.min(requests++, lists.length - 1)]!, intervalMs: 1, timeoutMs: 200 }
   }
 
   it('ends when every agent has loaded the policy', async () => {
@@ -110,14 +110,14 @@ describe('waiting', () => {
       before,
     }
     expect((await waitLoaded({ name: 'x' }, options)).agents).toMatchObject([{ id: '2' }])
-    expect((await waitLoaded({ name: 'x' }, { ...answers([policy('enabled', '1')]), before, limit: 5 })).outcome).toBe(
-      'waiting',
-    )
+    expect(
+      (await waitLoaded({ name: 'x' }, { ...answers([policy('enabled', '1')]), before, timeoutMs: 5 })).outcome,
+    ).toBe('waiting')
   })
 
   it('ends with the last result when the time has run out', async () => {
-    expect((await waitLoaded({ name: 'x' }, { ...answers([policy('loading')]), limit: 5 })).outcome).toBe('waiting')
-    expect(await waitUnloaded({ name: 'x' }, { ...answers([policy('unloading')]), limit: 5 })).toBe(false)
+    expect((await waitLoaded({ name: 'x' }, { ...answers([policy('loading')]), timeoutMs: 5 })).outcome).toBe('waiting')
+    expect(await waitUnloaded({ name: 'x' }, { ...answers([policy('unloading')]), timeoutMs: 5 })).toBe(false)
     expect(await waitUnloaded({ name: 'x' }, answers([policy('unloading')], []))).toBe(true)
   })
 })
