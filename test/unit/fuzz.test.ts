@@ -1,9 +1,8 @@
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { isRecorded, kubeconfigContext } from '../../scripts/cluster/cluster-records.ts'
@@ -43,36 +42,29 @@ import {
   Schedule,
 } from '../../stacks/monitoring/replay/recording.ts'
 import { formatTime, parseTime, shiftTimestamps } from '../../stacks/monitoring/replay/time.ts'
-import { damaged, twisted } from './support/mutations.ts'
+import { damagedBytes, mutatedValue } from './support/mutations.ts'
+import { newFolder } from './support/publisher.ts'
 
-// Whatever stands in a file: it is taken, or refused in three lines; nothing else is thrown, and nothing waits for ever.
-// The seed is fixed, so a run is like the one before; fast-check prints it with what failed. To look further:
+// For any file content, a reader returns a value or throws a LabError, and it finishes.
+// The seed is fixed, so that runs are reproducible; fast-check prints it with a failure. To search further:
 //   FUZZ_SEED=7 FUZZ_TIMES=50 npx vitest run test/unit/fuzz.test.ts --testTimeout 600000
 
 const times = Number(process.env.FUZZ_TIMES ?? 1)
 fc.configureGlobal({ seed: Number(process.env.FUZZ_SEED ?? 6), numRuns: 80 * times })
 
-const folder = mkdtempSync(join(tmpdir(), 'lab-fuzz-'))
-const before = process.env.LAB_DIR
-beforeAll(() => {
-  process.env.LAB_DIR = join(folder, '.lab')
-})
-afterAll(() => {
-  if (before === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = before
-  rmSync(folder, { recursive: true, force: true })
-})
+const folder = newFolder()
+vi.stubEnv('LAB_DIR', join(folder, '.lab'))
 
-/** What reading gives: its value, or undefined where it refuses in three lines. */
-function taken<T>(read: () => T): T | undefined {
+/** Returns what a reader returns; undefined if it throws a LabError. */
+function readOrRefuse<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {
-    return refused(error)
+    return expectLabError(error)
   }
 }
 
-function refused(error: unknown): undefined {
+function expectLabError(error: unknown): undefined {
   if (!(error instanceof LabError)) throw error
   expect(
     error.lines().filter(line => /[\p{Cc}]/u.test(line) || line.length > 600 || /\[object|undefined|NaN/.test(line)),
@@ -82,64 +74,65 @@ function refused(error: unknown): undefined {
 
 const read = (file: string): Buffer => readFileSync(join(projectDir, file))
 const files = (pattern: string): string[] => globSync(pattern, { cwd: projectDir }).sort()
-const check = <T>(what: fc.Arbitrary<T>, holds: (value: T) => unknown, numRuns = 80): void =>
+const forAll = <T>(inputs: fc.Arbitrary<T>, holds: (value: T) => unknown, numRuns = 80): void =>
   fc.assert(
-    fc.property(what, value => void holds(value)),
+    fc.property(inputs, value => void holds(value)),
     { numRuns: numRuns * times },
   )
 
 describe('settings', () => {
   const whole = JSON.parse(JSON.stringify(parseSettings({}))) as unknown
 
-  test('are taken, and then are the same when read again', () => {
-    check(fc.oneof(twisted(whole), fc.jsonValue()), given => {
-      const settings = taken(() => parseSettings(given))
+  test('parse to the same settings again', () => {
+    forAll(fc.oneof(mutatedValue(whole), fc.jsonValue()), given => {
+      const settings = readOrRefuse(() => parseSettings(given))
       if (settings) expect(parseSettings(settings)).toEqual(settings)
     })
   })
 
-  test('as Pulumi hands them over', () => {
-    check(
+  test('from the configuration of a stack parse, or throw a LabError', () => {
+    forAll(
       fc.dictionary(
         fc.oneof(fc.string(), fc.constantFrom('tetragon-lab:traffic', 'tetragon-lab:', ':')),
         fc.oneof(fc.string(), fc.json()),
       ),
       config => {
-        taken(() => settingsFromConfig(config))
+        readOrRefuse(() => settingsFromConfig(config))
       },
     )
   })
 
-  test('as they stand in their file', () => {
+  test('from a damaged Pulumi.dev.yaml parse, or throw a LabError', () => {
     const file = join(folder, 'Pulumi.dev.yaml')
     const sections = Object.entries(whole as object).map(([name, value]) => [`tetragon-lab:${name}`, value])
     const text = Buffer.from(stringify({ encryptionsalt: 'v1:x', config: Object.fromEntries(sections) }))
-    check(
-      damaged(text),
+    forAll(
+      damagedBytes(text),
       bytes => {
         writeFileSync(file, bytes)
-        taken(() => parseSettings(readStackConfig(file)))
+        readOrRefuse(() => parseSettings(readStackConfig(file)))
       },
       80,
     )
   })
 })
 
-describe('locks', () => {
+describe('lock files', () => {
   const file = join(folder, 'lock.yaml')
   const given = read('lab.lock.yaml')
-  const lock = (content: string | Buffer, laid: 'over' | 'alone'): void => {
+  const readContent = (content: string | Buffer, as: 'overlay' | 'base'): void => {
     writeFileSync(file, content)
-    taken(() => (laid === 'over' ? readLock(file) : readLock('', file)))
+    readOrRefuse(() => (as === 'overlay' ? readLock(file) : readLock('', file)))
   }
 
-  test('with their bytes damaged', () => check(damaged(given), bytes => lock(bytes, 'alone'), 50))
-  test('with their values twisted', () =>
-    check(twisted(parse(given.toString())), value => lock(JSON.stringify(value), 'alone'), 80))
-  test('laid over the own', () =>
-    check(
-      twisted({ version: 1, charts: { loki: { version: '1', url: 'x' } }, tools: { kind: { version: '1' } } }),
-      value => lock(JSON.stringify(value), 'over'),
+  test('with damaged bytes parse, or throw a LabError', () =>
+    forAll(damagedBytes(given), bytes => readContent(bytes, 'base'), 50))
+  test('with wrong values parse, or throw a LabError', () =>
+    forAll(mutatedValue(parse(given.toString())), value => readContent(JSON.stringify(value), 'base'), 80))
+  test('with wrong values in an overlay parse, or throw a LabError', () =>
+    forAll(
+      mutatedValue({ version: 1, charts: { loki: { version: '1', url: 'x' } }, tools: { kind: { version: '1' } } }),
+      value => readContent(JSON.stringify(value), 'overlay'),
       25,
     ))
 })
@@ -147,19 +140,19 @@ describe('locks', () => {
 describe('exercises', () => {
   const all = files('labs/*/exercise.yaml')
 
-  test('with their bytes damaged', () => {
-    check(
-      fc.constantFrom(...all).chain(file => damaged(read(file))),
-      bytes => taken(() => parseExercise(bytes.toString(), '01-x')),
+  test('with damaged bytes parse, or throw a LabError', () => {
+    forAll(
+      fc.constantFrom(...all).chain(file => damagedBytes(read(file))),
+      bytes => readOrRefuse(() => parseExercise(bytes.toString(), '01-x')),
       60,
     )
   })
 
-  test('with their values twisted', () => {
+  test('with wrong values parse, or throw a LabError', () => {
     const values = all.map(file => parse(read(file).toString()))
-    check(
-      fc.constantFrom(...values).chain(twisted),
-      value => taken(() => parseExercise(JSON.stringify(value), '01-x')),
+    forAll(
+      fc.constantFrom(...values).chain(mutatedValue),
+      value => readOrRefuse(() => parseExercise(JSON.stringify(value), '01-x')),
       100,
     )
   })
@@ -167,32 +160,32 @@ describe('exercises', () => {
 
 describe('policies', () => {
   const all = files('policies/*.yaml')
-  const look = (text: string): void => {
+  const lintAndParse = (text: string): void => {
     for (const { line, message, fix } of lintPolicy(text, 'x.yaml')) {
       expect(line).toBeGreaterThan(0)
       expect(message.length * fix.length).toBeGreaterThan(0)
     }
     parseCandidates(text, 'x.yaml')
-    taken(() => parsePolicy(text, 'x.yaml'))
+    readOrRefuse(() => parsePolicy(text, 'x.yaml'))
   }
 
-  test('with their bytes damaged', () =>
-    check(
-      fc.constantFrom(...all).chain(file => damaged(read(file))),
-      bytes => look(bytes.toString()),
+  test('with damaged bytes parse, or throw a LabError', () =>
+    forAll(
+      fc.constantFrom(...all).chain(file => damagedBytes(read(file))),
+      bytes => lintAndParse(bytes.toString()),
       60,
     ))
-  test('with their values twisted', () => {
+  test('with wrong values parse, or throw a LabError', () => {
     const values = all.map(file => parse(read(file).toString()))
-    check(fc.constantFrom(...values).chain(twisted), value => look(JSON.stringify(value)), 120)
+    forAll(fc.constantFrom(...values).chain(mutatedValue), value => lintAndParse(JSON.stringify(value)), 120)
   })
-  test('and whatever else is YAML, or is not', () =>
-    check(
+  test('of any text can be linted', () =>
+    forAll(
       fc.oneof(
         fc.string(),
         fc.jsonValue().map(value => stringify(value)),
       ),
-      look,
+      lintAndParse,
     ))
 })
 
@@ -209,7 +202,7 @@ describe('recordings', () => {
   const events = lines('tetragon.log.gz', 12)
   const samples = lines('metrics.jsonl.gz', 2)
   const schedule = new Schedule(parseEvents(events), 12)
-  const played = <T>(play: () => T): T | undefined => {
+  const playOrRefuse = <T>(play: () => T): T | undefined => {
     try {
       return play()
     } catch (error) {
@@ -217,7 +210,7 @@ describe('recordings', () => {
       return undefined
     }
   }
-  /** Takes what the player does with it: lines as of now, and the metrics of some moments. */
+  /** Does what the player does: shifts the times of lines, and computes metrics. */
   const play = (events: Buffer, samples: Buffer): void => {
     const list = parseEvents(events)
     const schedule = new Schedule(list, 12)
@@ -227,33 +220,35 @@ describe('recordings', () => {
       metrics.text({ now, epoch: 1.7e12, startedAt: 1.7e12 })
   }
 
-  test('with events damaged', () => check(damaged(events), bytes => played(() => play(bytes, samples)), 60))
-  test('with samples damaged', () => check(damaged(samples), bytes => played(() => play(events, bytes)), 30))
-  test('with values twisted', () => {
+  test('with damaged events play, or throw a RecordingError', () =>
+    forAll(damagedBytes(events), bytes => playOrRefuse(() => play(bytes, samples)), 60))
+  test('with damaged samples play, or throw a RecordingError', () =>
+    forAll(damagedBytes(samples), bytes => playOrRefuse(() => play(events, bytes)), 30))
+  test('with wrong values parse, or throw a RecordingError', () => {
     const first = JSON.parse(events.toString().split('\n')[0]!)
-    check(twisted(first), value => played(() => parseEvents(Buffer.from(`${JSON.stringify(value)}\n`))))
+    forAll(mutatedValue(first), value => playOrRefuse(() => parseEvents(Buffer.from(`${JSON.stringify(value)}\n`))))
   })
 
-  test('as files, whole or cut off', () => {
+  test('in damaged files parse, or throw a RecordingError', () => {
     const put = (name: string, bytes: Buffer): void => writeFileSync(join(folder, name), bytes)
     put('metrics.jsonl.gz', gzipSync(samples))
-    check(
-      damaged(gzipSync(events)),
+    forAll(
+      damagedBytes(gzipSync(events)),
       bytes => {
         put('tetragon.log.gz', bytes)
-        played(() => readRecording(folder, 12))
+        playOrRefuse(() => readRecording(folder, 12))
       },
       60,
     )
   })
 
-  test('go on from whatever state they find', () => {
+  test('resume from any saved state', () => {
     writeFileSync(join(folder, 'tetragon.log.gz'), gzipSync(events))
     writeFileSync(join(folder, 'metrics.jsonl.gz'), gzipSync(samples))
     const exportFile = join(folder, 'tetragon.log')
     const state = { epoch: Date.now() - 10 * schedule.roundMs, length: schedule.roundMs, startedAt: Date.now() }
-    check(
-      fc.oneof(twisted(state), fc.record({ epoch: fc.double(), length: fc.double(), startedAt: fc.double() })),
+    forAll(
+      fc.oneof(mutatedValue(state), fc.record({ epoch: fc.double(), length: fc.double(), startedAt: fc.double() })),
       value => {
         writeFileSync(exportFile, '')
         writeFileSync(join(folder, 'replay-state.json'), JSON.stringify(value))
@@ -269,31 +264,31 @@ describe('recordings', () => {
     )
   })
 
-  test('hold times that are written as they were read', () => {
+  test('keep times unchanged when they are parsed and formatted', () => {
     const instants = fc.bigInt({ min: -62_135_596_800_000_000_000n, max: 253_402_300_799_999_999_999n })
-    check(instants, ns => expect(parseTime(formatTime(ns))).toBe(ns))
+    forAll(instants, ns => expect(parseTime(formatTime(ns))).toBe(ns))
     for (const line of events.toString().split('\n')) expect(shiftTimestamps(line, ns => ns)).toBe(line)
   })
 })
 
-describe('what .lab keeps', () => {
-  const written = (name: string, content: Buffer | string): void => writeFileSync(labPath(...name.split('/')), content)
-  /** A file's content damaged in its bytes or in its values, or something else altogether. */
-  const anyOf = (value: unknown): fc.Arbitrary<Buffer | string> =>
+describe('a file in .lab', () => {
+  const write = (name: string, content: Buffer | string): void => writeFileSync(labPath(...name.split('/')), content)
+  /** Generates content with damaged bytes, wrong values, or anything else. */
+  const anyContent = (value: unknown): fc.Arbitrary<Buffer | string> =>
     fc.oneof(
-      damaged(Buffer.from(JSON.stringify(value))),
-      twisted(value).map(twist => JSON.stringify(twist)),
+      damagedBytes(Buffer.from(JSON.stringify(value))),
+      mutatedValue(value).map(changed => JSON.stringify(changed)),
       fc.json(),
       fc.string(),
     )
 
-  test('of who holds the lab', async () => {
+  test('running.json never blocks a command', async () => {
     const running = { pid: 2 ** 30, action: 'up', since: new Date().toISOString(), boot: '' }
     await fc.assert(
-      fc.asyncProperty(anyOf(running), async content => {
-        written('running.json', content)
-        // Nobody has that number, and nothing else is a number of a process.
-        const done = await withLabLock('down', async () => 'in', 1).catch(refused)
+      fc.asyncProperty(anyContent(running), async content => {
+        write('running.json', content)
+        // No process has a number this high.
+        const done = await withLabLock('down', async () => 'in', 1).catch(expectLabError)
         if (done !== 'in')
           expect(readStateFile(labPath('running.json'), z.unknown())).toMatchObject({
             pid: expect.any(Number),
@@ -304,44 +299,44 @@ describe('what .lab keeps', () => {
     )
   })
 
-  test('of the cluster', () =>
-    check(anyOf({ name: 'lab' }), content => {
-      written('cluster.json', content)
+  test('cluster.json is read without an error', () =>
+    forAll(anyContent({ name: 'lab' }), content => {
+      write('cluster.json', content)
       isRecorded('lab')
     }))
 
-  test('of its kubeconfig', () => {
+  test('kubeconfig is read without an error', () => {
     const config = {
       'current-context': 'kind-lab',
       clusters: [{ cluster: { server: 'https://127.0.0.1:1' } }],
       users: [{ user: { 'client-key-data': 'x' } }],
     }
-    check(anyOf(config), content => {
-      written('kubeconfig', content)
+    forAll(anyContent(config), content => {
+      write('kubeconfig', content)
       kubeconfigContext(labPath('kubeconfig'))
     })
     rmSync(labPath('kubeconfig'))
   })
 
-  test('of the last up', async () => {
+  test('stood-up.json never makes an up look up to date', async () => {
     const record = {
       inputs: 'same',
       state: '',
       workloads: [{ key: 'monitoring/Deployment/grafana', release: 'grafana' }],
     }
     await fc.assert(
-      fc.asyncProperty(anyOf(record), async content => {
-        written('stood-up.json', content)
+      fc.asyncProperty(anyContent(record), async content => {
+        write('stood-up.json', content)
         const access = { settings: parseSettings({}), env: {} }
         expect((await compareWithLastUp(access, 'same')).result).not.toBe('same')
       }),
     )
   })
 
-  test('of digests, which are kept with what was there', async () => {
-    check(anyOf({ 'https://x/y.tgz': 'a'.repeat(64) }), content => {
-      written('remembered.json', content)
-      taken(() => rememberedDigest('https://x/y.tgz'))
+  test('remembered.json keeps every digest, or throws a LabError', async () => {
+    forAll(anyContent({ 'https://x/y.tgz': 'a'.repeat(64) }), content => {
+      write('remembered.json', content)
+      readOrRefuse(() => rememberedDigest('https://x/y.tgz'))
     })
     rmSync(labPath('remembered.json'))
     await fc.assert(
@@ -353,7 +348,7 @@ describe('what .lab keeps', () => {
     )
   })
 
-  test('of exercises, of which a report can be made', () => {
+  test('exercises.json can be reported, or throws a LabError', () => {
     const at = '2026-11-21T09:27:20.957Z'
     const progress = {
       version: 1,
@@ -369,9 +364,9 @@ describe('what .lab keeps', () => {
       },
     }
     const offer = { running: true, source: 'replay', why: 'no BTF' } as never
-    check(anyOf(progress), content => {
-      written('exercises.json', content)
-      const read = taken(readProgress)
+    forAll(anyContent(progress), content => {
+      write('exercises.json', content)
+      const read = readOrRefuse(readProgress)
       if (read)
         expect(
           progressReport(read, { ...(offer as object), features: {}, settings: parseSettings({}) } as never),
@@ -380,7 +375,7 @@ describe('what .lab keeps', () => {
     rmSync(labPath('exercises.json'))
   })
 
-  test('of Pulumi’s state, which is then sound or of no use', () => {
+  test('Pulumi’s state is read as sound, or as empty', () => {
     const state = {
       version: 3,
       checkpoint: {
@@ -402,8 +397,8 @@ describe('what .lab keeps', () => {
         },
       },
     }
-    check(anyOf(state), content => {
-      written('state/.pulumi/stacks/tetragon-lab/dev.json', content)
+    forAll(anyContent(state), content => {
+      write('state/.pulumi/stacks/tetragon-lab/dev.json', content)
       repairStore()
       stateDigest()
       const problem = stateProblem()
@@ -414,19 +409,19 @@ describe('what .lab keeps', () => {
     })
   })
 
-  test('is whole, or as it was before', () => {
-    check(
+  test('is read back as it was written', () => {
+    forAll(
       fc.jsonValue(),
       value => {
-        writeStateFile(labPath('kept.json'), value)
-        expect(readStateFile(labPath('kept.json'), z.unknown())).toEqual(JSON.parse(JSON.stringify(value)))
+        writeStateFile(labPath('any.json'), value)
+        expect(readStateFile(labPath('any.json'), z.unknown())).toEqual(JSON.parse(JSON.stringify(value)))
       },
       30,
     )
   })
 
-  test('of the kernel, whatever the probe printed', () => {
-    check(
+  test('a kernel probe with any output leads to a decision', () => {
+    forAll(
       fc.oneof(
         fc.string(),
         fc
@@ -442,12 +437,12 @@ describe('what .lab keeps', () => {
   })
 })
 
-describe('an error', () => {
-  test('is read back from what was printed of it', () => {
+describe('a LabError', () => {
+  test('is parsed back from its printed lines', () => {
     const words = fc
       .string({ minLength: 1 })
       .filter(text => text.trim() !== '' && new LabError({ found: text, expected: 'x', next: 'x' }).found !== '')
-    check(fc.tuple(words, words, words), ([found, expected, next]) => {
+    forAll(fc.tuple(words, words, words), ([found, expected, next]) => {
       const error = new LabError({ found, expected, next })
       expect(LabError.parse(error.lines().join('\n'))).toMatchObject({
         found: error.found,

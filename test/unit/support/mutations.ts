@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 
-// Real files with something done to them: what a full disk, a hasty editor and a beginner leave behind. They get further into a parser than
-// random text, which is refused at its first byte.
+// Mutations of real files, as a full disk, a text editor or a beginner make them. They get further into a parser than random text,
+// which fails at its first byte.
 
-/** Bytes with a few of them changed, lost, doubled or put in. */
-export const damaged = (bytes: Buffer): fc.Arbitrary<Buffer> =>
+/** Generates copies of some bytes with a few changed, lost, doubled, inserted or cut off. */
+export const damagedBytes = (bytes: Buffer): fc.Arbitrary<Buffer> =>
   fc
     .array(
       fc.record({
@@ -48,12 +48,11 @@ export const damaged = (bytes: Buffer): fc.Arbitrary<Buffer> =>
         if (from < flipped.length) flipped[from]! ^= 1 << (length % 8)
         return flipped
       }, bytes)
-      // Thousands of numbers would be printed of one that fails.
+      // fast-check would print a failing buffer as thousands of numbers.
       return Object.assign(result, { [fc.toStringMethod]: () => JSON.stringify(changes) })
     })
 
-/** What stands in the place of something else. */
-const wrong = fc.oneof(
+const wrongValues = fc.oneof(
   fc.constantFrom<unknown>(null, true, 0, -1, 1.5, 1e308, '', 'x', '0', '__proto__', '/(/', [], [[]], {}, { a: 1 }, [
     'x',
     null,
@@ -61,18 +60,18 @@ const wrong = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
 )
 
-/** A value as JSON has it, with one or two of its parts of another type, gone, doubled, or under another name. */
-export const twisted = (value: unknown): fc.Arbitrary<unknown> => {
+/** Generates copies of a JSON value with one or two parts replaced, removed, doubled or renamed. */
+export const mutatedValue = (value: unknown): fc.Arbitrary<unknown> => {
   const places = pathsOf(value)
-  const twist = fc.record({
+  const change = fc.record({
     path: fc.constantFrom(...places),
     what: fc.constantFrom('replace', 'replace', 'remove', 'rename', 'double'),
-    by: wrong,
+    by: wrongValues,
     name: fc.constantFrom('x', 'naem', '__proto__', 'constructor', '', 'a b', 'line\nend'),
   })
-  return fc.array(twist, { minLength: 1, maxLength: 2 }).map(twists => {
+  return fc.array(change, { minLength: 1, maxLength: 2 }).map(changes => {
     let whole = structuredClone(value)
-    for (const { path, what, by, name } of twists) {
+    for (const { path, what, by, name } of changes) {
       if (path.length === 0) {
         whole = structuredClone(by)
         continue
@@ -87,7 +86,7 @@ export const twisted = (value: unknown): fc.Arbitrary<unknown> => {
       else if (what === 'remove') delete record[last]
       else if (what === 'double' && Array.isArray(holder)) holder.push(structuredClone(record[last]))
       else if (what === 'rename' && !Array.isArray(holder)) {
-        // As a parser does: also a key that is special to JavaScript is a key.
+        // As a parser does, even for `__proto__`.
         Object.defineProperty(record, name, {
           value: record[last],
           enumerable: true,
