@@ -10,7 +10,6 @@ import { rememberedDigest } from '../../../scripts/supplies/remembered-digests.t
 import { ensureTools } from '../../../scripts/supplies/tools.ts'
 import { chartFile, imageRef, type LockedImage, toolNames } from '../../../shared/lock.ts'
 import {
-  addImage,
   baseLayer,
   digest,
   engine,
@@ -85,20 +84,6 @@ test('the same contents make the same bundle, except for its date and npm packag
   const { [first.packages]: _, ...members } = second.members
   expect(first.members).toMatchObject(members)
   expect(Object.keys(second.members)).toEqual(Object.keys(first.members))
-})
-
-test('with --all it contains every chart and image that some settings need', async () => {
-  const { lock, publisher, docker } = context
-  for (const image of Object.values(lock.images))
-    if (!requiredImages(lock).includes(image)) await addImage(docker, imageRef(image))
-  const { version } = lock.charts['fluent-bit']
-  publisher.files.set('/fluent-bit.tgz', await chartArchive('fluent-bit', version))
-  lock.charts['fluent-bit'] = { version, url: publisher.url('/fluent-bit.tgz') }
-  await make(context, { all: true })
-  const { manifest } = await openBundle(context.file)
-  const refs = manifest.images.map(({ ref }) => ref)
-  expect(refs.sort()).toEqual([lock.nodeImage, ...Object.values(lock.images)].map(imageRef).sort())
-  expect(manifest.charts).toHaveLength(Object.keys(lock.charts).length)
 })
 
 describe('for other machines', () => {
@@ -210,13 +195,6 @@ describe('after an interrupted run', () => {
   })
 })
 
-test('refuses to run twice for the same bundle', async () => {
-  const { release } = await plan(context)
-  expect((await errorOf(plan(context))).found).toBe(`Another lab bundle create is writing ${context.file}`)
-  await release()
-  await (await plan(context)).release()
-})
-
 test('pulls an image by its pinned digest when the one on this machine has no digest', async () => {
   const { lock, docker, file } = context
   lock.images.redis = { ...lock.images.redis, digest: digest('a') }
@@ -230,11 +208,4 @@ test('pulls an image by its pinned digest when the one on this machine has no di
 test('prints the error of npm', async () => {
   writeFileSync(join(context.npmFolder, 'npm'), '#!/bin/sh\necho "npm error network is away" >&2\nexit 1\n')
   expect((await errorOf(make(context))).found).toBe('npm ci failed: npm error network is away')
-})
-
-test('names a folder that does not exist', async () => {
-  context.file = join(newFolder(), 'nowhere/lab.bundle')
-  const error = await errorOf(make(context))
-  expect(error.found).toBe(`The folder ${join(context.file, '..')} does not exist`)
-  expect(error.next).toContain('mkdir -p')
 })

@@ -114,11 +114,10 @@ async function publishLock(publisher: Publisher): Promise<Lock> {
   for (const name of toolNames) {
     const { version } = tools[name]
     tools[name] = { version, sha256: {}, url: publisher.url(`/{os}-{arch}/${name}.tgz`), member: `${name}-{os}/` }
-    for (const { os, arch } of parsePlatforms('linux/amd64,linux/arm64,darwin/amd64,darwin/arm64'))
-      publisher.files.set(
-        `/${os}-${arch}/${name}.tgz`,
-        await archive({ [`${name}-${os}/${name}`]: `#!/bin/sh\necho v${version} ${arch}\n` }),
-      )
+    for (const os of ['linux', 'darwin']) {
+      const program = await archive({ [`${name}-${os}/${name}`]: `#!/bin/sh\necho v${version}\n` })
+      for (const arch of ['amd64', 'arm64']) publisher.files.set(`/${os}-${arch}/${name}.tgz`, program)
+    }
   }
   const { repository, tag } = own.nodeImage
   return { ...own, charts, tools, nodeImage: { repository, tag } }
