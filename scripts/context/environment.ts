@@ -14,9 +14,9 @@ export const stateDir = (): string => labPath('state')
 const requiredTools = toolNames.filter(name => name !== 'tetra' && name !== 'node')
 
 /**
- * Returns the environment in which plain `pulumi`, `kubectl` and `kind` work on this lab: the pinned programs first on PATH, the state and its
- * passphrase, and the lab's own kubeconfig. It keeps these programs away from the user's Pulumi login and Helm repositories, and from the user's
- * kubeconfig unless `cluster.mode` is `existing`.
+ * Returns the environment in which plain `pulumi`, `kubectl` and `kind` work on this lab: the pinned programs first on
+ * PATH, the state and its passphrase, and the lab's own kubeconfig. It keeps these programs away from the user's Pulumi
+ * login and Helm repositories, and from the user's kubeconfig unless `cluster.mode` is `existing`.
  *
  * Downloads the programs that are missing.
  * @param mode `cluster.mode` of the settings

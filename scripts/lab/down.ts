@@ -29,7 +29,8 @@ export async function describeLab({ settings }: Pick<Context, 'settings'>): Prom
 }
 
 /**
- * Removes the cluster, the state and all other files except images, charts and programs, which the next `up` uses. Does nothing when there is no lab.
+ * Removes the cluster, the state and all other files except images, charts and programs, which the next `up` uses. Does
+ * nothing when there is no lab.
  * @throws LabError when something cannot be removed.
  */
 export async function downLab({ load = loadContext }: { load?: () => Promise<Context> } = {}): Promise<DownResult> {
@@ -68,7 +69,7 @@ async function removeResources(context: Context): Promise<void> {
     await repair(context)
     if (stateResources().length > 0) await runPulumi('destroy', { env, onStart: recordPulumi })
   } else {
-    // Everything that the state describes is in the node. `pulumi destroy` would only update a state that is deleted too.
+    // Everything that the state describes is in the node, and the state is deleted too. `pulumi destroy` has no work.
     await deleteCluster(settings.cluster.name, env, () => {})
   }
 }

@@ -37,7 +37,7 @@ export async function withLabLock<T>(action: RunLock['action'], work: () => Prom
   }
 }
 
-/** Records the Pulumi that this process has started. If this process is killed, the next `up` or `down` stops that Pulumi. */
+/** Records the Pulumi that this process has started, for the next `up` or `down` to stop if this process is killed. */
 export function recordPulumi(started: PulumiRun): void {
   const lock = readRunLock()
   if (lock) writeStateFile(lockFile(), { ...lock, started })

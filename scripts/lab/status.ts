@@ -11,14 +11,17 @@ import { runningSource } from '../tetragon/running-source.ts'
 
 /** The state of the lab. */
 export interface Status {
-  /** `up`: every pod is ready. `starting`: some are not. `stopped`: the node exists, but is not running. `down`: there is no lab. */
+  /** `up`: every pod is ready. `starting`: some are not. `stopped`: the node does not run. `down`: there is no lab. */
   state: 'up' | 'starting' | 'stopped' | 'down'
   source?: { runs: 'live' | 'replay' | 'none'; set: string; why: string }
   workloads: Workload[]
   addresses: Record<string, string>
 }
 
-/** Returns the current state of the lab. @throws LabError when its cluster runs, but `.lab` has no kubeconfig for it. */
+/**
+ * Returns the current state of the lab.
+ * @throws LabError when its cluster runs, but `.lab` has no kubeconfig for it.
+ */
 export async function readStatus(): Promise<Status> {
   const context = await loadContext()
   const { cluster } = context.settings

@@ -107,7 +107,9 @@ function end(component: Component, name: string, child: boolean): void {
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)!
 
-/** Creates the list of steps: lines that change on a terminal, one line for each event elsewhere, nothing with `--json`. */
+/**
+ * Creates the list of steps: lines that change on a terminal, one line for each event elsewhere, nothing with `--json`.
+ */
 export const createSteps = <State extends object>(
   // biome-ignore lint/suspicious/noExplicitAny: any renderer
   steps: ListrTask<State, any, any>[],
@@ -115,7 +117,7 @@ export const createSteps = <State extends object>(
 ) =>
   new Listr<State, 'default' | 'simple' | 'silent', 'simple' | 'silent'>(steps, {
     concurrent: false,
-    // With its own handlers, the first Ctrl-C would end this process, and Pulumi would be killed instead of interrupted.
+    // With its own handlers, the first Ctrl-C would end this process and kill Pulumi instead of interrupting it.
     registerSignalListeners: false,
     renderer: silent ? 'silent' : process.stdout.isTTY && process.stdout.columns >= 40 ? 'default' : 'simple',
     fallbackRenderer: silent ? 'silent' : 'simple',

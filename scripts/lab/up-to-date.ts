@@ -11,9 +11,9 @@ import type { ClusterAccess } from '../cluster/kubectl.ts'
 import { keepsRunningOutOfMemory, readWorkloads, type Workload } from '../cluster/workloads.ts'
 import { stateDigest } from '../pulumi/state.ts'
 
-// Decides whether `lab up` can skip Pulumi, which needs seconds to find that nothing has changed. It can when the program's inputs are identical, the
-// state is the one that the last `up` left, and every workload is ready. Pulumi checks less: without a refresh it does not notice what was deleted from
-// the cluster.
+// Decides whether `lab up` can skip Pulumi, which needs seconds to find that nothing has changed. It can when the
+// program's inputs are identical, the state is the one that the last `up` left, and every workload is ready. Pulumi
+// checks less: without a refresh it does not notice what was deleted from the cluster.
 
 const recordSchema = z.object({
   /** Digest of everything that decides what the program creates. */

@@ -67,8 +67,8 @@ export async function waitForData(
 
 async function isThere({ url, isPresent }: DataSign): Promise<boolean> {
   try {
-    // A new connection each time. Right after a node has started, kube-proxy may still route to a pod that is gone, another pod may have its
-    // address by now, and a kept-alive connection would stay with that pod.
+    // A new connection each time. Right after a node has started, kube-proxy may still route to a pod that is gone,
+    // another pod may have its address by now, and a kept-alive connection would stay with that pod.
     const response = await fetch(url, { signal: AbortSignal.timeout(3000), headers: { connection: 'close' } })
     return response.ok && isPresent(await response.text())
   } catch {

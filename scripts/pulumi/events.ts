@@ -35,8 +35,8 @@ export function createEventLog(path: string): void {
 }
 
 /**
- * Reads a file's lines as they are written, until `isDone`. Deletes the file as soon as it has a first line: writer and reader have it open by then,
- * and no secret stays on the disk, whatever ends them.
+ * Reads a file's lines as they are written, until `isDone`. Deletes the file as soon as it has a first line: writer and
+ * reader have it open by then, and no secret stays on the disk, whatever ends them.
  */
 export async function followLines(path: string, isDone: () => boolean, onLine: (line: string) => void): Promise<void> {
   let rest = ''

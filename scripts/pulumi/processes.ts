@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 
-// Finds and ends the programs that a killed `lab up` has left behind. The system reuses process ids, so each process is identified by its command
-// line or its environment before it is ended.
+// Finds and ends the programs that a killed `lab up` has left behind. The system reuses process ids, so each process is
+// identified by its command line or its environment before it is ended.
 
 /** A `pulumi` that the lab has started. */
 export interface PulumiRun {
@@ -13,8 +13,8 @@ export interface PulumiRun {
 }
 
 /**
- * An environment variable that every program of a Pulumi run inherits. It finds the plugins of a killed Pulumi: they have lost their parent, and
- * finish what they were doing.
+ * An environment variable that every program of a Pulumi run inherits. It finds the plugins of a killed Pulumi: they
+ * have lost their parent, and finish what they were doing.
  */
 export const runVariable = 'LAB_RUN'
 
@@ -26,7 +26,7 @@ export async function isPulumi(pid: number): Promise<boolean> {
 
 /**
  * Interrupts a Pulumi run and waits for it to end, then kills what is left of it.
- * @param timeoutMs how long Pulumi may take to end by itself
+ * @param timeoutMs how long Pulumi may take after the interrupt
  */
 export async function stopRun({ pulumi, run }: PulumiRun, timeoutMs = 20_000): Promise<void> {
   if (await isPulumi(pulumi)) {

@@ -46,7 +46,8 @@ export async function requireNoOtherUpdate(): Promise<void> {
 }
 
 /**
- * Repairs what an interrupted `lab up` or a lost cluster has left behind, so that `up` and `down` can continue. The caller holds the lab's lock.
+ * Repairs what an interrupted `lab up` or a lost cluster has left behind, so that `up` and `down` can continue. The
+ * caller holds the lab's lock.
  * @throws LabError when a Pulumi that was started by hand is working on the stack.
  */
 export async function repair(context: Context): Promise<Repairs> {
@@ -123,8 +124,9 @@ interface Secrets {
 }
 
 /**
- * Deletes the records of Helm releases that Pulumi does not know, or that are pending. Helm writes a release's record when the installation starts, and
- * would reject the next one with "cannot re-use a name". The next installation adopts the objects of the interrupted one.
+ * Deletes the records of Helm releases that Pulumi does not know, or that are pending. Helm writes a release's record
+ * when the installation starts, and would reject the next one with "cannot re-use a name". The next installation adopts
+ * the objects of the interrupted one.
  * @returns the releases; undefined when the cluster does not respond.
  */
 async function deleteUnfinishedReleases(context: Context): Promise<string[] | undefined> {

@@ -6,8 +6,9 @@ import { labPath, projectDir } from '../../shared/paths.ts'
 import { createEventLog, type EngineEvent, followLines, parseEvent } from './events.ts'
 import { killRun, type PulumiRun, runVariable } from './processes.ts'
 
-// Pulumi's Automation API is no alternative: it adds 0.4 s to the start of a command, does not tell the process id that recovery from `kill -9`
-// needs, and leaves the same event log, with secrets in it, in a temporary folder until the run ends.
+// Pulumi's Automation API would not do: importing it takes 0.5 s of CPU time, it does not expose the process id that
+// recovery from `kill -9` needs, and it keeps the event log, with secrets in clear text, in the temporary folder until
+// the run ends.
 
 /** The result of a run. */
 export interface RunResult {
@@ -31,7 +32,7 @@ export interface RunOptions {
 }
 
 /**
- * Runs `pulumi up` or `pulumi destroy` on the lab's stack, without a preview. Its output goes to `.lab/logs/<action>.log`.
+ * Runs `pulumi up` or `pulumi destroy` on the lab's stack without a preview. `.lab/logs/<action>.log` has its output.
  * @throws LabError with the reason: the error of one of the lab's own programs, else the engine's first message.
  */
 export async function runPulumi(action: 'up' | 'destroy', options: RunOptions): Promise<RunResult> {
@@ -108,7 +109,7 @@ const startPulumi = (
       reject: false,
       all: true,
       stdin: 'ignore',
-      // In a process group of its own, it does not receive the terminal's Ctrl-C in addition to the SIGINT from this process.
+      // In a process group of its own, it receives only the SIGINT from this process, not the terminal's Ctrl-C too.
       detached: true,
     },
   )

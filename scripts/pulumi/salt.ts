@@ -5,7 +5,7 @@ import { isMap, parseDocument } from 'yaml'
 import { stackName } from '../../shared/names.ts'
 import { projectDir } from '../../shared/paths.ts'
 
-/** Returns whether the passphrase belongs to a salt in Pulumi's format, `v1:SALT:v1:NONCE:TEXT` in base64, where TEXT is "pulumi", encrypted. */
+/** Returns whether the passphrase fits a salt of Pulumi: `v1:SALT:v1:NONCE:TEXT`, where TEXT is "pulumi", encrypted. */
 export function passphraseFits(passphrase: string, salt: string): boolean {
   const [, saltText = '', , nonce = '', encrypted = ''] = salt.split(':')
   try {
@@ -19,7 +19,7 @@ export function passphraseFits(passphrase: string, salt: string): boolean {
   }
 }
 
-/** Removes the passphrase's salt, which Pulumi has written into the settings file. Pulumi rejects it with another passphrase. */
+/** Removes the salt that Pulumi has written into the settings file, and that it rejects with another passphrase. */
 export function removeSalt(file = join(projectDir, `Pulumi.${stackName}.yaml`)): void {
   if (!existsSync(file)) return
   const document = parseDocument(readFileSync(file, 'utf8'))

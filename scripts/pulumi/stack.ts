@@ -6,7 +6,10 @@ import { projectDir } from '../../shared/paths.ts'
 import { removeSalt } from './salt.ts'
 import { stackExists } from './state.ts'
 
-/** Creates the stack if it does not exist, for `lab up` and for plain `pulumi up`. @throws LabError when Pulumi cannot. */
+/**
+ * Creates the stack if it does not exist, for `lab up` and for plain `pulumi up`.
+ * @throws LabError when Pulumi cannot.
+ */
 export async function ensureStack(env: Readonly<Record<string, string>>): Promise<void> {
   if (stackExists() && existsSync(env.PULUMI_CONFIG_PASSPHRASE_FILE!)) return
   requireWritableCheckout()

@@ -9,7 +9,7 @@ import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { stateDir } from '../context/environment.ts'
 import { passphraseFits, removeSalt } from './salt.ts'
 
-// Reads and repairs the stack's state as Pulumi's file backend stores it. Starting `pulumi` for each read would take a second.
+// Reads and repairs the stack's state as Pulumi's file backend stores it. Starting `pulumi` takes a second each time.
 
 const resourceSchema = z.looseObject({
   urn: z.string(),
@@ -52,8 +52,8 @@ const latest = () => readCheckpoint()?.checkpoint.latest
 export const stateResources = (): StateResource[] => latest()?.resources ?? []
 
 /**
- * Returns why the state is unusable, as a predicate: it is damaged, or encrypted with a passphrase that is lost. Returns undefined when it is usable,
- * or there is none.
+ * Returns why the state is unusable, as a predicate: it is damaged, or encrypted with a passphrase that is lost.
+ * Returns undefined when it is usable, or there is none.
  */
 export function stateProblem(): string | undefined {
   if (!stackExists()) return undefined

@@ -68,7 +68,7 @@ describe('withLabLock', () => {
 })
 
 describe('recordPulumi', () => {
-  it('lets the next command interrupt the Pulumi of a killed one, but no other program with the recorded pid', async () => {
+  it('lets the next command interrupt a killed one’s Pulumi, but no other program with its pid', async () => {
     const killed = { pid: noProcess, action: 'up', since: now() }
     const [pulumi, other] = [fakePulumi('up'), fakePulumi('about')]
     lock({ ...killed, started: { pulumi: other.pid, run: randomUUID() } })

@@ -11,13 +11,15 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-// Fakes of the programs that the lab starts: one shell script under each name. It logs its command line and answers from files in its folder.
+// Fakes of the programs that the lab starts: one shell script under each name. It logs its command line and answers
+// from files in its folder.
 
 const script = `#!/bin/sh
 # node: state of the cluster's node; none without the file.  network: containers in kind's network.
 # config: what the node was started with.  kubeconfig: what kind exports.
 # secrets.json, workloads.json: what kubectl gets of the namespace "monitoring".
-# state.json, events: what pulumi writes.  fail: command lines that fail, as patterns.  hang: there while pulumi waits for SIGINT.
+# state.json, events: what pulumi writes.  hang: while it exists, pulumi waits for SIGINT.
+# fail: patterns of command lines that fail, with the text in message.
 folder="\${0%/*}"
 call="\${0##*/} $*"
 echo "$call" >> "$folder/calls"
@@ -56,7 +58,9 @@ const events = [
   { summaryEvent: { resourceChanges: { create: 2 }, durationSeconds: 1 } },
 ]
 
-/** Fake `docker` on PATH, and fake `pulumi`, `kubectl` and `kind` that only `env` leads to. `.lab` is in their folder. */
+/**
+ * Fake `docker` on PATH, and fake `pulumi`, `kubectl` and `kind` that only `env` leads to. `.lab` is in their folder.
+ */
 export function fakePrograms() {
   const folder = mkdtempSync(join(tmpdir(), 'fake-programs-'))
   const write = (file: string, content: string): void => {
