@@ -1,279 +1,161 @@
 import type { Command } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
 import { sendProgress } from '../exercise/class/progress-metrics.ts'
-import { type Capabilities, doableTasks, groupByReason, shortReason } from '../exercise/definition/capabilities.ts'
+import { type Capabilities, doableTasks } from '../exercise/definition/capabilities.ts'
 import { createExercise } from '../exercise/definition/create-exercise.ts'
-import {
-  type Exercise,
-  exerciseNames,
-  findExercise,
-  readExercises,
-  workPath,
-} from '../exercise/definition/exercises.ts'
-import { tracks } from '../exercise/definition/schema.ts'
+import { type Exercise, exerciseNames, findExercise, readExercises } from '../exercise/definition/exercises.ts'
+import { exerciseFolders, workPath } from '../exercise/definition/folders.ts'
+import { checkExercise, saveAnswer, solveTask, takeHint } from '../exercise/session/check-exercise.ts'
 import { currentCapabilities } from '../exercise/session/current-capabilities.ts'
-import { readProgress } from '../exercise/session/progress.ts'
-import {
-  check,
-  currentExercise,
-  exerciseState,
-  reset,
-  saveAnswer,
-  solveTask,
-  startExercise,
-  takeHint,
-  taskOfExercise,
-} from '../exercise/session/session.ts'
-import { paragraph, renderMarkdown } from '../exercise/view/markdown.ts'
-import { trackTitles } from '../exercise/view/progress-report.ts'
-import { showChecked, showIntroduction, showResumed, showStep } from '../exercise/view/terminal.ts'
-import { type WalkStep, walkExercise, walkTemplate } from '../exercise/walk/walk.ts'
+import { type ExerciseState, exerciseState } from '../exercise/session/exercise-state.ts'
+import { resetExercise, startExercise } from '../exercise/session/prepare.ts'
+import { readProgress, type TaskProgress } from '../exercise/session/progress.ts'
+import { currentExercise, newSession, progressOf, type Session, taskOfExercise } from '../exercise/session/session.ts'
+import { showWhileChecking } from '../exercise/view/checking.ts'
+import { listedExercise, showExercises } from '../exercise/view/exercise-list.ts'
+import { showExerciseState } from '../exercise/view/exercise-state.ts'
+import { showIntroduction, showResumed } from '../exercise/view/introduction.ts'
+import { renderMarkdown } from '../exercise/view/markdown.ts'
+import { paragraph } from '../exercise/view/paragraph.ts'
+import { showStep } from '../exercise/view/walk-step.ts'
+import { walkExercise, walkTemplate } from '../exercise/walk/walk.ts'
+import type { WalkStep } from '../exercise/walk/walk-step.ts'
 import { colors } from '../terminal/colors.ts'
+import { addGroup } from '../terminal/lab-command.ts'
 import { note, print, printJson } from '../terminal/output.ts'
 
 interface Json {
   json?: boolean
 }
 
-const named = 'its name, number or words; by default the one that was started last'
+const nameArgument = 'Name or number of an exercise (default: the one that you started last)'
 
 export function register(program: Command): void {
-  const exercise = program
-    .command('exercise')
-    .alias('ex')
-    .description('work through the exercises in labs/: they check themselves')
-    .addHelpText('after', '\nExample:\n  ./lab exercise list && ./lab exercise start 1')
+  const exercise = addGroup(
+    program,
+    'exercise',
+    'Work through the exercises in labs/, which check your results',
+    'Example:\n  ./lab exercise list && ./lab exercise start 1',
+  ).alias('ex')
 
   exercise
     .command('list')
-    .description('say which exercises there are, how far you are, and which cannot run here and why')
-    .option('--json', 'print them as JSON')
+    .description('List the exercises, your points, and what cannot be done here')
+    .option('--json', 'Print the exercises as JSON')
     .addHelpText('after', "\nExample:\n  ./lab exercise list --json | jq '.[] | select(.left)'")
-    .action(async ({ json = false }: Json) => list(json))
+    .action(({ json = false }: Json) => list(json))
 
   exercise
     .command('start')
-    .description('start an exercise, or go on with it')
-    .argument('<name>', 'its name, number or words: 4, find-the-reader, 04-find-the-reader')
-    .option('--json', 'print what it is about as JSON')
+    .description('Start or resume an exercise')
+    .argument('<name>', 'Name or number: 4, find-the-reader, 04-find-the-reader')
+    .option('--json', 'Print the exercise as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise start 1')
-    .action(async (name: string, { json = false }: Json) => {
-      const found = findExercise(name)
-      const offer = await currentCapabilities()
-      if (!offer.running)
-        throw new LabError({ found: 'no lab is running', expected: 'one to do the exercise in', next: './lab up' })
-      const started = await startExercise(found, offer)
-      const { resumed, tidied, gone } = started
-      if (tidied) note(`What ${tidied} had changed in the cluster is taken back.`)
-      await told(offer)
-      if (json) return printJson({ ...described(found, offer), resumed, gone: gone.map(({ id }) => id) })
-      showIntroduction(found, doableTasks(found, offer), workPath(found.name))
-      if (resumed) showResumed(started)
-    })
+    .action((name: string, { json = false }: Json) => start(name, json))
 
   exercise
     .command('check')
-    .description('check the tasks that are not done yet, or a single one')
-    .argument('[name]', named)
-    .argument('[task]', 'id of a task')
-    .option('--again', 'check also what has passed')
-    .option('--json', 'print the result as JSON')
+    .description('Check the tasks that are not done yet, or one task')
+    .argument('[name]', nameArgument)
+    .argument('[task]', 'Id of a task')
+    .option('--again', 'Also check the tasks that have passed')
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExamples:\n  ./lab exercise check\n  ./lab exercise check pod --json')
-    .action(
-      async (
-        name: string | undefined,
-        task: string | undefined,
-        { json = false, again }: Json & { again?: boolean },
-      ) => {
-        const which = nameAndTask(name, task)
-        const { exercise } = currentExercise(which.name)
-        const { offer, checked } = await looking(json, async () => {
-          const offer = await currentCapabilities()
-          return { offer, checked: await check(exercise, offer, { task: which.task, again }) }
-        })
-        await told(offer)
-        if (json) printJson(checked)
-        else showChecked(checked)
-        const asked = which.task ? checked.tasks.filter(({ id }) => id === which.task) : checked.tasks
-        if (asked.some(({ state }) => ['failed', 'unable', 'open'].includes(state))) process.exitCode = 1
-      },
+    .action((name: string | undefined, task: string | undefined, options: Json & { again?: boolean }) =>
+      check(nameAndTask(name, task), options),
     )
 
   exercise
     .command('answer')
-    .description('give the answer to a task that asks for one, and check it')
-    .argument('<task>', 'id of the task')
-    .argument('<value...>', 'the answer; a query in quotes')
-    .option('--json', 'print the result as JSON')
+    .description('Answer a task, and check the answer')
+    .argument('<task>', 'Id of the task')
+    .argument('<value...>', 'The answer; put a query in quotes')
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise answer pod visitor-59b79bb849-pfq7d')
-    .action(async (task: string, words: string[], { json = false }: Json) => {
-      const { exercise } = currentExercise()
-      await saveAnswer(exercise, task, words.join(' '))
-      const { offer, checked } = await looking(json, async () => {
-        const offer = await currentCapabilities()
-        return { offer, checked: await check(exercise, offer, { task }) }
-      })
-      await told(offer)
-      if (json) printJson(checked)
-      else showChecked(checked)
-      if (['failed', 'unable'].includes(checked.tasks.find(({ id }) => id === task)!.state)) process.exitCode = 1
-    })
+    .action((task: string, words: string[], { json = false }: Json) => answer(task, words.join(' '), json))
 
   exercise
     .command('hint')
-    .description('give one more hint for the task that you are at')
-    .argument('[task]', 'id of another task')
-    .option('--json', 'print it as JSON')
+    .description('Show the next hint for the current task')
+    .argument('[task]', 'Id of another task')
+    .option('--json', 'Print the hint as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise hint')
-    .action(async (task: string | undefined, { json = false }: Json) => {
-      const { exercise } = currentExercise()
-      const offer = await currentCapabilities()
-      const hint = await takeHint(exercise, offer, task)
-      await told(offer)
-      if (json) return printJson(hint ?? null)
-      if (!hint) return print('Every task is done.')
-      print(`${colors.bold(hint.task)}  ${paragraph(hint.title, { indent: hint.task.length + 2 })}`)
-      print(`${colors.dim(`hint ${hint.number}/${hint.of}`)}  ${colors.cyan(paragraph(hint.text, { indent: 10 }))}`)
-      if (hint.number === hint.of)
-        print(colors.dim(`That was the last one. The solution: ./lab exercise solve ${hint.task}`))
-    })
+    .action((task: string | undefined, { json = false }: Json) => hint(task, json))
 
   exercise
     .command('text')
-    .description('show the text of an exercise')
-    .argument('[name]', named)
+    .description('Show the text of an exercise')
+    .argument('[name]', nameArgument)
     .addHelpText('after', '\nExample:\n  ./lab exercise text 4 | less -R')
-    .action((name: string | undefined) => {
-      const { exercise, progress } =
-        name === undefined ? currentExercise() : { exercise: findExercise(name), progress: undefined }
-      const mine = progress ?? readProgress().exercises[exercise.name]
-      process.stdout.write(
-        renderMarkdown(exercise.text.tokens, {
-          task: id => {
-            const task = exercise.tasks.find(each => each.id === id)!
-            const done = mine?.tasks[id]?.passedAt
-            return done ? colors.green('✔ done') : colors.dim(`○ ${task.points} point${task.points === 1 ? '' : 's'}`)
-          },
-        }),
-      )
-    })
+    .action((name: string | undefined) => text(name))
 
   exercise
     .command('reset')
-    .description('put an exercise back to its beginning; what you wrote is kept aside')
-    .argument('[name]', named)
-    .option('--json', 'print what was done as JSON')
+    .description('Start an exercise over; your files are kept in another folder')
+    .argument('[name]', nameArgument)
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise reset')
-    .action(async (name: string | undefined, { json = false }: Json) => {
-      const { exercise } = currentExercise(name)
-      const offer = await currentCapabilities()
-      const kept = await reset(exercise, offer)
-      await told(offer)
-      if (json) return printJson({ exercise: exercise.name, kept: kept ?? null })
-      print(`${exercise.name} is at its beginning again.${kept ? ` Your files are kept in ${kept}` : ''}`)
-    })
+    .action((name: string | undefined, { json = false }: Json) => reset(name, json))
 
   exercise
     .command('solve')
-    .description('show how a task is done, and do it; it then gives no points')
-    .argument('[task]', 'id of a task; by default the one that you are at')
-    .option('--all', 'every task that is not done')
-    .option('--show', 'only show the commands')
-    .option('--json', 'print the result as JSON')
+    .description('Show the solution of a task and run it; the task then gives no points')
+    .argument('[task]', 'Id of a task (default: the current one)')
+    .option('--all', 'Solve every task that is not done')
+    .option('--show', 'Only show the commands')
+    .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise solve pod')
-    .action(async (id: string | undefined, { json = false, all, show }: Json & { all?: boolean; show?: boolean }) => {
-      const { exercise, progress } = currentExercise()
-      const offer = await currentCapabilities()
-      const open = doableTasks(exercise, offer).tasks.filter(task => !progress.tasks[task.id]?.passedAt)
-      const tasks = id !== undefined ? [taskOfExercise(exercise, id)] : all ? open : open.slice(0, 1)
-      if (tasks.length === 0) return json ? printJson([]) : print('Every task is done.')
-      const results = []
-      for (const task of tasks) {
-        if (!json)
-          print(`${colors.bold(task.id)}  ${task.title}\n\n${colors.green(task.solve.trim().replace(/^/gm, '    '))}\n`)
-        if (show) continue
-        const { printed, checked } = await solveTask(exercise, task, offer)
-        results.push({
-          task: task.id,
-          commands: task.solve,
-          printed,
-          state: checked.tasks.find(each => each.id === task.id)!.state,
-        })
-      }
-      await told(offer)
-      if (json) return printJson(show ? tasks.map(task => ({ task: task.id, commands: task.solve })) : results)
-      if (!show)
-        showChecked(exerciseState(exercise, doableTasks(exercise, offer), currentExercise(exercise.name).progress))
-      if (results.some(({ state }) => state === 'failed' || state === 'unable')) process.exitCode = 1
-    })
+    .action((task: string | undefined, options: Json & { all?: boolean; show?: boolean }) => solve(task, options))
 
   exercise
     .command('new')
-    .description('make the folder of a new exercise, which runs as it is')
-    .argument('<name>', 'lower-case words with dashes')
+    .description('Create the folder of a new exercise, which passes its test unchanged')
+    .argument('<name>', 'Lower-case words with dashes')
     .addHelpText('after', '\nExample:\n  ./lab exercise new watch-a-shell && ./lab exercise test watch-a-shell')
     .action((name: string) => {
-      const made = createExercise(name)
-      print(`labs/${made}/ is there: exercise.yaml and README.md. How they are written: docs/writing-exercises.md`)
-      print(`It runs: ./lab exercise test ${made}`)
+      const created = createExercise(name)
+      print(`Created labs/${created}/ with exercise.yaml and README.md. How to write them: docs/writing-exercises.md`)
+      print(`To test it: ./lab exercise test ${created}`)
     })
 
   exercise
     .command('test')
-    .description(
-      'walk exercises by their own text in the lab that runs, as their test; your own progress stays as it is',
-    )
-    .argument('[names...]', 'which; by default all, and one as `exercise new` makes it')
-    .option('--json', 'print every step as JSON')
+    .description('Test exercises in the running lab by doing what their text says; your own progress is kept')
+    .argument('[names...]', 'Exercises to test (default: all, and one that `exercise new` creates)')
+    .option('--json', 'Print every step as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise test 4')
-    .action(async (names: string[], { json = false }: Json) => test(names, json))
+    .action((names: string[], { json = false }: Json) => test(names, json))
 }
 
-/** `check TASK` means a task of the current exercise, `check NAME` an exercise. */
-function nameAndTask(first?: string, second?: string): { name?: string; task?: string } {
-  if (first === undefined || second !== undefined) return { name: first, task: second }
-  const { exercise } = currentOrNone()
-  return exercise?.tasks.some(({ id }) => id === first) ? { task: first } : { name: first }
+async function list(json: boolean): Promise<void> {
+  const capabilities = await currentCapabilities()
+  const progress = readProgress()
+  const exercises = readExercises().map(exercise => listedExercise(exercise, capabilities, progress))
+  if (json) return printJson(exercises)
+  showExercises(exercises, capabilities)
+  print()
+  const [first] = exerciseNames()
+  if (!capabilities.running) note('No lab is running: ./lab up')
+  else if (progress.current) note(`Your current exercise is ${progress.current}: ./lab exercise check`)
+  else if (first) note(`To start: ./lab exercise start ${first}`)
 }
 
-function currentOrNone(): Partial<ReturnType<typeof currentExercise>> {
-  try {
-    return currentExercise()
-  } catch (error) {
-    if (error instanceof LabError) return {}
-    throw error
-  }
+async function start(name: string, json: boolean): Promise<void> {
+  const exercise = findExercise(name)
+  const capabilities = await requireRunningLab()
+  const result = await startExercise(newSession(exercise, capabilities))
+  const { resumed, tidied, gone } = result
+  if (tidied) note(`The changes of ${tidied} to the cluster were undone.`)
+  await reportProgress(capabilities)
+  if (json) return printJson({ ...describeExercise(exercise, capabilities), resumed, gone: gone.map(({ id }) => id) })
+  showIntroduction(exercise, doableTasks(exercise, capabilities))
+  if (resumed) showResumed(result)
 }
 
-/** Says that something is looked at, while it lasts. */
-async function looking<T>(quiet: boolean, work: () => Promise<T>): Promise<T> {
-  if (quiet || !process.stderr.isTTY) return work()
-  const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
-  const began = Date.now()
-  let frame = 0
-  const timer = setInterval(() => {
-    const seconds = Math.floor((Date.now() - began) / 1000)
-    process.stderr.write(
-      `\r${colors.cyan(frames[frame++ % frames.length]!)} looking${seconds > 2 ? ` for ${seconds} s; what was done may take a while to be seen` : ''}`,
-    )
-  }, 100)
-  try {
-    return await work()
-  } finally {
-    clearInterval(timer)
-    process.stderr.write('\r\u001b[K')
-  }
-}
-
-/** The teacher is told; that this failed is a note and nothing more. */
-async function told(offer: Capabilities): Promise<void> {
-  const problem = await sendProgress(offer)
-  if (problem) note(colors.dim(problem))
-}
-
-function described(exercise: Exercise, offer: Capabilities) {
+/** Returns an exercise as `start --json` prints it. */
+function describeExercise(exercise: Exercise, capabilities: Capabilities) {
   const { title, track, outcome, learned, minutes, needs, tasks, name } = exercise
-  const { left } = doableTasks(exercise, offer)
+  const { left } = doableTasks(exercise, capabilities)
   return {
     name,
     title,
@@ -290,80 +172,149 @@ function described(exercise: Exercise, offer: Capabilities) {
   }
 }
 
-async function list(json: boolean): Promise<void> {
-  const offer = await currentCapabilities()
-  const progress = readProgress()
-  const rows = readExercises().map(exercise => {
-    const can = doableTasks(exercise, offer)
-    const { points, most, finished } = exerciseState(exercise, can, progress.exercises[exercise.name])
-    return {
-      name: exercise.name,
-      title: exercise.title,
-      track: exercise.track,
-      minutes: exercise.minutes,
-      needs: exercise.needs,
-      runs: can.tasks.length > 0,
-      ...(can.tasks.length === 0 && {
-        why: groupByReason(can.left)
-          .map(({ why }) => why)
-          .join('; '),
-      }),
-      ...(can.left.length > 0 && { left: groupByReason(can.left) }),
-      started: progress.exercises[exercise.name] !== undefined,
-      current: progress.current === exercise.name,
-      finished,
-      points,
-      most,
-    }
+async function check(
+  { name, task }: { name?: string; task?: string },
+  { json = false, again }: Json & { again?: boolean },
+): Promise<void> {
+  const { exercise } = currentExercise(name)
+  const state = await checkAndShow(exercise, { task, again }, json)
+  const checked = task ? state.tasks.filter(({ id }) => id === task) : state.tasks
+  if (checked.some(({ state }) => ['failed', 'unable', 'open'].includes(state))) process.exitCode = 1
+}
+
+async function answer(task: string, value: string, json: boolean): Promise<void> {
+  const { exercise } = currentExercise()
+  await saveAnswer({ exercise, folders: exerciseFolders() }, task, value)
+  const { tasks } = await checkAndShow(exercise, { task }, json)
+  if (['failed', 'unable'].includes(tasks.find(({ id }) => id === task)!.state)) process.exitCode = 1
+}
+
+async function checkAndShow(
+  exercise: Exercise,
+  options: { task?: string; again?: boolean },
+  json: boolean,
+): Promise<ExerciseState> {
+  const { capabilities, state } = await showWhileChecking(json, async () => {
+    const capabilities = await currentCapabilities()
+    return { capabilities, state: await checkExercise(newSession(exercise, capabilities), options) }
   })
-  if (json) return printJson(rows)
-  const width = Math.max(...rows.map(({ name }) => name.length), 10)
-  const titles = Math.max(...rows.map(({ title }) => title.length), 10)
-  for (const track of tracks) {
-    const mine = rows.filter(row => row.track === track)
-    if (mine.length === 0) continue
-    print(`\n${colors.bold(trackTitles[track])}`)
-    for (const { name, title, minutes, runs, why, left, started, current, finished, points, most } of mine) {
-      const mark = finished ? colors.green('✔') : !runs ? colors.dim('–') : started ? colors.yellow('◐') : '○'
-      const score = runs ? `${points}/${most}`.padStart(5) : ''
-      const text = `${name.padEnd(width)}  ${title.padEnd(titles)}`
-      print(
-        `  ${mark} ${runs ? (current ? colors.bold(text) : text) : colors.dim(text)}  ${colors.dim(`${String(minutes).padStart(2)} min  ${score}`)}`,
-      )
-      const reasons = why ? [why] : (left ?? []).map(each => `without ${each.tasks.join(', ')}: ${each.why}`)
-      for (const reason of reasons)
-        print(`${' '.repeat(width + 6)}${colors.dim(paragraph(shortReason(reason, offer), { indent: width + 6 }))}`)
-    }
+  await reportProgress(capabilities)
+  if (json) printJson(state)
+  else showExerciseState(state)
+  return state
+}
+
+/** A single argument of `check` is a task of the current exercise, or else the name of an exercise. */
+function nameAndTask(first?: string, second?: string): { name?: string; task?: string } {
+  if (first === undefined || second !== undefined) return { name: first, task: second }
+  return currentTasks().includes(first) ? { task: first } : { name: first }
+}
+
+function currentTasks(): string[] {
+  try {
+    return currentExercise().exercise.tasks.map(({ id }) => id)
+  } catch (error) {
+    if (error instanceof LabError) return []
+    throw error
   }
-  if (offer.source === 'replay') print(colors.dim(`\n${paragraph(`A recording is played here: ${offer.why}.`)}`))
-  print()
-  if (!offer.running) note('No lab is running: ./lab up')
-  else if (progress.current) note(`You are at ${progress.current}: ./lab exercise check`)
-  else if (exerciseNames().length > 0) note(`Begin: ./lab exercise start ${exerciseNames()[0]}`)
+}
+
+async function hint(task: string | undefined, json: boolean): Promise<void> {
+  const session = await currentSession()
+  const next = await takeHint(session, task)
+  await reportProgress(session.capabilities)
+  if (json) return printJson(next ?? null)
+  if (!next) return print('Every task is done.')
+  print(`${colors.bold(next.task)}  ${paragraph(next.title, { indent: next.task.length + 2 })}`)
+  print(`${colors.dim(`hint ${next.number}/${next.of}`)}  ${colors.cyan(paragraph(next.text, { indent: 10 }))}`)
+  if (next.number === next.of)
+    print(colors.dim(`This was the last hint. To see the solution: ./lab exercise solve ${next.task}`))
+}
+
+function text(name: string | undefined): void {
+  const exercise = name === undefined ? currentExercise().exercise : findExercise(name)
+  const tasks: Record<string, TaskProgress> = readProgress().exercises[exercise.name]?.tasks ?? {}
+  const taskLine = (id: string): string => {
+    if (tasks[id]?.passedAt) return colors.green('✔ done')
+    const { points } = taskOfExercise(exercise, id)
+    return colors.dim(`○ ${points} point${points === 1 ? '' : 's'}`)
+  }
+  process.stdout.write(renderMarkdown(exercise.text.tokens, { task: taskLine }))
+}
+
+async function reset(name: string | undefined, json: boolean): Promise<void> {
+  const session = await currentSession(name)
+  const kept = await resetExercise(session)
+  await reportProgress(session.capabilities)
+  const exercise = session.exercise.name
+  if (json) return printJson({ exercise, kept: kept ?? null })
+  print(`${exercise} starts over.${kept ? ` Your files are in ${kept}` : ''}`)
+}
+
+async function solve(
+  id: string | undefined,
+  { json = false, all, show }: Json & { all?: boolean; show?: boolean },
+): Promise<void> {
+  const session = await currentSession()
+  const { exercise, capabilities } = session
+  const progress = progressOf(session)
+  const choice = doableTasks(exercise, capabilities)
+  const open = choice.tasks.filter(task => !progress.tasks[task.id]?.passedAt)
+  const tasks = id !== undefined ? [taskOfExercise(exercise, id)] : all ? open : open.slice(0, 1)
+  if (tasks.length === 0) return json ? printJson([]) : print('Every task is done.')
+  const results = []
+  for (const task of tasks) {
+    if (!json)
+      print(`${colors.bold(task.id)}  ${task.title}\n\n${colors.green(task.solve.trim().replace(/^/gm, '    '))}\n`)
+    if (show) continue
+    const { printed, checked } = await solveTask(session, task)
+    const { state } = checked.tasks.find(each => each.id === task.id)!
+    results.push({ task: task.id, commands: task.solve, printed, state })
+  }
+  await reportProgress(capabilities)
+  if (json) return printJson(show ? tasks.map(task => ({ task: task.id, commands: task.solve })) : results)
+  if (!show) showExerciseState(exerciseState(exercise, choice, progressOf(session)))
+  if (results.some(({ state }) => state === 'failed' || state === 'unable')) process.exitCode = 1
 }
 
 async function test(names: string[], json: boolean): Promise<void> {
-  const offer = await currentCapabilities()
-  if (!offer.running)
-    throw new LabError({
-      found: 'no lab is running',
-      expected: 'one in which exercises can be walked',
-      next: './lab up',
-    })
+  const capabilities = await requireRunningLab()
   const exercises = names.length > 0 ? names.map(name => findExercise(name)) : readExercises()
+  const options = json ? {} : { listener: showStep }
   const steps: WalkStep[] = []
   for (const exercise of exercises) {
     if (!json) print(`\n${colors.bold(exercise.name)}  ${exercise.title}`)
-    steps.push(...(await walkExercise(exercise, offer, json ? undefined : showStep)))
+    steps.push(...(await walkExercise(exercise, capabilities, options)))
   }
   if (names.length === 0) {
-    if (!json) print(`\n${colors.bold('exercise new')}  as it is made`)
-    steps.push(...(await walkTemplate(offer, json ? undefined : showStep)))
+    if (!json) print(`\n${colors.bold('exercise new')}  a new exercise, unchanged`)
+    steps.push(...(await walkTemplate(capabilities, options)))
   }
+  if (steps.some(({ result }) => result === 'fail')) process.exitCode = 1
   if (json) printJson(steps)
+  else showTestSummary(exercises.length + (names.length === 0 ? 1 : 0), steps)
+}
+
+function showTestSummary(exercises: number, steps: WalkStep[]): void {
   const count = (result: WalkStep['result']): number => steps.filter(step => step.result === result).length
-  const walked = exercises.length + (names.length === 0 ? 1 : 0)
-  const summary = `${walked} exercise${walked === 1 ? '' : 's'}, ${steps.length} steps: ${count('ok')} as they should be, ${count('fail')} not, ${count('skip')} left out`
-  if (!json) print(count('fail') === 0 ? colors.green(`\n${summary}`) : colors.red(`\n${summary}`))
-  if (count('fail') > 0) process.exitCode = 1
+  const summary = `${exercises} exercise${exercises === 1 ? '' : 's'}, ${steps.length} steps: ${count('ok')} passed, ${count('fail')} failed, ${count('skip')} skipped`
+  print((count('fail') === 0 ? colors.green : colors.red)(`\n${summary}`))
+}
+
+/** Returns a session on the named exercise, or on the one that was started last. */
+async function currentSession(name?: string): Promise<Session> {
+  const { exercise } = currentExercise(name)
+  return newSession(exercise, await currentCapabilities())
+}
+
+async function requireRunningLab(): Promise<Capabilities> {
+  const capabilities = await currentCapabilities()
+  if (capabilities.running) return capabilities
+  throw new LabError({ found: 'No lab is running', next: './lab up' })
+}
+
+/** Sends the progress to the teacher. A failure is only a note. */
+async function reportProgress(capabilities: Capabilities): Promise<void> {
+  const problem = await sendProgress(capabilities)
+  if (problem) note(colors.dim(problem))
 }

@@ -27,7 +27,10 @@ export interface WorkFile {
 export interface LabClient {
   /** Evaluates PromQL at a point in time. */
   promql(query: string, at: Date): Promise<Sample[]>
-  /** Evaluates a LogQL metric query at `to`. For a log query, counts the lines between `from` and `to` by stream, up to 500. */
+  /**
+   * Evaluates a LogQL metric query at `to`. For a log query, counts the lines between `from` and `to` by stream, up to
+   * 500.
+   */
   logql(query: string, from: Date, to: Date): Promise<Sample[]>
   kubectl(args: readonly string[]): Promise<CommandResult>
   /** Runs shell commands in the project's folder. */

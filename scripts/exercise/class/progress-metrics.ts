@@ -1,137 +1,153 @@
 import { hostname, userInfo } from 'node:os'
 import type { Settings } from '../../../shared/settings/schema.ts'
+import { type Capabilities, doableTasks } from '../definition/capabilities.ts'
 import { exerciseNames, findExercise } from '../definition/exercises.ts'
-import { type Capabilities, doable } from '../definition/requirements.ts'
-import { type Progress, readProgress } from '../session/progress.ts'
+import { exerciseFolders, isOwnProgress } from '../definition/folders.ts'
+import { pointsOf } from '../session/exercise-state.ts'
+import { type ExerciseProgress, type Progress, readProgress } from '../session/progress.ts'
+import { isSolving } from '../session/session.ts'
 
-// What a student's lab tells the teacher's, when it was asked to: how far each task is. Sent as metrics (OTLP over HTTP, as JSON) to the teacher's
-// own Prometheus. All that is known is sent each time, so whatever got lost on the way is made good by the next.
+// A student's progress as metrics, sent to the teacher's Prometheus as OTLP in JSON over HTTP. Each request holds everything, so a lost
+// one does not matter.
 
-/** One value for the teacher's Prometheus. */
-export interface Point {
+/** A sample for the teacher's Prometheus. */
+export interface MetricPoint {
   name: string
   labels: Record<string, string>
   value: number
 }
 
-/** States of a task as numbers. */
+/** The state of a task as a number. */
 export const taskStates = { open: 0, current: 1, passed: 2, solved: 3 } as const
 
-/** The name under which progress is sent. */
+/** Returns the name that the progress is sent with. */
 export const studentName = ({ class: { student } }: Pick<Settings, 'class'>): string =>
   student || `${userInfo().username}@${hostname()}`
 
-/** Progress as values: of the tasks that can be done in this student's lab. */
-export function progressPoints(progress: Progress, student: string, offer: Capabilities, now = new Date()): Point[] {
+/** Returns the progress as metrics, of the tasks that can be done in this student's lab. */
+export function progressMetrics(
+  progress: Progress,
+  student: string,
+  capabilities: Capabilities,
+  now = new Date(),
+): MetricPoint[] {
   const known = new Set(exerciseNames())
-  const points: Point[] = [
-    { name: 'lab_class_seen_timestamp_seconds', labels: { student }, value: Math.floor(now.getTime() / 1000) },
+  const seen = {
+    name: 'lab_class_seen_timestamp_seconds',
+    labels: { student },
+    value: Math.floor(now.getTime() / 1000),
+  }
+  const started = Object.entries(progress.exercises).filter(([name]) => known.has(name))
+  return [
+    seen,
+    ...started.flatMap(([name, ofExercise]) =>
+      exerciseMetrics(name, ofExercise, student, capabilities, name === progress.current),
+    ),
   ]
-  for (const [name, { tasks: done }] of Object.entries(progress.exercises)) {
-    if (!known.has(name)) continue
-    const exercise = findExercise(name)
-    const { track } = exercise
-    const { tasks } = doable(exercise, offer)
-    const at = name === progress.current ? tasks.find(({ id }) => !done[id]?.passedAt)?.id : undefined
-    const of = { student, exercise: name, track }
+}
+
+function exerciseMetrics(
+  name: string,
+  progress: ExerciseProgress,
+  student: string,
+  capabilities: Capabilities,
+  isCurrent: boolean,
+): MetricPoint[] {
+  const exercise = findExercise(name)
+  const { tasks } = doableTasks(exercise, capabilities)
+  const labels = { student, exercise: name, track: exercise.track }
+  const earned = tasks.filter(({ id }) => progress.tasks[id]?.passedAt && !progress.tasks[id].solved)
+  const currentTask = isCurrent ? tasks.find(({ id }) => !progress.tasks[id]?.passedAt)?.id : undefined
+  const points: MetricPoint[] = [
+    { name: 'lab_class_points', labels, value: pointsOf(earned) },
+    { name: 'lab_class_points_possible', labels, value: pointsOf(tasks) },
+  ]
+  for (const { id } of tasks) {
+    const ofTask = progress.tasks[id]
+    const number = String(exercise.tasks.findIndex(each => each.id === id) + 1)
+    const taskLabels = { ...labels, task: id, number }
+    const state = ofTask?.passedAt ? (ofTask.solved ? 'solved' : 'passed') : id === currentTask ? 'current' : 'open'
     points.push(
-      {
-        name: 'lab_class_points',
-        labels: of,
-        value: total(tasks.filter(({ id }) => done[id]?.passedAt && !done[id].solved)),
-      },
-      { name: 'lab_class_points_possible', labels: of, value: total(tasks) },
+      { name: 'lab_class_task_state', labels: taskLabels, value: taskStates[state] },
+      { name: 'lab_class_task_tries', labels: taskLabels, value: ofTask?.tries ?? 0 },
+      { name: 'lab_class_task_hints', labels: taskLabels, value: ofTask?.hints ?? 0 },
     )
-    for (const { id } of tasks) {
-      const task = { ...of, task: id, number: String(exercise.tasks.findIndex(each => each.id === id) + 1) }
-      const mine = done[id]
-      const state = mine?.passedAt ? (mine.solved ? 'solved' : 'passed') : id === at ? 'current' : 'open'
-      points.push(
-        { name: 'lab_class_task_state', labels: task, value: taskStates[state] },
-        { name: 'lab_class_task_tries', labels: task, value: mine?.tries ?? 0 },
-        { name: 'lab_class_task_hints', labels: task, value: mine?.hints ?? 0 },
-      )
-      if (mine?.reachedAt)
-        points.push({
-          name: 'lab_class_task_reached_timestamp_seconds',
-          labels: task,
-          value: Date.parse(mine.reachedAt) / 1000,
-        })
-    }
+    if (ofTask?.reachedAt)
+      points.push({
+        name: 'lab_class_task_reached_timestamp_seconds',
+        labels: taskLabels,
+        value: Date.parse(ofTask.reachedAt) / 1000,
+      })
   }
   return points
 }
 
-const total = (tasks: { points: number }[]): number => tasks.reduce((sum, { points }) => sum + points, 0)
-
-/** Values as an OTLP request (ExportMetricsServiceRequest in JSON): a gauge for each name. */
-export function otlpRequest(points: Point[], at: Date): object {
+/** Returns the OTLP request for these metrics (ExportMetricsServiceRequest in JSON), with a gauge for each name. */
+export function otlpRequest(points: MetricPoint[], at: Date): object {
   const attributes = (labels: Record<string, string>) =>
     Object.entries(labels).map(([key, stringValue]) => ({ key, value: { stringValue } }))
   const timeUnixNano = String(BigInt(at.getTime()) * 1_000_000n)
+  const metrics = [...Map.groupBy(points, ({ name }) => name)].map(([name, samples]) => ({
+    name,
+    gauge: {
+      dataPoints: samples.map(({ labels, value }) => ({
+        attributes: attributes(labels),
+        timeUnixNano,
+        asDouble: value,
+      })),
+    },
+  }))
   return {
     resourceMetrics: [
       {
         resource: { attributes: attributes({ 'service.name': 'lab-class' }) },
-        scopeMetrics: [
-          {
-            scope: { name: 'tetragon-lab' },
-            metrics: [...Map.groupBy(points, ({ name }) => name)].map(([name, list]) => ({
-              name,
-              gauge: {
-                dataPoints: list.map(({ labels, value }) => ({
-                  attributes: attributes(labels),
-                  timeUnixNano,
-                  asDouble: value,
-                })),
-              },
-            })),
-          },
-        ],
+        scopeMetrics: [{ scope: { name: 'tetragon-lab' }, metrics }],
       },
     ],
   }
 }
 
+const teacherTimeoutMs = 2_500
+
+const askTeacher = (pushTo: string, path: string, init?: RequestInit): Promise<Response> =>
+  fetch(pushTo.replace(/\/$/, '') + path, { ...init, signal: AbortSignal.timeout(teacherTimeoutMs) })
+
 /**
- * Tells the teacher how far this student is, where the setting `class.pushTo` says whom to tell. Takes at most a few seconds and is never a reason to fail.
- * @returns a sentence for the student when the teacher could not be told, or undefined.
+ * Sends the student's progress to the teacher, if the setting `class.pushTo` is set. Takes a few seconds at most and never fails.
+ * @returns a sentence for the student when the progress could not be sent.
  */
-export async function tellTeacher(offer: Capabilities, progress = readProgress()): Promise<string | undefined> {
-  const { settings } = offer
+export async function sendProgress(
+  capabilities: Capabilities,
+  { folders = exerciseFolders(), solving = isSolving() } = {},
+): Promise<string | undefined> {
+  const { settings } = capabilities
   const { pushTo } = settings.class
-  if (!pushTo || process.env.LAB_SOLVING || process.env.LAB_PROGRESS) return undefined
-  const base = pushTo.replace(/\/$/, '')
-  const request = (path: string, init?: RequestInit) =>
-    fetch(base + path, { ...init, signal: AbortSignal.timeout(2_500) })
+  if (!pushTo || solving || !isOwnProgress(folders)) return undefined
   try {
-    // The teacher's clock counts: a sample from the past is refused, one from the future hides all that come before it.
-    const ready = await request('/-/ready')
+    // The teacher's clock counts: Prometheus rejects samples from the past, and a sample from the future hides those before it.
+    const ready = await askTeacher(pushTo, '/-/ready')
     const now = new Date(ready.headers.get('date') ?? Date.now())
-    const body = JSON.stringify(otlpRequest(progressPoints(progress, studentName(settings), offer, now), now))
-    const answer = await request('/api/v1/otlp/v1/metrics', {
+    const points = progressMetrics(readProgress(folders.progress), studentName(settings), capabilities, now)
+    const response = await askTeacher(pushTo, '/api/v1/otlp/v1/metrics', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body,
+      body: JSON.stringify(otlpRequest(points, now)),
     })
-    if (answer.ok) return undefined
-    return `The teacher's Prometheus at ${pushTo} answers ${answer.status}: ${(await answer.text()).trim().slice(0, 160)}`
+    if (response.ok) return undefined
+    const message = (await response.text()).trim().slice(0, 160)
+    return `The teacher's Prometheus at ${pushTo} responded with ${response.status}: ${message}`
   } catch {
-    return `The teacher's Prometheus at ${pushTo} does not answer; your progress is kept here and told with the next check.`
+    return `The teacher's Prometheus at ${pushTo} is not responding. Your progress is saved and will be sent with the next check.`
   }
 }
 
-/**
- * Whether the teacher has heard of somebody of that name in the last six hours; false where the teacher cannot be asked.
- */
-export async function isKnown(student: string, pushTo: string): Promise<boolean> {
+/** Tells whether a student of that name has sent progress in the last 6 hours; false when the teacher's lab does not respond. */
+export async function isNameTaken(student: string, pushTo: string): Promise<boolean> {
   const query = `last_over_time(lab_class_seen_timestamp_seconds{student=${JSON.stringify(student)}}[6h])`
   try {
-    const answer = await fetch(`${pushTo.replace(/\/$/, '')}/api/v1/query?${new URLSearchParams({ query })}`, {
-      signal: AbortSignal.timeout(2_500),
-    })
-    const { data } = (await answer.json()) as { data?: { result?: unknown[] } }
-    return answer.ok && (data?.result?.length ?? 0) > 0
+    const response = await askTeacher(pushTo, `/api/v1/query?${new URLSearchParams({ query })}`)
+    const { data } = (await response.json()) as { data?: { result?: unknown[] } }
+    return response.ok && (data?.result?.length ?? 0) > 0
   } catch {
     return false
   }

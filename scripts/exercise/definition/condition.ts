@@ -1,65 +1,49 @@
-// What a value must be, in one short text: `>= 3`, `visitor`, `/^10\./`.
+// A condition on a value, in one short text: `>= 3`, `visitor`, `/^10\./`.
 
-const comparison = /^(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)$/
-const pattern = /^\/(.*)\/([imsu]*)$/s
+const comparisonPattern = /^(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)$/
+const regexPattern = /^\/(.*)\/([imsu]*)$/s
 
-/** A condition as it stands in a exercise.yaml. */
+/** A condition as an exercise.yaml writes it. */
 export type Condition = string | number
 
+const operators: Record<string, { words: string; holds: (value: number, limit: number) => boolean }> = {
+  '>=': { words: 'at least ', holds: (value, limit) => value >= limit },
+  '<=': { words: 'at most ', holds: (value, limit) => value <= limit },
+  '>': { words: 'more than ', holds: (value, limit) => value > limit },
+  '<': { words: 'less than ', holds: (value, limit) => value < limit },
+  '==': { words: '', holds: (value, limit) => value === limit },
+  '!=': { words: 'anything but ', holds: (value, limit) => !Number.isNaN(value) && value !== limit },
+}
+
 /**
- * Whether a value meets a condition: a comparison of numbers (`>= 3`), a regular expression (`/^10\./i`), or else the same text. Two texts
- * that are both numbers are compared as numbers.
+ * Tells whether a value meets a condition: a comparison of numbers (`>= 3`), a regular expression (`/^10\./i`), or the same text.
+ * Two texts that are both numbers are compared as numbers.
  */
-export function holds(condition: Condition, value: string | number): boolean {
+export function meets(condition: Condition, value: string | number): boolean {
   const text = String(value).trim()
   const wanted = String(condition).trim()
-  const compared = comparison.exec(wanted)
-  if (compared) {
-    const number = text === '' ? Number.NaN : Number(text)
-    const limit = Number(compared[2])
-    switch (compared[1]) {
-      case '>=':
-        return number >= limit
-      case '<=':
-        return number <= limit
-      case '>':
-        return number > limit
-      case '<':
-        return number < limit
-      case '==':
-        return number === limit
-      default:
-        return !Number.isNaN(number) && number !== limit
-    }
-  }
-  const matched = pattern.exec(wanted)
-  if (matched) return new RegExp(matched[1]!, matched[2]).test(text)
+  const [, operator, limit] = comparisonPattern.exec(wanted) ?? []
+  if (operator) return operators[operator]!.holds(text === '' ? Number.NaN : Number(text), Number(limit))
+  const [, source, flags] = regexPattern.exec(wanted) ?? []
+  if (source !== undefined) return new RegExp(source, flags).test(text)
   if (text === wanted) return true
   return text !== '' && wanted !== '' && Number(text) === Number(wanted)
 }
 
-/** A condition in words, for "expected". */
-export function inWords(condition: Condition): string {
+/** Returns a condition in words, for "expected". */
+export function describeCondition(condition: Condition): string {
   const text = String(condition).trim()
-  const compared = comparison.exec(text)
-  const words: Record<string, string> = {
-    '>=': 'at least',
-    '<=': 'at most',
-    '>': 'more than',
-    '<': 'less than',
-    '==': '',
-    '!=': 'anything but',
-  }
-  if (compared) return `${words[compared[1]!]} ${compared[2]}`.trim()
-  return pattern.test(text) ? `something that matches ${text}` : text
+  const [, operator, limit] = comparisonPattern.exec(text) ?? []
+  if (operator) return `${operators[operator]!.words}${limit}`
+  return regexPattern.test(text) ? `something that matches ${text}` : text
 }
 
-/** What is wrong with a condition, if anything. */
+/** Returns what is wrong with a condition; undefined when it is valid. */
 export function conditionProblem(condition: Condition): string | undefined {
-  const matched = pattern.exec(String(condition).trim())
-  if (!matched) return undefined
+  const [, source, flags] = regexPattern.exec(String(condition).trim()) ?? []
+  if (source === undefined) return undefined
   try {
-    new RegExp(matched[1]!, matched[2])
+    new RegExp(source, flags)
     return undefined
   } catch (error) {
     return (error as Error).message

@@ -3,138 +3,134 @@ import { join } from 'node:path'
 import leven from 'leven'
 import { z } from 'zod'
 import { LabError } from '../../../shared/lab-error.ts'
-import { projectDir } from '../../../shared/paths.ts'
 import { at, explainSchemaError, type JsonSchema } from '../../../shared/validation/schema-errors.ts'
 import { readSingle } from '../../../shared/validation/yaml-source.ts'
+import { exerciseFolders } from './folders.ts'
 import { type ExerciseFile, exerciseSchema } from './schema.ts'
-import { parseText, type Text } from './text.ts'
+import { type ExerciseText, parseExerciseText } from './text.ts'
 
-/** An exercise: its exercise.yaml, its text, and where it is. */
+/** An exercise: its exercise.yaml and its text. */
 export interface Exercise extends ExerciseFile {
   /** Name of its folder: `04-find-the-reader`. */
   name: string
-  /** Its folder, absolute. */
+  /** Absolute path of its folder. */
   folder: string
-  text: Text
+  text: ExerciseText
 }
 
-/** Where exercises are: `labs` in the checkout; `LAB_LABS` names another folder, for tests. */
-export const labsFolder = (): string => process.env.LAB_LABS ?? join(projectDir, 'labs')
+/** Returns the names of all exercises, in order. */
+export function exerciseNames(labs = exerciseFolders().labs): string[] {
+  if (!existsSync(labs)) return []
+  return readdirSync(labs, { withFileTypes: true })
+    .filter(entry => entry.isDirectory() && existsSync(join(labs, entry.name, 'exercise.yaml')))
+    .map(entry => entry.name)
+    .sort()
+}
 
-/** A student's own folder for an exercise: `work/NAME` in the checkout; `LAB_WORK` names another place than `work`, for tests. */
-export const workFolder = (name: string): string => join(process.env.LAB_WORK ?? join(projectDir, 'work'), name)
-
-/** How a text calls it. */
-export const workPath = (name: string): string => `work/${name}`
-
-/** Names of all exercises, in order. */
-export const exerciseNames = (folder = labsFolder()): string[] =>
-  existsSync(folder)
-    ? readdirSync(folder, { withFileTypes: true })
-        .filter(entry => entry.isDirectory() && existsSync(join(folder, entry.name, 'exercise.yaml')))
-        .map(entry => entry.name)
-        .sort()
-    : []
-
-/** All exercises, in order. @throws LabError for the first that is not sound. */
-export const readExercises = (folder = labsFolder()): Exercise[] =>
-  exerciseNames(folder).map(name => readExercise(name, folder))
+/** Reads all exercises, in order. @throws LabError for the first that is invalid. */
+export const readExercises = (labs = exerciseFolders().labs): Exercise[] =>
+  exerciseNames(labs).map(name => readExercise(name, labs))
 
 /**
- * The exercise that a person means: by its whole name, its number, or the words after it.
- * @throws LabError when there is none, naming the nearest.
+ * Reads the exercise with this name, number, or name without the number.
+ * @throws LabError when there is none.
  */
-export function findExercise(asked: string, folder = labsFolder()): Exercise {
-  const names = exerciseNames(folder)
-  const wanted = asked.replace(/^labs\//, '').replace(/\/$/, '')
+export function findExercise(given: string, labs = exerciseFolders().labs): Exercise {
+  const names = exerciseNames(labs)
+  const wanted = given.replace(/^labs\//, '').replace(/\/$/, '')
   const found =
     names.find(name => name === wanted) ??
     names.find(name => /^\d+$/.test(wanted) && Number(name.split('-')[0]) === Number(wanted)) ??
-    names.find(name => name.replace(/^\d+-/, '') === wanted)
-  if (found) return readExercise(found, folder)
-  const near = names.toSorted(
-    (a, b) => leven(a.replace(/^\d+-/, ''), wanted) - leven(b.replace(/^\d+-/, ''), wanted),
-  )[0]
+    names.find(name => withoutNumber(name) === wanted)
+  if (found) return readExercise(found, labs)
   throw new LabError({
-    found: `no exercise ${asked}`,
-    expected: near
-      ? `${/^\d+$/.test(wanted) ? `a number up to ${Number.parseInt(names.at(-1)!, 10)}, or a name` : 'one of them'}, such as ${near}`
-      : 'exercises in labs/',
+    found: `There is no exercise ${given}`,
+    expected: describeNearest(names, wanted),
     next: './lab exercise list',
     exitCode: 2,
   })
 }
 
+const withoutNumber = (name: string): string => name.replace(/^\d+-/, '')
+
+function describeNearest(names: string[], wanted: string): string {
+  const distance = (name: string): number => leven(withoutNumber(name), wanted)
+  const nearest = names.toSorted((a, b) => distance(a) - distance(b))[0]
+  if (!nearest) return 'exercises in labs/'
+  const choice = /^\d+$/.test(wanted) ? `a number up to ${Number.parseInt(names.at(-1)!, 10)}, or a name` : 'a name'
+  return `${choice}, such as ${nearest}`
+}
+
 /**
- * Reads and checks one exercise.
- * @throws LabError for what its exercise.yaml or its text may not say: file and line, what was found, what would be right.
+ * Reads and validates one exercise.
+ * @throws LabError with the file and line of the first mistake in its exercise.yaml or its text.
  */
-export function readExercise(name: string, folder = labsFolder()): Exercise {
-  const parsed = parseExercise(readFileSync(join(folder, name, 'exercise.yaml'), 'utf8'), name)
-  const readme = join(folder, name, 'README.md')
-  if (!existsSync(readme)) throw wrong(name, 'README.md', 'no such file')
-  const exercise = { ...parsed, name, folder: join(folder, name), text: parseText(readFileSync(readme, 'utf8')) }
+export function readExercise(name: string, labs = exerciseFolders().labs): Exercise {
+  const folder = join(labs, name)
+  const file = parseExercise(readFileSync(join(folder, 'exercise.yaml'), 'utf8'), name)
+  const readme = join(folder, 'README.md')
+  if (!existsSync(readme)) throw invalid(name, 'README.md', 'the file is missing')
+  const exercise = { ...file, name, folder, text: parseExerciseText(readFileSync(readme, 'utf8')) }
   const problem = textProblem(exercise)
-  if (problem) throw wrong(name, 'README.md', problem)
+  if (problem) throw invalid(name, 'README.md', problem)
   return exercise
 }
 
 /**
- * Reads the text of a exercise.yaml.
- * @param name of its exercise, for the errors.
- * @throws LabError as `readExercise`.
+ * Parses and validates an exercise.yaml.
+ * @param name of the exercise, for errors.
+ * @throws LabError with the line of the first mistake.
  */
 export function parseExercise(text: string, name: string): ExerciseFile {
   const document = readSingle(text)
-  const [broken] = document.errors
-  if (broken) throw wrong(name, `exercise.yaml, line ${broken.line}`, broken.message)
+  const [syntaxError] = document.errors
+  if (syntaxError) throw invalid(name, `exercise.yaml, line ${syntaxError.line}`, syntaxError.message)
   const parsed = exerciseSchema.safeParse(document.value)
   if (parsed.success) return parsed.data
-  known ??= z.toJSONSchema(exerciseSchema, { io: 'input' }) as JsonSchema
-  const { path, found, expected } = explainSchemaError(parsed.error, document.value, known)
-  throw wrong(name, `exercise.yaml, line ${document.line(path)}`, byTaskId(found, document.value), expected)
+  jsonSchema ??= z.toJSONSchema(exerciseSchema, { io: 'input' }) as JsonSchema
+  const { path, found, expected } = explainSchemaError(parsed.error, document.value, jsonSchema)
+  throw invalid(name, `exercise.yaml, line ${document.line(path)}`, nameTask(found, document.value), expected)
 }
 
-let known: JsonSchema | undefined
+/** Made on the first error: it takes longer than reading an exercise. */
+let jsonSchema: JsonSchema | undefined
 
-/** `tasks[2].check` as `task pod: check`: who writes an exercise counts no tasks. */
-function byTaskId(found: string, value: unknown): string {
+/** Replaces `tasks[2].check` by `task pod: check`, because authors do not count tasks. */
+function nameTask(found: string, value: unknown): string {
   const [, index, rest] = /^(?:unknown key )?tasks\[(\d+)\]\.?(.*)$/s.exec(found) ?? []
   const id = index === undefined ? undefined : at(value, ['tasks', Number(index), 'id'])
   if (typeof id !== 'string' || !/^[\w-]+$/.test(id)) return found
   return `task ${id}: ${found.startsWith('unknown key ') ? 'unknown key ' : ''}${rest}`
 }
 
-const wrong = (
+const invalid = (
   name: string,
-  where: string,
+  place: string,
   found: string,
   expected = 'an exercise as docs/writing-exercises.md describes it',
 ): LabError =>
   new LabError({
-    found: `labs/${name}/${where}: ${found}`,
+    found: `labs/${name}/${place}: ${found}`,
     expected,
-    next: `mend labs/${name}/${where.split(',')[0]}, then ./lab exercise test ${name}`,
+    next: `edit labs/${name}/${place.split(',')[0]}, then ./lab exercise test ${name}`,
   })
 
-/** What is wrong between a text and its tasks. */
+/** Returns where the text and the tasks of an exercise do not agree. */
 function textProblem({ text, tasks }: Exercise): string | undefined {
-  const known = new Set(tasks.map(task => task.id))
+  const ids = tasks.map(({ id }) => id)
   const placed: string[] = []
   for (const item of text.items) {
-    if (item.problem) return `line ${item.line}: ${item.problem}`
-    const id = item.kind === 'task' ? item.task : item.kind === 'code' ? item.task : undefined
-    if (id === undefined) continue
-    if (!known.has(id)) return `line ${item.line}: exercise.yaml has no task ${id}`
-    if (item.kind === 'task') {
-      if (placed.includes(id)) return `line ${item.line}: task ${id} stands here a second time`
-      placed.push(id)
-    }
+    const at = `line ${item.line}`
+    if (item.problem) return `${at}: ${item.problem}`
+    if (item.task === undefined) continue
+    if (!ids.includes(item.task)) return `${at}: exercise.yaml has no task ${item.task}`
+    if (item.kind !== 'task') continue
+    if (placed.includes(item.task)) return `${at}: task ${item.task} appears a second time`
+    placed.push(item.task)
   }
-  const missing = tasks.find(task => !placed.includes(task.id))
-  if (missing) return `task ${missing.id} has no place in it: write a line "> **Task ${missing.id}**: …" there`
-  const order = tasks.map(task => task.id)
-  if (placed.join() !== order.join())
-    return `its tasks come as ${placed.join(', ')}, those of exercise.yaml as ${order.join(', ')}`
+  const missing = ids.find(id => !placed.includes(id))
+  if (missing) return `task ${missing} is missing; add a line "> **Task ${missing}**: …"`
+  if (placed.join() !== ids.join())
+    return `the text has its tasks in the order ${placed.join(', ')}, exercise.yaml in the order ${ids.join(', ')}`
   return undefined
 }

@@ -1,41 +1,42 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { z } from 'zod'
 import { LabError } from '../../../shared/lab-error.ts'
-import { labPath } from '../../../shared/paths.ts'
 import { readStateFile, writeStateFile } from '../../../shared/state-file.ts'
+import { exerciseFolders } from '../definition/folders.ts'
 
 const time = z.iso.datetime()
 const count = z.int().min(0)
 
 const taskSchema = z.object({
-  /** When the student came to it. */
+  /** When it became the student's current task. */
   reachedAt: time.optional(),
-  /** Checks that failed although something had been tried. */
+  /** Failed checks after the student had tried something. */
   tries: count,
-  /** Hints that were shown, with a try or when asked for. */
+  /** Hints shown, after a try or on request. */
   hints: count,
-  /** How often each wrong way was gone. */
+  /** How often the student was in each dead end. */
   deadEnds: z.record(z.string(), count).optional(),
   passedAt: time.optional(),
-  /** The lab did it for the student: it gives no points. */
+  /** The lab did the task, so it gives no points. */
   solved: z.boolean().optional(),
   answer: z.object({ value: z.string(), at: time }).optional(),
-  /** The answer that a try was counted for last: looking at it again is no further try. */
+  /** Time of the answer that was last counted as a try. Checking the same answer again is not another try. */
   judged: time.optional(),
 })
 
 const exerciseSchema = z.object({
-  /** When it was started, or reset: what came before does not count. */
+  /** When it was started or reset. Earlier events do not count. */
   startedAt: time,
   firstStartedAt: time,
   finishedAt: time.optional(),
   resets: count,
-  /** The cluster that it is set up in; undefined when what it had made was taken back. */
+  /** The cluster that it is set up in; absent after its changes were undone. */
   preparedIn: z.string().optional(),
-  /** When something was last done for it. */
+  /** When the student last ran a command for it. */
   seenAt: time.optional(),
-  /** Time spent on it up to then, in seconds, without the pauses. */
+  /** Seconds of work up to then, without pauses. */
   workedSeconds: z.number().min(0).optional(),
   tasks: z.record(z.string(), taskSchema),
 })
@@ -47,60 +48,69 @@ const progressSchema = z.object({
   exercises: z.record(z.string(), exerciseSchema),
 })
 
-/** How far a student is: what `.lab/exercises.json` holds. Times are ISO 8601 in UTC. */
+/** A student's progress: the content of `.lab/exercises.json`. Times are ISO 8601 in UTC. */
 export type Progress = z.infer<typeof progressSchema>
 export type ExerciseProgress = z.infer<typeof exerciseSchema>
 export type TaskProgress = z.infer<typeof taskSchema>
 
-/** Where progress is kept; `LAB_PROGRESS` puts another file in its place, so that a test leaves the student's alone. */
-const file = (): string => process.env.LAB_PROGRESS ?? labPath('exercises.json')
-
-/** @throws LabError for a file that is no progress: it is the student's work, so it is not written over. */
-export function readProgress(): Progress {
-  if (!existsSync(file())) return { version: 1, exercises: {} }
-  const progress = readStateFile(file(), progressSchema)
+/** Reads the progress. @throws LabError for a damaged file: it holds the student's work, so it is not overwritten. */
+export function readProgress(file = exerciseFolders().progress): Progress {
+  if (!existsSync(file)) return { version: 1, exercises: {} }
+  const progress = readStateFile(file, progressSchema)
   if (progress) return progress
   throw new LabError({
-    found: `${file()} is damaged`,
-    expected: 'the progress that the lab keeps there',
-    next: `mv ${file()} ${file()}.broken   (progress starts anew)`,
+    found: `${file}, which holds the progress of the exercises, is damaged`,
+    next: `mv ${file} ${file}.broken   (the progress then starts at zero)`,
   })
 }
 
 /**
- * Changes the progress, one process at a time: a command in one terminal does not undo that in another.
- * @returns what `change` returns.
+ * Changes the progress under a lock, because commands in two terminals can run at the same time.
+ * @returns the result of `change`.
  */
-export async function updateProgress<T>(change: (progress: Progress) => T): Promise<T> {
-  const release = await lock(file(), {
+export async function updateProgress<T>(file: string, change: (progress: Progress) => T): Promise<T> {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const release = await lock(file, {
     realpath: false,
     stale: 10_000,
     retries: { retries: 50, minTimeout: 20, maxTimeout: 200 },
   })
   try {
-    const progress = readProgress()
+    const progress = readProgress(file)
     const result = change(progress)
-    writeStateFile(file(), progress)
+    writeStateFile(file, progress)
     return result
   } finally {
     await release()
   }
 }
 
-/** A task's progress, made where there is none yet. */
+/** Returns the progress of an exercise that has just been started. */
+export function newProgress(): ExerciseProgress {
+  const now = new Date().toISOString()
+  return { startedAt: now, firstStartedAt: now, resets: 0, tasks: {} }
+}
+
+/** Returns a task's progress, and adds it when there is none. */
 export function taskProgress(exercise: ExerciseProgress, id: string): TaskProgress {
   exercise.tasks[id] ??= { tries: 0, hints: 0 }
   return exercise.tasks[id]
 }
 
-/** Longer without a command is a pause: half an hour, in milliseconds. */
-const pause = 30 * 60_000
+/** Notes the first open task as reached. @param tasks those that can be done here, in order. */
+export function markCurrentTask(exercise: ExerciseProgress, tasks: readonly { id: string }[]): void {
+  const current = tasks.find(({ id }) => !exercise.tasks[id]?.passedAt)
+  if (current) taskProgress(exercise, current.id).reachedAt ??= new Date().toISOString()
+}
 
-/** Counts the time since something was last done, unless that was a pause, or the exercise is finished. */
-export function work(exercise: ExerciseProgress, now = new Date()): void {
+/** A longer time between two commands is a pause. */
+const maxWorkGapMs = 30 * 60_000
+
+/** Adds the time since the student's last command, unless that was a pause or the exercise is finished. */
+export function addWorkedTime(exercise: ExerciseProgress, now = new Date()): void {
   if (exercise.finishedAt) return
-  const since = exercise.seenAt === undefined ? 0 : now.getTime() - Date.parse(exercise.seenAt)
-  const counted = since > 0 && since <= pause ? Math.round(since / 1000) : 0
+  const sinceMs = exercise.seenAt === undefined ? 0 : now.getTime() - Date.parse(exercise.seenAt)
+  const counted = sinceMs > 0 && sinceMs <= maxWorkGapMs ? Math.round(sinceMs / 1000) : 0
   exercise.workedSeconds = (exercise.workedSeconds ?? 0) + counted
   exercise.seenAt = now.toISOString()
 }

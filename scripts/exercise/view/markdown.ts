@@ -1,18 +1,16 @@
-import { stripVTControlCharacters } from 'node:util'
 import type { Token, Tokens } from 'marked'
 import { colors } from '../../terminal/colors.ts'
 import { plainTable } from '../../terminal/table.ts'
-import { commandSpans, parseInfoString, taskIdOf } from '../definition/text.ts'
+import { parseInfoString } from '../definition/code-block.ts'
+import { commandSpans, taskIdOf } from '../definition/text.ts'
+import { type StyledText, textWidth, unstyled, wrap } from './paragraph.ts'
 
-// Markdown on a terminal. Commands stand alone on their lines, without a prompt, so that they can be copied as they are.
+// Markdown on a terminal. Commands are on lines of their own without a prompt, so that they can be copied.
 
-/** What is shown in place of a quote that gives out a task. */
+/** Returns the line to show under a task's quote. */
 export type TaskLine = (id: string) => string | undefined
 
-/** Width that text is wrapped at: the terminal's, up to what reads well. */
-export const textWidth = (): number => Math.min(process.stdout.columns ?? 100, 100)
-
-/** Renders Markdown, as tokens of marked, in ANSI colours (where colours are on). */
+/** Renders the tokens of a Markdown text with ANSI colours, if colours are enabled. */
 export function renderMarkdown(
   tokens: Token[],
   { width = textWidth(), task = () => undefined }: { width?: number; task?: TaskLine } = {},
@@ -63,7 +61,7 @@ function block(token: Token, width: number, task: TaskLine): string | undefined 
     case 'hr':
       return colors.dim('─'.repeat(width))
     default:
-      // Spaces, and comments for whoever edits the file.
+      // Blank lines, and comments for the editors of the file.
       return undefined
   }
 }
@@ -108,17 +106,8 @@ function table({ header, rows }: Tokens.Table): string {
   return grid.toString()
 }
 
-// --- words and their styles
-
-interface Piece {
-  text: string
-  style: (text: string) => string
-}
-
-const unstyled = (text: string): string => text
-
-function inline(tokens: Token[], style: (text: string) => string = unstyled): Piece[] {
-  return tokens.flatMap((token): Piece[] => {
+function inline(tokens: Token[], style: (text: string) => string = unstyled): StyledText[] {
+  return tokens.flatMap((token): StyledText[] => {
     const over = (next: (text: string) => string) => (text: string) => style(next(text))
     switch (token.type) {
       case 'strong':
@@ -151,39 +140,3 @@ const plain = (tokens: Token[]): string =>
   inline(tokens)
     .map(({ text }) => text)
     .join('')
-
-/** Fills lines up to a width. Each word carries its own style, so that no style runs over the end of a line. */
-function wrap(pieces: Piece[], width: number): string {
-  const words: string[] = []
-  let word = ''
-  for (const { text, style } of pieces)
-    for (const part of text.split(/(\s+)/)) {
-      if (part === '') continue
-      if (part.trim() !== '') word += style(part)
-      else {
-        if (word) words.push(word)
-        word = ''
-      }
-    }
-  if (word) words.push(word)
-  const lines: string[] = []
-  let line = ''
-  for (const next of words) {
-    if (line && visible(line) + 1 + visible(next) > width) {
-      lines.push(line)
-      line = next
-    } else line = line ? `${line} ${next}` : next
-  }
-  return [...lines, line].join('\n')
-}
-
-/** Wraps plain text, and indents what follows the first line. */
-export const paragraph = (text: string, { width = textWidth(), indent = 0 } = {}): string =>
-  text
-    .trim()
-    .split(/\n{2,}/)
-    .map(part => wrap([{ text: part, style: unstyled }], width - indent))
-    .join('\n\n')
-    .replaceAll('\n', `\n${' '.repeat(indent)}`)
-
-const visible = (text: string): number => stripVTControlCharacters(text).length

@@ -2,19 +2,20 @@ import { studentName } from '../class/progress-metrics.ts'
 import { type Capabilities, doableTasks } from '../definition/capabilities.ts'
 import { type Exercise, exerciseNames, findExercise } from '../definition/exercises.ts'
 import { type Track, tracks } from '../definition/schema.ts'
+import { pointsOf } from '../session/exercise-state.ts'
 import type { ExerciseProgress, Progress, TaskProgress } from '../session/progress.ts'
 
-/** What each track is called. */
+/** The title of each track. */
 export const trackTitles: Record<Track, string> = {
   see: 'See what the processes do',
-  stop: 'Stop what should not be',
-  run: 'Run it in earnest',
+  stop: 'Stop what should not happen',
+  run: 'Run it in production',
 }
 
-/** An exercise as it stands in the report. */
+/** A started exercise in the report. */
 interface Row {
   exercise: Exercise
-  mine: ExerciseProgress
+  progress: ExerciseProgress
   /** Ids of the tasks that can be done here. */
   possible: Set<string>
   points: number
@@ -22,31 +23,33 @@ interface Row {
 }
 
 /**
- * What a student did, as Markdown: a table for each track with a row for each exercise, which is one page.
- * @param options.full every task of them too, with its answer.
+ * Returns one page of Markdown with a student's results: a table for each track, with a row for each exercise.
+ * @param options.full adds every task with its answer.
  */
 export function progressReport(
   progress: Progress,
-  offer: Capabilities,
+  capabilities: Capabilities,
   { full = false, now = new Date() }: { full?: boolean; now?: Date } = {},
 ): string {
   const known = exerciseNames()
-  const rows = known.flatMap(name => (progress.exercises[name] ? [row(name, progress.exercises[name], offer)] : []))
+  const rows = known.flatMap(name =>
+    progress.exercises[name] ? [row(name, progress.exercises[name], capabilities)] : [],
+  )
   const points = sum(rows, row => row.points)
   const most = sum(rows, row => row.most)
   const lines = [
     '# Lab report',
     '',
-    `- **Name:** ${studentName(offer.settings)}`,
-    `- **Date:** ${minute(now.toISOString())} UTC`,
-    `- **Lab:** ${offer.source === 'live' ? 'live Tetragon' : 'replayed recording'} (${offer.why})`,
+    `- **Name:** ${studentName(capabilities.settings)}`,
+    `- **Date:** ${toMinute(now.toISOString())} UTC`,
+    `- **Lab:** ${capabilities.source === 'live' ? 'live Tetragon' : 'replayed recording'} (${capabilities.why})`,
     `- **Points:** ${points} of ${most} in ${rows.length} exercise${rows.length === 1 ? '' : 's'} (of ${known.length})`,
     '',
   ]
-  if (rows.length === 0) lines.push('No exercise was started.', '')
+  if (rows.length === 0) lines.push('You have not started an exercise.', '')
   for (const track of tracks) {
-    const mine = rows.filter(({ exercise }) => exercise.track === track)
-    if (mine.length > 0) lines.push(...trackTable(track, mine))
+    const ofTrack = rows.filter(({ exercise }) => exercise.track === track)
+    if (ofTrack.length > 0) lines.push(...trackTable(track, ofTrack))
   }
   if (rows.length > 0) lines.push(legend, '')
   if (full) for (const each of rows) lines.push(...taskTable(each))
@@ -54,18 +57,18 @@ export function progressReport(
 }
 
 const legend =
-  'Solved: tasks that the lab did, which give no points. Minutes: time spent, pauses of more than half an hour left out.'
+  'Solved: tasks that the lab did; they give no points. Minutes: time spent, without pauses of more than 30 minutes.'
 
-function row(name: string, mine: ExerciseProgress, offer: Capabilities): Row {
+function row(name: string, progress: ExerciseProgress, capabilities: Capabilities): Row {
   const exercise = findExercise(name)
-  const { tasks } = doableTasks(exercise, offer)
-  const earned = tasks.filter(({ id }) => mine.tasks[id]?.passedAt && !mine.tasks[id].solved)
+  const { tasks } = doableTasks(exercise, capabilities)
+  const earned = tasks.filter(({ id }) => progress.tasks[id]?.passedAt && !progress.tasks[id].solved)
   return {
     exercise,
-    mine,
+    progress,
     possible: new Set(tasks.map(({ id }) => id)),
-    points: sum(earned, task => task.points),
-    most: sum(tasks, task => task.points),
+    points: pointsOf(earned),
+    most: pointsOf(tasks),
   }
 }
 
@@ -75,16 +78,16 @@ function trackTable(track: Track, rows: Row[]): string[] {
     '',
     '| Exercise | Points | Tries | Hints | Solved | Minutes | Finished |',
     '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
-    ...rows.map(({ exercise: { name, title }, mine, points, most }) => {
-      const tasks = Object.values(mine.tasks)
+    ...rows.map(({ exercise: { name, title }, progress, points, most }) => {
+      const tasks = Object.values(progress.tasks)
       const cells = [
         `${name.split('-')[0]} ${cell(title)}`,
         `${points}/${most}`,
         sum(tasks, ({ tries }) => tries),
         sum(tasks, ({ hints }) => hints),
         tasks.filter(({ solved }) => solved).length || '',
-        mine.workedSeconds === undefined ? '' : Math.ceil(mine.workedSeconds / 60),
-        mine.finishedAt ? minute(mine.finishedAt) : 'no',
+        progress.workedSeconds === undefined ? '' : Math.ceil(progress.workedSeconds / 60),
+        progress.finishedAt ? toMinute(progress.finishedAt) : 'no',
       ]
       return `| ${cells.join(' | ')} |`
     }),
@@ -92,7 +95,7 @@ function trackTable(track: Track, rows: Row[]): string[] {
   ]
 }
 
-function taskTable({ exercise, mine, possible }: Row): string[] {
+function taskTable({ exercise, progress, possible }: Row): string[] {
   return [
     `## ${exercise.title}`,
     '',
@@ -101,7 +104,7 @@ function taskTable({ exercise, mine, possible }: Row): string[] {
     '| Task | | Tries | Hints | Answer |',
     '| --- | --- | ---: | ---: | --- |',
     ...exercise.tasks.map(({ id, title }) => {
-      const task = mine.tasks[id]
+      const task = progress.tasks[id]
       const cells = [
         cell(title),
         possible.has(id) ? state(task) : 'not possible here',
@@ -119,5 +122,5 @@ const state = (task: TaskProgress | undefined): string =>
   task?.solved ? 'solved by the lab' : task?.passedAt ? 'done' : 'open'
 
 const sum = <T>(list: T[], value: (each: T) => number): number => list.reduce((total, each) => total + value(each), 0)
-const minute = (time: string): string => time.slice(0, 16).replace('T', ' ')
+const toMinute = (time: string): string => time.slice(0, 16).replace('T', ' ')
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('`', "'").replaceAll('\n', ' ')

@@ -6,73 +6,69 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
 
-/** What came of a block of commands. */
+/** The result of a block of commands. */
 export interface BlockResult {
   exitCode: number
-  /** Standard output and error, as a terminal would show them, without colours. */
+  /** Standard output and standard error together, without colours. */
   output: string
 }
 
-/**
- * A shell in which the blocks of a text are run one after the other, as a student types them into one terminal: what a block sets, the next one has.
- */
+/** The exit code of a block that took too long, as with timeout(1). */
+const timedOut = 124
+
+/** One shell that runs the blocks of a text in order, as a student does in one terminal. A block keeps the variables of those before. */
 export class BlockShell {
   readonly #folder = mkdtempSync(join(tmpdir(), 'lab-blocks-'))
   readonly #options: { cwd: string; env: NodeJS.ProcessEnv; detached: true }
   #bash: ChildProcess | undefined
-  #count = 0
+  #blocks = 0
 
   constructor(cwd: string, env: NodeJS.ProcessEnv) {
-    // Its own group, so that what it started ends with it.
+    // A process group of its own, so that the programs that a block started can be killed too.
     this.#options = { cwd, env, detached: true }
   }
 
   /**
-   * Runs a block. The first command that fails ends it.
-   * @param options.timeout milliseconds.
-   * @param options.lenient go on after a command that fails; the last one's code counts.
+   * Runs a block up to the first command that fails.
+   * @param options.lenient continues after a command that fails; the exit code is that of the last command.
    */
-  async run(code: string, { timeout = 120_000, lenient = false } = {}): Promise<BlockResult> {
-    const { file, output } = this.#files(code)
+  async run(code: string, { timeoutMs = 120_000, lenient = false } = {}): Promise<BlockResult> {
+    const { script, output } = this.#writeFiles(code)
     const bash = this.#start()
-    const mark = `block-${this.#count}-ended`
+    const endMark = `block-${this.#blocks}-ended`
     const lines = createInterface({ input: bash.stdout! })
     const { promise: ended, resolve } = Promise.withResolvers<number>()
     lines.on('line', line => {
-      if (line.startsWith(mark)) resolve(Number(line.slice(mark.length + 1)))
+      if (line.startsWith(endMark)) resolve(Number(line.slice(endMark.length + 1)))
     })
-    const over = (code: number | null): void => resolve(code ?? 1)
-    bash.once('exit', over)
-    const strict = lenient ? 'set +e' : 'set -e'
+    const onExit = (code: number | null): void => resolve(code ?? 1)
+    bash.once('exit', onExit)
+    const errors = lenient ? 'set +e' : 'set -e'
     bash.stdin!.write(
-      `{ ${strict}; source '${file}'; } </dev/null >'${output}' 2>&1; last=$?; set +e; echo "${mark} $last"\n`,
+      `{ ${errors}; source '${script}'; } </dev/null >'${output}' 2>&1; last=$?; set +e; echo "${endMark} $last"\n`,
     )
-    const waiting = new AbortController()
-    const exitCode = await Promise.race([ended, sleep(timeout, 124, { signal: waiting.signal })])
-    waiting.abort()
+    const exitCode = await withTimeout(ended, timeoutMs, timedOut)
     lines.close()
-    // One shell for many blocks: what listens is taken off again.
-    bash.off('exit', over)
-    if (exitCode === 124 || bash.exitCode !== null) this.#end()
-    return { exitCode, output: text(output) }
+    // The shell outlives the block, so its listeners must not pile up.
+    bash.off('exit', onExit)
+    if (exitCode === timedOut || bash.exitCode !== null) this.#end()
+    return { exitCode, output: readOutput(output) }
   }
 
-  /** Runs commands that do not end by themselves, and interrupts them as Ctrl-C would. A code of 0 says that they had to be. */
+  /** Runs commands that do not end on their own, and interrupts them as Ctrl-C does. The exit code is 0 when they were still running. */
   async runFor(code: string, seconds: number): Promise<BlockResult> {
-    const { file, output } = this.#files(code)
-    const child = spawn('bash', ['-c', `source '${file}' </dev/null >'${output}' 2>&1`], {
+    const { script, output } = this.#writeFiles(code)
+    const child = spawn('bash', ['-c', `source '${script}' </dev/null >'${output}' 2>&1`], {
       ...this.#options,
       stdio: 'ignore',
     })
     const ended = new Promise<number>(resolve => child.once('exit', code => resolve(code ?? 1)))
-    const waiting = new AbortController()
-    const early = await Promise.race([ended, sleep(seconds * 1000, 'running' as const, { signal: waiting.signal })])
-    waiting.abort()
-    if (early !== 'running') return { exitCode: early, output: text(output) }
-    kill(child, 'SIGINT')
-    await Promise.race([ended, sleep(3_000)])
-    kill(child, 'SIGKILL')
-    return { exitCode: 0, output: text(output) }
+    const exitCode = await withTimeout(ended, seconds * 1000, undefined)
+    if (exitCode !== undefined) return { exitCode, output: readOutput(output) }
+    signalGroup(child, 'SIGINT')
+    await withTimeout(ended, 3_000, undefined)
+    signalGroup(child, 'SIGKILL')
+    return { exitCode: 0, output: readOutput(output) }
   }
 
   close(): void {
@@ -80,13 +76,13 @@ export class BlockShell {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  #files(code: string): { file: string; output: string } {
-    this.#count++
-    const file = join(this.#folder, `${this.#count}.sh`)
-    const output = join(this.#folder, `${this.#count}.out`)
-    writeFileSync(file, `${code}\n`)
+  #writeFiles(code: string): { script: string; output: string } {
+    this.#blocks++
+    const script = join(this.#folder, `${this.#blocks}.sh`)
+    const output = join(this.#folder, `${this.#blocks}.out`)
+    writeFileSync(script, `${code}\n`)
     writeFileSync(output, '')
-    return { file, output }
+    return { script, output }
   }
 
   #start(): ChildProcess {
@@ -95,15 +91,25 @@ export class BlockShell {
   }
 
   #end(): void {
-    if (this.#bash) kill(this.#bash, 'SIGKILL')
+    if (this.#bash) signalGroup(this.#bash, 'SIGKILL')
     this.#bash = undefined
   }
 }
 
-const text = (file: string): string => stripVTControlCharacters(readFileSync(file, 'utf8'))
+/** Returns what the promise resolves to, or `late` after the timeout. */
+async function withTimeout<T, L>(promise: Promise<T>, timeoutMs: number, late: L): Promise<T | L> {
+  const timer = new AbortController()
+  try {
+    return await Promise.race([promise, sleep(timeoutMs, late, { signal: timer.signal })])
+  } finally {
+    timer.abort()
+  }
+}
 
-/** Signals a process and all that it started. */
-function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+const readOutput = (file: string): string => stripVTControlCharacters(readFileSync(file, 'utf8'))
+
+/** Signals a process and everything that it started. */
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid!, signal)
   } catch {

@@ -1,0 +1,16 @@
+import { colors } from '../../terminal/colors.ts'
+import { print } from '../../terminal/output.ts'
+import type { WalkStep } from '../walk/walk-step.ts'
+
+const marks: Record<WalkStep['result'], string> = {
+  ok: colors.green('✔'),
+  fail: colors.red('✖'),
+  skip: colors.yellow('–'),
+}
+
+/** Prints one step of an exercise's test. */
+export function showStep({ what, result, found, seconds }: WalkStep): void {
+  const visible = found && (result !== 'ok' || process.stdout.isTTY)
+  const detail = visible ? colors.dim(`  ${found.slice(0, result === 'ok' ? 90 : 1500)}`) : ''
+  print(`  ${marks[result]} ${what}${seconds >= 1 ? colors.dim(` ${seconds.toFixed(0)} s`) : ''}${detail}`)
+}
