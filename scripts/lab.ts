@@ -34,8 +34,8 @@ const order = [
 /**
  * Runs the command line and prints errors.
  * @param typed the words after `./lab`
- * @returns the exit code of an error or of the help: 0 for help, 1 for a problem of the machine or the lab, 2 for wrong usage. Undefined
- * if the command returned; it may have set `process.exitCode`.
+ * @returns the exit code of an error or of the help: 0 for help, 1 for a problem of the machine or the lab, 2 for wrong
+ * usage. Undefined if the command returned; it may have set `process.exitCode`.
  */
 export async function run(typed: string[]): Promise<number | undefined> {
   try {

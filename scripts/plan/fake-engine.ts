@@ -7,8 +7,8 @@ import struct from 'google-protobuf/google/protobuf/struct_pb.js'
 import { configNamespace } from '../../shared/settings/config-commands.ts'
 import { plainValue, unknownId } from './property-values.ts'
 
-// A fake engine that records the resources a Pulumi program registers. It speaks the protocol of the pinned version, creates
-// nothing and calls no provider.
+// A fake engine that records the resources a Pulumi program registers. It speaks the protocol of the pinned version,
+// creates nothing and calls no provider.
 
 const require = createRequire(import.meta.url)
 const { EngineService } = require('@pulumi/pulumi/proto/engine_grpc_pb.js') as { EngineService: grpc.ServiceDefinition }

@@ -15,7 +15,7 @@ export function addPassThrough(
   program
     .command(name)
     .description(description)
-    .argument('[args...]', `arguments for ${name}`)
+    .argument('[args...]', `Arguments for ${name}`)
     .allowUnknownOption()
     .passThroughOptions()
     .helpOption('-h, --help', `Show this help. For the help of ${name}: ./lab ${name} -- --help`)

@@ -12,7 +12,8 @@ import { allowed, type End } from '../unit/support/network.ts'
 import { newFolder } from '../unit/support/publisher.ts'
 import { planEach } from './support/plans.ts'
 
-// Checks the resources of the real program against SECURITY.md. test/charts/workloads.yaml has the pods that charts create.
+// Checks the resources of the real program against SECURITY.md. test/charts/workloads.yaml has the pods that charts
+// create.
 
 const labFolder = newFolder()
 
@@ -234,7 +235,10 @@ describe('network policies', () => {
     'node-exporter': 'kube-prometheus-stack-prometheus-node-exporter',
   }
 
-  /** Returns which of these connections the policies of these settings leave open (or closed) between the pods of a plan. */
+  /**
+   * Returns which of these connections the policies of these settings leave open (or closed) between the pods of a
+   * plan.
+   */
   function connections(list: string, is: 'open' | 'closed', which = replayed, config = configs[which]!): string[] {
     const settings = parseSettings(config)
     const [shipper, port] = settings.pipeline.shipper === 'otel' ? [shippers[0]!, '8888'] : [shippers[1]!, '2020']

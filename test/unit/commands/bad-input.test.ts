@@ -1,89 +1,75 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
 import { projectDir } from '../../../shared/paths.ts'
-import { configNamespace, parseSettings } from '../../../shared/settings/schema.ts'
-import { type Answer, answers } from '../support/answers.ts'
+import { configNamespace } from '../../../shared/settings/config-commands.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
 import { newFolder } from '../support/publisher.ts'
+import { type Answer, kinds } from './bad-input-kinds.ts'
 
-// What people get wrong, and all that they are told: bad-input.yaml is written to be read.
+// Common mistakes and the lab's exact answers: bad-input.yaml is meant to be read.
 
 interface Case extends Answer {
   kind: string
-  given: unknown
+  input: unknown
 }
 
 const cases = (
   parse(readFileSync(join(import.meta.dirname, 'bad-input.yaml'), 'utf8')) as Record<string, unknown>[]
-).map(({ says, exit = 1, ...rest }): Case => {
-  const [[kind, given]] = Object.entries(rest) as [[string, unknown]]
-  return { kind, given, says: says as string[], exit: exit as number }
+).map(({ prints, exit = 1, ...rest }): Case => {
+  const [[kind, input]] = Object.entries(rest) as [[string, unknown]]
+  return { kind, input, prints: prints as string[], exit: exit as number }
 })
 
-const before = process.env.LAB_DIR
-beforeAll(() => {
-  process.env.LAB_DIR = newFolder()
-})
-afterAll(() => {
-  if (before === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = before
-})
+vi.stubEnv('LAB_DIR', newFolder())
 
 describe.each([...Map.groupBy(cases, ({ kind }) => kind)])('%s', (kind, list) => {
-  test.each(list.map(one => [JSON.stringify(one.given).slice(0, 90), one] as const))(
-    '%s',
-    async (_, { given, says, exit }) => {
-      expect(await answers[kind]!(given as never)).toEqual({ says, exit })
+  test.each(list.map(each => [JSON.stringify(each.input).slice(0, 90), each] as const))(
+    '%s prints the error in bad-input.yaml',
+    async (_, { input, prints, exit }) => {
+      expect(await kinds[kind]!(input as never)).toEqual({ prints, exit })
     },
   )
 })
 
-describe('every answer', () => {
-  const lines = cases.flatMap(({ kind, says }) => (kind === 'policy' ? [] : [says]))
-  const nexts = lines.map(says => says[2]!.replace(/^next {6}/, ''))
+describe('the answers', () => {
+  const errors = cases.flatMap(({ kind, prints }) => (kind === 'policy' ? [] : [prints]))
+  const fixes = errors.map(prints => prints.at(-1)!.slice(10))
 
-  test('is there for forty mistakes and more', () => {
+  test('cover more than 100 mistakes of every kind', () => {
     expect(cases.length).toBeGreaterThan(100)
-    for (const kind of Object.keys(answers))
-      expect(
-        cases.some(one => one.kind === kind),
-        kind,
-      ).toBe(true)
+    expect(new Set(cases.map(({ kind }) => kind))).toEqual(new Set(Object.keys(kinds)))
   })
 
-  test('has three lines, none of them long, and no stack', () => {
-    for (const says of lines) {
-      expect(says.map(line => line.slice(0, 10))).toEqual(['Error     ', 'Expected  ', 'Fix       '])
-      expect(says.filter(line => line.length > 210 || /\n|^ {4}at |Error:|undefined|\[object/.test(line))).toEqual([])
+  test('are short lines without a stack: Error, Expected unless it adds nothing, and Fix', () => {
+    for (const prints of errors) {
+      expect(prints.map(line => line.slice(0, 10)).join('|')).toMatch(/^Error {5}\|(Expected {2}\|)?Fix {7}$/)
+      expect(prints.filter(line => line.length > 210 || /\n|^ {4}at |Error:|undefined|\[object/.test(line))).toEqual([])
     }
   })
 
-  test('ends with commands that there are', () => {
+  test('name commands that exist', () => {
     const commands = readdirSync(join(projectDir, 'scripts', 'commands')).map(file => file.replace(/\.ts$/, ''))
-    const named = nexts.flatMap(next => [...next.matchAll(/\.\/lab ([a-z]+)/g)].map(([, name]) => name!))
+    const named = fixes.flatMap(fix => [...fix.matchAll(/\.\/lab ([a-z]+)/g)].map(([, name]) => name!))
     expect(named.length).toBeGreaterThan(60)
     for (const name of named) expect([...commands, 'ex']).toContain(name)
   })
 })
 
-describe('the command that comes next', () => {
-  const wrong = cases.filter(({ kind }) => kind === 'settings').map(({ given, says }) => [says[2]!, given] as const)
+describe('the fix for a wrong setting', () => {
+  const wrong = cases
+    .filter(({ kind }) => kind === 'settings')
+    .map(({ input, prints }) => [prints.at(-1)!.slice(10), input] as const)
 
-  test.each(wrong)('%s mends it', (next, given) => {
-    const mended = structuredClone(given) as Record<string, unknown>
-    for (const command of next.slice(10).split(' && ')) pulumiConfig(command, mended)
-    let left: unknown
-    try {
-      parseSettings(mended)
-    } catch (error) {
-      left = error
-    }
-    expect(left).toBeUndefined()
+  test.each(wrong)('corrects it: %s', (fix, input) => {
+    const settings = structuredClone(input) as Record<string, unknown>
+    for (const command of fix.split(' && ')) pulumiConfig(command, settings)
+    expect(() => parseSettings(settings)).not.toThrow()
   })
 })
 
-/** Does what `./lab pulumi config set|rm --path` would do to the stack's settings. A fake: Pulumi itself is asked by the end-to-end tests. */
+/** A fake of `./lab pulumi config set|rm --path`: changes the settings as the command changes the stack's. */
 function pulumiConfig(command: string, settings: Record<string, unknown>): void {
   const words = command.match(/'[^']*'|\$\([^)]*\)|\S+/g)!.map(word => word.replaceAll("'", ''))
   expect(words.slice(0, 3)).toEqual(['./lab', 'pulumi', 'config'])

@@ -3,34 +3,30 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
-import { withSettings } from '../../../scripts/commands/plan.ts'
 import { projectDir } from '../../../shared/paths.ts'
+import { runLab } from '../support/run-lab.ts'
 
-// What every command owes its user.
+// Conventions that every command follows.
 
 const folder = join(projectDir, 'scripts', 'commands')
-const files = readdirSync(folder).filter(file => file.endsWith('.ts'))
+const names = readdirSync(folder).map(file => file.replace(/\.ts$/, ''))
 
-/** Commands that hand everything on to another program, or only print what another wrote. */
-const handsOn = ['kubectl', 'pulumi', 'tetra', 'logs']
+/** Commands that pass everything to another program. */
+const passThrough = ['kubectl', 'pulumi', 'tetra', 'logs']
 
-async function load(file: string): Promise<Command[]> {
+/** Commands whose only result is text for a person, or files. */
+const withoutJson = ['class open', 'class join', 'class leave', 'exercise text', 'exercise new']
+
+async function load(name: string): Promise<Command[]> {
   const program = new Command('lab')
-  const { register } = (await import(join(folder, file))) as { register: (program: Command) => void }
+  const { register } = (await import(join(folder, `${name}.ts`))) as { register: (program: Command) => void }
   register(program)
   return [...program.commands]
 }
 
 function helpOf(command: Command): string {
   let text = ''
-  command.configureOutput({
-    writeOut: part => {
-      text += part
-    },
-    writeErr: part => {
-      text += part
-    },
-  })
+  command.configureOutput({ writeOut: part => (text += part) })
   command.outputHelp()
   return text
 }
@@ -38,87 +34,83 @@ function helpOf(command: Command): string {
 const leaves = (command: Command): Command[] =>
   command.commands.length > 0 ? command.commands.flatMap(leaves) : [command]
 
-describe.each(files)('scripts/commands/%s', file => {
-  it('registers what it is named after', async () => {
-    const names = (await load(file)).map(command => command.name())
-    expect(names).toContain(file.replace(/\.ts$/, ''))
+describe.each(names)('lab %s', name => {
+  it('is registered by the file of its name', async () => {
+    expect((await load(name)).map(command => command.name())).toEqual([name])
   })
 
-  it('shows an example in its help', async () => {
-    for (const command of (await load(file)).flatMap(leaves)) {
-      expect(helpOf(command), command.name()).toMatch(/Example/)
-      expect(command.description().length, command.name()).toBeGreaterThan(10)
+  it('has an example, and describes itself, its arguments and its options', async () => {
+    for (const command of (await load(name)).flatMap(leaves)) {
+      expect(helpOf(command), command.name()).toMatch(/^Examples?:\n {2}\S/m)
+      const described = [command, ...command.registeredArguments, ...command.options]
+      for (const { description } of described)
+        expect(typeof description === 'function' ? command.description() : description, command.name()).toMatch(
+          /^[A-Z]/,
+        )
     }
   })
 
-  it('prints JSON where a script would read it', async () => {
-    for (const command of (await load(file)).flatMap(leaves)) {
-      const top = file.replace(/\.ts$/, '')
-      if (handsOn.includes(top)) continue
-      const own = [...command.options, ...(command.parent?.options ?? [])].map(option => option.long)
-      // What only shows a text to a person, or writes files, has no result to read.
-      if (!own.includes('--json')) expect(withoutJson, `${top} ${command.name()}`).toContain(`${top} ${command.name()}`)
+  it('prints JSON for scripts', async () => {
+    if (passThrough.includes(name)) return
+    for (const command of (await load(name)).flatMap(leaves)) {
+      const options = command.options.map(option => option.long)
+      if (!options.includes('--json')) expect(withoutJson).toContain(`${name} ${command.name()}`)
     }
   })
 })
 
-/** Commands whose only result is a text for a person. */
-const withoutJson = ['class open', 'class join', 'class leave', 'exercise text', 'exercise new', 'report report']
-
-describe('wrong usage', () => {
-  const lab = (...args: string[]) =>
-    execa(process.execPath, [join(projectDir, 'scripts', 'lab.ts'), ...args], { reject: false })
-
-  it.each([[['nonsense']], [['up', '--nope']], [['logs', 'nonsense', '--lines']], [['test', 'nonsense']]])(
-    '%j exits 2 and says what is right',
-    async args => {
-      const { exitCode, stderr } = await lab(...args)
-      expect(exitCode).toBe(2)
-      expect(stderr).toMatch(/--help|Usage|next/)
-      expect(stderr).not.toContain('    at ')
-    },
-  )
-
-  it('--help exits 0', async () => {
-    const { exitCode, stdout } = await lab('--help')
-    expect(exitCode).toBe(0)
-    for (const name of [
-      'up',
-      'down',
-      'status',
-      'verify',
-      'doctor',
-      'plan',
-      'env',
-      'logs',
-      'kubectl',
-      'tetra',
-      'pulumi',
-    ])
-      expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
-  })
+it.each([
+  ['nonsense', './lab nonsense is not a command'],
+  ['up --nope', './lab up has no option --nope'],
+  ['logs nonsense --lines', '<count> is missing after --lines'],
+  ['test nonsense', 'There is no test suite nonsense'],
+])('lab %s exits with 2 and explains the mistake', async (words, found) => {
+  const { exitCode, stderr, stdout } = await runLab(...words.split(' '))
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+  expect(stderr.split('\n')[0]).toBe(`Error     ${found}`)
+  expect(stderr).toMatch(/^Fix {7}\.\/lab/m)
+  expect(stderr).not.toContain('    at ')
 })
 
-it('--version says which lab this is', async () => {
-  const { exitCode, stdout } = await execa(process.execPath, [join(projectDir, 'scripts', 'lab.ts'), '--version'])
+it('lab --help exits with 0 and lists every command', async () => {
+  const { exitCode, stdout } = await execa(process.execPath, [join(projectDir, 'scripts', 'lab.ts'), '--help'])
   expect(exitCode).toBe(0)
-  expect(stdout).toBe(
-    (JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as { version: string }).version,
-  )
+  for (const name of names) expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
 })
 
-describe('lab plan --set', () => {
-  it('puts a setting in place of another, as the file of settings would, and leaves the file alone', () => {
-    const sections = { tetragon: { source: 'auto', runtimeHooks: false } }
-    expect(withSettings(sections, ['tetragon.runtimeHooks=true', 'traffic.rate=5', 'cluster.name=lab-2'])).toEqual({
-      tetragon: { source: 'auto', runtimeHooks: true },
-      traffic: { rate: 5 },
-      cluster: { name: 'lab-2' },
-    })
-    expect(sections.tetragon.runtimeHooks).toBe(false)
+it('lab --version prints the version of package.json', async () => {
+  const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as { version: string }
+  expect(await runLab('--version')).toMatchObject({ exitCode: 0, stdout: `${version}\n` })
+})
+
+it('lab policy bundle is an alias of lab policy kustomize', async () => {
+  const { stdout } = await runLab('policy', 'bundle', '--help')
+  expect(stdout).toMatch(/^Usage: lab policy kustomize\|bundle /)
+})
+
+describe('lab test', () => {
+  it('lists the suites in a table', async () => {
+    const { stdout } = await runLab('test', '--help')
+    expect(stdout).toMatch(/^ {2}Suite {2,}Checks {2,}Needs\n {2}unit {2,}\S.+ {2}Node only$/m)
+    for (const suite of ['pipeline', 'faults', 'load', 'offline', 'documents', 'e2e'])
+      expect(stdout).toMatch(new RegExp(`^ {2}${suite} {2,}\\S`, 'm'))
   })
 
-  it.each(['tetragon', 'tetragon.source', '=live'])('refuses %s', change => {
-    expect(() => withSettings({}, [change])).toThrow(/SETTING=VALUE/)
+  it('prints only JSON with --json', async () => {
+    const lab = join(projectDir, 'scripts', 'lab.ts')
+    const file = 'test/unit/terminal/size-text.test.ts'
+    const { stdout, exitCode } = await execa(process.execPath, [lab, 'test', 'unit', file, '--json'])
+    expect(exitCode).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ success: true, numFailedTests: 0, numPassedTests: 6 })
+  })
+
+  it('exits with 1 and reports the failure with --json', async () => {
+    const lab = join(projectDir, 'scripts', 'lab.ts')
+    const missing = 'test/unit/terminal/no-such.test.ts'
+    const { stdout, exitCode } = await execa(process.execPath, [lab, 'test', 'unit', missing, '--json'], {
+      reject: false,
+    })
+    expect(exitCode).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({ success: false, numTotalTests: 0 })
   })
 })
