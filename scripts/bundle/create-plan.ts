@@ -52,7 +52,8 @@ const compressionRatio = 0.42
 
 /**
  * Plans what to download and pack, and how much that is, without starting.
- * @throws LabError when something is not available, the disk is too small, or another process is creating the same bundle.
+ * @throws LabError when something is not available, the disk is too small, or another process is creating the same
+ * bundle.
  */
 export async function planBundle(request: BundleRequest, settings: Settings, lock: Lock): Promise<BundlePlan> {
   const file = resolve(request.file)
@@ -114,7 +115,10 @@ async function planSteps(
   return steps
 }
 
-/** Returns the images that a lab may need. With `auto`, the kernel of the machine that loads the bundle decides on the event source. */
+/**
+ * Returns the images that a lab may need. With `auto`, the kernel of the machine that loads the bundle decides on the
+ * event source.
+ */
 function imagesFor(settings: Settings, lock: Lock, platform: string, all: boolean): LockedImage[] {
   const sources = settings.tetragon.source === 'auto' ? (['live', 'replay'] as const) : [settings.tetragon.source]
   const required = new Set(sources.flatMap(source => imagesOf({ settings, source })))

@@ -28,7 +28,9 @@ export interface BundleStep {
   name: string
   /** Where it comes from: an earlier run, this machine, or the network. */
   from: 'earlier' | 'here' | 'network'
-  /** Bytes to download, or the unpacked size of an image on this machine. Undefined where the server does not report it. */
+  /**
+   * Bytes to download, or the unpacked size of an image on this machine. Undefined where the server does not report it.
+   */
   bytes?: number | undefined
   /** Puts it into the folder, and returns its entry in the manifest. */
   run: () => Promise<ManifestPart>
@@ -165,7 +167,10 @@ async function ownImageStep(
   return { ...step, from: 'network', bytes: published?.bytes }
 }
 
-/** Returns the step for an image of another platform. It is pulled by its own digest and removed afterwards, so this machine's images stay. */
+/**
+ * Returns the step for an image of another platform. It is pulled by its own digest and removed afterwards, so this
+ * machine's images stay.
+ */
 export async function foreignImageStep(stage: Stage, image: LockedImage, platform: string): Promise<BundleStep> {
   const published = await findPublishedImage(image, platform)
   const earlier = stage.image(stageKey(image, platform))

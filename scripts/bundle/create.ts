@@ -34,7 +34,8 @@ export interface CreateResult {
 }
 
 /**
- * Runs the steps of the plan, and writes the bundle. When it fails or is interrupted, the collected files stay, and the next plan uses them.
+ * Runs the steps of the plan, and writes the bundle. When it fails or is interrupted, the collected files stay, and the
+ * next plan uses them.
  * @throws LabError for the first step that fails.
  */
 export async function createBundle(plan: BundlePlan, show: ShowProgress = withoutProgress): Promise<CreateResult> {

@@ -13,8 +13,9 @@ import type { BundledImage } from './manifest.ts'
 import type { Stage, StagedImage } from './stage.ts'
 import { type TarEntry, tarChunks } from './tar.ts'
 
-// Moves images between Docker and a bundle. The output of `docker save` is split into configuration and layers, because images share layers.
-// For `docker load` they are joined again, with the manifest.json that every version of Docker reads.
+// Moves images between Docker and a bundle. The output of `docker save` is split into configuration and layers, because
+// images share layers. For `docker load` they are joined again, with the manifest.json that every version of Docker
+// reads.
 
 /** An image in the `manifest.json` of `docker save`. */
 interface SavedImage {
@@ -155,7 +156,8 @@ async function packLayer(stage: Stage, chunks: AsyncIterator<Buffer> | Iterator<
     yield* iterate(chunks)
   }
   const file = stage.temporaryFile()
-  // The containerd image store saves layers as the registry compressed them. Compressed again, equal layers become equal files.
+  // The containerd image store saves layers as the registry compressed them. Compressed again, equal layers become
+  // equal files.
   const unpack = [decompressorFor(first.done ? Buffer.alloc(0) : first.value)].filter(stream => stream !== undefined)
   await pipeline([Readable.from(content()), ...unpack, count, createGzip(), createWriteStream(file)])
   const digest = hash.digest('hex')

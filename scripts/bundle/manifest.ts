@@ -4,7 +4,7 @@ import { chartNames, imageRef, type Lock, type LockedImage, toolNames } from '..
 // An offline bundle is one uncompressed tar with these members, in this order:
 //
 //   manifest.json                                   what it contains and for which machines
-//   SHA256SUMS                                      digests of all members, as sha256sum writes them; the launcher reads it before Node is there
+//   SHA256SUMS                                      digests of all members; the launcher reads it before Node exists
 //   packages/<digest of package-lock.json>.tar.gz   node_modules, the same for every platform
 //   tools/<platform>/<name>-<version>/…             the publisher's archive, unchanged
 //   charts/<name>-<version>.tgz                     the publisher's archive, unchanged
@@ -109,8 +109,8 @@ export const checksumLines = (members: Record<string, Pick<BundleMember, 'sha256
     .join('')
 
 /**
- * Returns what a lock pins by name, for example `charts.loki`: `18.11.0 sha256:…`. URLs are left out, because the same file may come from a
- * mirror.
+ * Returns what a lock pins by name, for example `charts.loki`: `18.11.0 sha256:…`. URLs are left out, because the same
+ * file may come from a mirror.
  */
 export function pinsOf(lock: Lock): Record<string, string> {
   const image = (locked: LockedImage): string => imageRef(locked) + (locked.digest ? `@${locked.digest}` : '')

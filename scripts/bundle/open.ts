@@ -17,7 +17,10 @@ export interface Bundle {
   read: (path: string) => AsyncIterable<Buffer>
 }
 
-/** Opens a bundle. @throws LabError for a file that is missing, not a bundle, cut off, damaged, or of another format. */
+/**
+ * Opens a bundle.
+ * @throws LabError for a file that is missing, not a bundle, cut off, damaged, or of another format.
+ */
 export async function openBundle(file: string): Promise<Bundle> {
   const size = await stat(file).then(
     found => (found.isFile() ? found.size : undefined),

@@ -6,8 +6,8 @@ export type ShowProgress = <T>(title: string, work: (report: (line: string) => v
 export const withoutProgress: ShowProgress = (_, work) => work(() => {})
 
 /**
- * Returns a function that counts bytes and reports the total, for example `1.2 GB of 3.4 GB`: every 1% on a terminal, every 20% elsewhere, where
- * each report is a line of its own.
+ * Returns a function that counts bytes and reports the total, for example `1.2 GB of 3.4 GB`: every 1% on a terminal,
+ * every 20% elsewhere, where each report is a line of its own.
  */
 export function byteCounter(total: number, report: (line: string) => void): (bytes: number) => void {
   const steps = process.stdout.isTTY ? 100 : 5

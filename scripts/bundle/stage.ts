@@ -6,7 +6,8 @@ import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { fileDigest } from '../supplies/download.ts'
 import type { BundleMember } from './manifest.ts'
 
-// The folder beside a bundle that collects its members. A journal lists the complete ones, so an interrupted `create` can continue.
+// The folder beside a bundle that collects its members. A journal lists the complete ones, so an interrupted `create`
+// can continue.
 
 const journalSchema = z.object({
   members: z.record(z.string(), z.object({ size: z.int(), sha256: z.string() })),
@@ -35,7 +36,10 @@ export class Stage {
     this.#journal = journal
   }
 
-  /** Opens the folder as an earlier run left it, or creates it. Members whose digest changed and temporary files are dropped. */
+  /**
+   * Opens the folder as an earlier run left it, or creates it. Members whose digest changed and temporary files are
+   * dropped.
+   */
   static async open(folder: string): Promise<Stage> {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     // A damaged journal counts as none: everything is collected again

@@ -1,8 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { Header } from 'tar'
 
-// An uncompressed tar, because its members are already compressed. It is written in one pass, and a member is found by jumping from header to
-// header instead of reading gigabytes.
+// An uncompressed tar, because its members are already compressed. It is written in one pass, and a member is found by
+// jumping from header to header instead of reading gigabytes.
 
 /** Size of a tar block in bytes. A header takes one block, and contents are padded to full blocks. */
 const blockSize = 512

@@ -2,7 +2,8 @@ import type { EngineFacts } from '../engine/engine-facts.ts'
 import { fixFor } from '../engine/products.ts'
 import type { Blocker } from '../kernel/verdict.ts'
 
-// How to fix a kernel, depending on who provides it: the engine's product (engine/products.ts), else the Linux distribution.
+// How to fix a kernel, depending on who provides it: the engine's product (engine/products.ts), else the Linux
+// distribution.
 
 /** The engine or machine whose kernel is meant. */
 export type KernelHost = Pick<EngineFacts, 'product' | 'endpoint' | 'wsl' | 'local' | 'system'>
@@ -65,6 +66,8 @@ export function kernelFix(blocker: Blocker | undefined, host: KernelHost): strin
   return newerKernelFix(host)
 }
 
-/** Returns the command that adds BPF to the kernel's security modules. `capability` is always on and must not be listed. */
+/**
+ * Returns the command that adds BPF to the kernel's security modules. `capability` is always on and must not be listed.
+ */
 export const lsmFix = (lsm: readonly string[], host: KernelHost): string =>
   kernelOptionFix(`lsm=${[...lsm.filter(name => name !== 'capability'), 'bpf'].join(',')}`, host)

@@ -3,7 +3,8 @@ import { LabError } from '../../shared/lab-error.ts'
 import { dockerEndpoint } from './endpoint.ts'
 import { engineFromEndpoint, fixFor } from './products.ts'
 
-// The lab reaches Docker only through the docker command, so contexts, DOCKER_HOST and remote engines work as the user configured them.
+// The lab reaches Docker only through the docker command, so contexts, DOCKER_HOST and remote engines work as the user
+// configured them.
 
 /** Returns the output of `docker ARGS`. @throws LabError when Docker is missing, does not respond or refuses. */
 export async function docker(args: readonly string[], options: Options = {}): Promise<string> {

@@ -6,14 +6,18 @@ import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 import { readStateFile } from '../../shared/state-file.ts'
 
-// Talks to the Docker socket directly where it is on this machine: that takes milliseconds, starting the docker command ten times as long.
+// Talks to the Docker socket directly where it is on this machine: that takes milliseconds, starting the docker command
+// ten times as long.
 
 const configSchema = z.object({ currentContext: z.string() })
 const contextSchema = z.object({ Endpoints: z.object({ docker: z.object({ Host: z.string().min(1) }) }) })
 
 const dockerHome = (): string => process.env.DOCKER_CONFIG ?? join(homedir(), '.docker')
 
-/** Returns the address that the docker command would use: DOCKER_HOST, else the current context's, else the default socket. */
+/**
+ * Returns the address that the docker command would use: DOCKER_HOST, else the current context's, else the default
+ * socket.
+ */
 export function dockerEndpoint(): string {
   if (process.env.DOCKER_HOST) return process.env.DOCKER_HOST
   const context =

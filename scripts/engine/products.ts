@@ -27,7 +27,10 @@ export interface Engine {
   local: boolean
 }
 
-/** Returns the product. The names of the VM and its system come before the socket path, because a socket can be anywhere. */
+/**
+ * Returns the product. The names of the VM and its system come before the socket path, because a socket can be
+ * anywhere.
+ */
 export function productOf(info: ProductInfo, endpoint: string): Product {
   const system = info.OperatingSystem ?? ''
   const name = info.Name ?? ''

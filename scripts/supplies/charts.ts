@@ -21,13 +21,16 @@ export interface ReadyChart {
   file: string
   /** Whether this call downloaded it. */
   fetched: boolean
-  /** How its digest was known. Tell the user about `first seen`: the digest was unknown, and is required from now on. */
+  /**
+   * How its digest was known. Tell the user about `first seen`: the digest was unknown, and is required from now on.
+   */
   trust: Trust
 }
 
 /**
  * Downloads the charts that are not yet in `.lab/charts`, and verifies all of them.
- * @throws LabError when a download fails, a digest differs, or an archive contains another chart or version than the lock names.
+ * @throws LabError when a download fails, a digest differs, or an archive contains another chart or version than the
+ * lock names.
  */
 export async function ensureCharts(
   lock: Lock,
@@ -87,7 +90,10 @@ async function publishedDigest(lock: Lock, name: ChartName, index: URL): Promise
   })
 }
 
-/** Checks the name and version in the archive: a lock whose version and URL disagree would deploy another version than it shows. */
+/**
+ * Checks the name and version in the archive: a lock whose version and URL disagree would deploy another version than
+ * it shows.
+ */
 async function requireChart(archive: string, name: ChartName, version: string, lockFile: string): Promise<void> {
   let text = ''
   try {

@@ -8,7 +8,10 @@ import { docker, dockerError } from '../engine/docker.ts'
 export interface DockerImage {
   /** Digest of its configuration or, with the containerd image store, of its manifest. */
   id: string
-  /** Digests under which registries know it. An image loaded from a file has none or, with the containerd image store, one of its own. */
+  /**
+   * Digests under which registries know it. An image loaded from a file has none or, with the containerd image store,
+   * one of its own.
+   */
   repoDigests: readonly string[]
 }
 
@@ -48,6 +51,6 @@ export const familiarName = (ref: string): string => ref.replace(/^docker\.io\/(
 /** Returns the engine's platform, for example linux/amd64. It may differ from this machine's. */
 export const enginePlatform = (): Promise<string> => docker(['version', '--format', '{{.Server.Os}}/{{.Server.Arch}}'])
 
-/** Returns the platform to pull: the engine's or, where the image is not published for it, one that the engine may emulate. */
+/** Returns the platform to pull: the engine's, or else one that the image is published for, which the engine may emulate. */
 export const imagePlatform = ({ platforms }: LockedImage, engine: string): string =>
   platforms && !platforms.some(platform => platform === engine) ? platforms[0]! : engine

@@ -42,8 +42,8 @@ export interface Download {
 const stallSeconds = 30
 
 /**
- * Downloads a file and moves it to its path only when its digest is the expected one: the one in the lock, else the one of an earlier
- * download, else the one that the publisher lists.
+ * Downloads a file and moves it to its path only when its digest is the expected one: the one in the lock, else the one
+ * of an earlier download, else the one that the publisher lists.
  * @throws LabError for a server that does not respond or does not have the file, and for a wrong digest.
  */
 export async function fetchVerified(download: Download): Promise<Trust> {

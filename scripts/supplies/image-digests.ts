@@ -11,13 +11,16 @@ export const expectedImageDigest = (image: LockedImage): string | undefined =>
 /**
  * Returns whether an image on the Docker host is the one in the lock.
  *
- * An image without repository digests was loaded from a file or built here, so only its tag can be compared. An image with another digest may
- * still come from an offline bundle, which records the digest it was packed from.
+ * An image without repository digests was loaded from a file or built here, so only its tag can be compared. An image
+ * with another digest may still come from an offline bundle, which records the digest it was packed from.
  */
 export const matchesLock = (image: LockedImage, onHost: DockerImage | undefined): boolean =>
   onHost !== undefined && (onHost.repoDigests.length === 0 || matchesLockedDigest(image, onHost))
 
-/** Returns whether an image on the Docker host has the digest in the lock. The tag is enough only where no digest is known. */
+/**
+ * Returns whether an image on the Docker host has the digest in the lock. The tag is enough only where no digest is
+ * known.
+ */
 export function matchesLockedDigest(image: LockedImage, onHost: DockerImage | undefined): boolean {
   if (!onHost) return false
   const digest = expectedImageDigest(image)
@@ -31,6 +34,9 @@ export function matchesLockedDigest(image: LockedImage, onHost: DockerImage | un
 /** Returns the key that stores which id an image with this digest got when it was loaded from an offline bundle. */
 export const loadedImageKey = (image: LockedImage, digest: string): string => `${imageRef(image)}@${digest}`
 
-/** Returns the digest under which its registry knows an image on the Docker host, or undefined where it was not pulled from there. */
+/**
+ * Returns the digest under which its registry knows an image on the Docker host, or undefined where it was not pulled
+ * from there.
+ */
 export const registryDigest = (image: LockedImage, onHost: DockerImage | undefined): string | undefined =>
   onHost?.repoDigests.find(name => name.startsWith(`${familiarName(image.repository)}@`))?.split('@')[1]

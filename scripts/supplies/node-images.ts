@@ -15,7 +15,8 @@ export interface LoadOptions {
 /**
  * Copies the images that the node does not have from the Docker host, under their full names.
  *
- * May be called before the node exists: Docker packs the images while the node starts, and the copy continues once containerd responds.
+ * May be called before the node exists: Docker packs the images while the node starts, and the copy continues once
+ * containerd responds.
  * @throws LabError when the node does not start in time, or an image is not on the Docker host.
  */
 export async function loadImagesIntoNode(
@@ -39,7 +40,10 @@ export async function loadImagesIntoNode(
   for (const ref of missing) onProgress?.({ ref, step: 'loaded' })
 }
 
-/** Splits the images into two streams: Docker packs one while the node unpacks the other. More would pack shared layers more often. */
+/**
+ * Splits the images into two streams: Docker packs one while the node unpacks the other. More would pack shared layers
+ * more often.
+ */
 function streamsFor(refs: readonly string[]): (readonly string[])[] {
   const middle = Math.ceil(refs.length / 2)
   return refs.length < 4 ? [refs] : [refs.slice(0, middle), refs.slice(middle)]
@@ -55,12 +59,14 @@ async function nodeImages(node: string): Promise<Set<string>> {
 const nodeTimedOut = 75
 
 /**
- * Pipes `docker save` into `ctr images import` in a shell, so that gigabytes do not pass through this process. Saving starts at once: the classic
- * image store writes everything to disk before the first byte comes out, and does so while the node starts.
+ * Pipes `docker save` into `ctr images import` in a shell, so that gigabytes do not pass through this process. Saving
+ * starts at once: the classic image store writes everything to disk before the first byte comes out, and does so while
+ * the node starts.
  *
- * Only the node's platform is imported. With the containerd image store, an engine saves an index that names platforms whose layers it never
- * pulled, and importing all platforms, as `kind load` does, fails on the first of them (kubernetes-sigs/kind#3795). `--local` unpacks in ctr
- * itself, in half the time of containerd's transfer service. `--discard-unpacked-layers` keeps no compressed copy of a layer.
+ * Only the node's platform is imported. With the containerd image store, an engine saves an index that names platforms
+ * whose layers it never pulled, and importing all platforms, as `kind load` does, fails on the first of them
+ * (kubernetes-sigs/kind#3795). `--local` unpacks in ctr itself, in half the time of containerd's transfer service.
+ * `--discard-unpacked-layers` keeps no compressed copy of a layer.
  */
 const copyScript = `
 node=$1 platform=$2 tries=$3; shift 3

@@ -27,7 +27,10 @@ export function thisPlatform(os: string = process.platform, cpu: string = proces
 /** Returns the name of a platform, for example linux/amd64. */
 export const platformName = ({ os, arch }: Platform): string => `${os}/${arch}`
 
-/** Reads platform names separated by commas. @throws LabError (wrong usage) for a platform that the lab does not support. */
+/**
+ * Reads platform names separated by commas.
+ * @throws LabError (wrong usage) for a platform that the lab does not support.
+ */
 export const parsePlatforms = (text: string): Platform[] =>
   [...new Set(text.split(',').map(name => name.trim()))].filter(Boolean).map(parsePlatform)
 
@@ -50,8 +53,8 @@ export const fillPlaceholders = (text: string, values: Placeholders): string =>
   text.replace(/\{(version|os|arch|cpu)\}/g, (placeholder, name: keyof Placeholders) => values[name] ?? placeholder)
 
 /**
- * Returns the URL that a lock file gives, with its placeholders and `${ENVIRONMENT}` variables replaced. A path becomes a file URL; a relative
- * one starts in the folder of the lock file.
+ * Returns the URL that a lock file gives, with its placeholders and `${ENVIRONMENT}` variables replaced. A path becomes
+ * a file URL; a relative one starts in the folder of the lock file.
  * @throws LabError for an environment variable that is not set.
  */
 export function expandUrl(text: string, lockFile: string, values: Placeholders = {}): URL {

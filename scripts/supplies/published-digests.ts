@@ -18,7 +18,8 @@ export function digestInChecksums(text: string, name: string): string | undefine
 /**
  * Returns the digest of a chart version from a repository's index.yaml.
  *
- * Such an index has megabytes, which a YAML parser reads in seconds. So only the chart's entry is parsed, which Helm indents by two spaces.
+ * Such an index has megabytes, which a YAML parser reads in seconds. So only the chart's entry is parsed, which Helm
+ * indents by two spaces.
  * @returns undefined when the version is not listed.
  */
 export function digestInIndex(text: string, chart: string, version: string): string | undefined {

@@ -8,8 +8,8 @@ import { expectedImageDigest, matchesLock, registryDigest } from './image-digest
 import { rememberDigests } from './remembered-digests.ts'
 import { TransientError, withRetries } from './retry.ts'
 
-// Images are pulled to the Docker host first, where they survive the cluster, and copied from there into the node (node-images.ts). So a second
-// `lab up` needs no registry, and pulls run while the cluster starts.
+// Images are pulled to the Docker host first, where they survive the cluster, and copied from there into the node
+// (node-images.ts). So a second `lab up` needs no registry, and pulls run while the cluster starts.
 
 /** A step of pulling or copying one image, for a progress display. */
 export interface ImageProgress {

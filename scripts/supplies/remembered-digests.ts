@@ -6,7 +6,8 @@ import { LabError } from '../../shared/lab-error.ts'
 import { labDir, labPath } from '../../shared/paths.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 
-// Trust on first use: a digest that the lock file does not pin is stored at the first download, under the URL, and required from then on.
+// Trust on first use: a digest that the lock file does not pin is stored at the first download, under the URL, and
+// required from then on.
 
 const file = (): string => join(labDir(), 'remembered.json')
 

@@ -13,8 +13,8 @@ import { expandUrl, fillPlaceholders, type Platform, thisPlatform } from './plat
 import { digestInChecksums } from './published-digests.ts'
 
 /**
- * The arguments with which each program prints its version. Plugins cannot print theirs, so their name on PATH is enough; Pulumi reports an
- * outdated one.
+ * The arguments with which each program prints its version. Plugins cannot print theirs, so their name on PATH is
+ * enough; Pulumi reports an outdated one.
  */
 const versionArguments: Partial<Record<ToolName, string[]>> = {
   node: ['--version'],
@@ -25,7 +25,8 @@ const versionArguments: Partial<Record<ToolName, string[]>> = {
 }
 
 /**
- * Returns the absolute path of a program: from PATH if it has the pinned version there, else from `.lab/tools`, downloaded if necessary.
+ * Returns the absolute path of a program: from PATH if it has the pinned version there, else from `.lab/tools`,
+ * downloaded if necessary.
  * @throws LabError when the download fails or its digest is wrong.
  */
 export async function ensureTool(lock: Lock, name: ToolName, onBytes?: OnBytes): Promise<string> {
@@ -189,7 +190,9 @@ async function publishedDigest(name: ToolName, what: string, url: URL, checksums
   })
 }
 
-/** @param member a path in the archive, a folder with a slash at the end, or undefined where the file is the program. */
+/**
+ * @param member a path in the archive, a folder with a slash at the end, or undefined where the file is the program.
+ */
 async function unpack(archive: string, folder: string, name: ToolName, member: string | undefined): Promise<void> {
   const program = join(folder, name)
   if (member === undefined) await rename(archive, program)

@@ -1,8 +1,8 @@
 import { connect, createServer, type Server } from 'node:net'
 import { openPorts } from './namespace.ts'
 
-// Runs in the namespace: listens on its 127.0.0.1 for each port that the container has open, as long as it has, and hands each connection
-// out through the socket, with the port in the first five bytes.
+// Runs in the namespace: listens on its 127.0.0.1 for each open port of the container, and forwards each connection
+// through the socket, with the port in the first five bytes.
 
 const [socket, container] = process.argv.slice(2) as [string, string]
 const servers = new Map<number, Server>()

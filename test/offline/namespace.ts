@@ -4,16 +4,16 @@ import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 
-// A network namespace with a loopback of its own and nothing else: no other interface, no route, no name server.
+// A network namespace with only a loopback interface: no route, no name server.
 //
-// Docker is reached from inside by its socket, which is a file. Docker opens the lab's ports outside, on the machine's own 127.0.0.1, where
-// nobody in the namespace gets to; so these ports, as Docker names them, and no other, are passed on through a socket in a folder. inside.ts
-// listens for them in there.
+// Programs inside reach Docker by its socket, which is a file. Docker opens the lab's ports on the machine's own
+// 127.0.0.1, which the namespace cannot reach. So the container's open ports, and no others, are forwarded through a
+// socket in a folder, where inside.ts listens for them.
 
-/** The ports that a container has open on 127.0.0.1, as Docker says; none where there is no such container. */
+/** Returns the ports that Docker opened for a container on 127.0.0.1; none where the container does not exist. */
 export function openPorts(container: string): Promise<number[]> {
   return new Promise(resolve => {
-    const asking = request(
+    const call = request(
       { socketPath: '/var/run/docker.sock', path: `/containers/${container}/json` },
       async answer => {
         const { NetworkSettings } = (await json(answer)) as {
@@ -26,8 +26,8 @@ export function openPorts(container: string): Promise<number[]> {
         )
       },
     )
-    asking.on('error', () => resolve([]))
-    asking.end()
+    call.on('error', () => resolve([]))
+    call.end()
   })
 }
 
@@ -40,13 +40,13 @@ export class Namespace {
     this.#outside = outside
   }
 
-  /** Makes the namespace, from which the ports of this container can be reached. Takes a user who may: root. */
+  /** Creates a namespace from which the ports of this container can be reached. Needs root. */
   static async open(folder: string, container: string): Promise<Namespace> {
     const socket = join(folder, 'ports.sock')
     const outside = createServer(inner => {
       inner.on('error', () => inner.destroy())
       inner.once('data', async first => {
-        // What comes while the way out is being made would be lost
+        // Data that arrives before the outer connection exists would be lost
         inner.pause()
         const port = Number(first.subarray(0, 5).toString())
         if (!(await openPorts(container)).includes(port)) return inner.destroy()
@@ -66,12 +66,12 @@ export class Namespace {
     )
     await new Promise<void>((resolve, reject) => {
       holder.stdout!.once('data', () => resolve())
-      holder.once('exit', code => reject(new Error(`no network namespace could be made (${code}): root is needed`)))
+      holder.once('exit', code => reject(new Error(`creating a network namespace failed (${code}): it needs root`)))
     })
     return new Namespace(holder, outside)
   }
 
-  /** What to put before a command so that it runs in there. */
+  /** Returns the words before a command that make it run in the namespace. */
   get enter(): string[] {
     return ['nsenter', `--net=/proc/${this.#holder.pid}/ns/net`]
   }

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// Gigabytes are packed, carried and unpacked: minutes, one thing after the other.
+// Packing, copying and unpacking gigabytes takes minutes, and each test continues from the one before.
 export default defineConfig({
   test: {
     include: ['test/offline/**/*.test.ts'],

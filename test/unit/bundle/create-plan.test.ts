@@ -3,7 +3,8 @@ import { beforeEach, expect, test } from 'vitest'
 import { imageRef } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
 import { plan, useBundleTest } from '../support/bundles.ts'
-import { errorOf, newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { errorOf } from '../support/publisher.ts'
 
 const context = useBundleTest()
 beforeEach(() => {

@@ -26,7 +26,8 @@ import {
   settings,
   useBundleTest,
 } from '../support/bundles.ts'
-import { chartArchive, errorOf, newFolder, sha256 } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { chartArchive, errorOf, sha256 } from '../support/publisher.ts'
 
 // Three images show the same as all 17, and each takes several runs of the fake docker
 vi.mock('../../../shared/lab-images.ts', () => ({ imagesOf: () => ['loki', 'grafana', 'redis'] }))

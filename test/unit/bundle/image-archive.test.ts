@@ -8,7 +8,8 @@ import type { BundledImage } from '../../../scripts/bundle/manifest.ts'
 import { Stage } from '../../../scripts/bundle/stage.ts'
 import { engine, entry, redis, savedImage, saveImage, tarBytes } from '../support/bundles.ts'
 import { type FakeDocker, fakeDocker } from '../support/fake-docker.ts'
-import { errorOf, newFolder, sha256 } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { errorOf, sha256 } from '../support/publisher.ts'
 
 let docker: FakeDocker
 beforeEach(() => {
@@ -26,7 +27,9 @@ async function pack(bytes: Buffer): Promise<{ image: BundledImage; stage: Stage 
   return { image: { ref: redis, platform: engine, config, layers }, stage }
 }
 
-/** Returns what `docker save` prints since Docker 25, with a layer as the containerd image store may have compressed it. */
+/**
+ * Returns what `docker save` prints since Docker 25, with a layer as the containerd image store may have compressed it.
+ */
 async function saveWithLayer(layer: string, compressed: Buffer): Promise<Buffer> {
   const config = JSON.stringify({
     os: 'linux',

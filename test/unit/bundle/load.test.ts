@@ -25,7 +25,8 @@ import {
   withManifest,
 } from '../support/bundles.ts'
 import { fakeDocker } from '../support/fake-docker.ts'
-import { errorOf, newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { errorOf } from '../support/publisher.ts'
 
 // Three images show the same as all 17, and each takes several runs of the fake docker
 vi.mock('../../../shared/lab-images.ts', () => ({ imagesOf: () => ['loki', 'grafana', 'redis'] }))

@@ -7,7 +7,8 @@ import { bundleFormat, checksumLines, type Manifest } from '../../../scripts/bun
 import { openBundle, readVerified } from '../../../scripts/bundle/open.ts'
 import { readTarIndex } from '../../../scripts/bundle/tar.ts'
 import { entry, tarBytes, withManifest } from '../support/bundles.ts'
-import { errorOf, newFolder, sha256 } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { errorOf, sha256 } from '../support/publisher.ts'
 
 const contents = { 'images/empty': '', 'packages/x.tar.gz': 'p'.repeat(3000), 'charts/loki.tgz': 'c'.repeat(20_000) }
 const members = Object.fromEntries(

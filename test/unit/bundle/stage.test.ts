@@ -2,7 +2,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { Stage } from '../../../scripts/bundle/stage.ts'
-import { newFolder, sha256 } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { sha256 } from '../support/publisher.ts'
 
 let folder: string
 let stage: Stage

@@ -4,7 +4,7 @@ import { create, list } from 'tar'
 import { expect, test } from 'vitest'
 import { readTarIndex } from '../../../scripts/bundle/tar.ts'
 import { entry, tarBytes } from '../support/bundles.ts'
-import { newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
 
 const entries = [entry('a.json', '{}'), entry('b/empty', ''), entry('b/block', 'x'.repeat(512)), entry('c', 'end')]
 

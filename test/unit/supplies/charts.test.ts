@@ -5,15 +5,8 @@ import { ensureCharts, requiredCharts } from '../../../scripts/supplies/charts.t
 import { rememberedDigest } from '../../../scripts/supplies/remembered-digests.ts'
 import { chartFile } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
-import {
-  chartArchive,
-  errorOf,
-  lockWith,
-  newFolder,
-  type Publisher,
-  sha256,
-  startPublisher,
-} from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { chartArchive, errorOf, lockWith, type Publisher, sha256, startPublisher } from '../support/publisher.ts'
 
 let publisher: Publisher
 let loki: Buffer

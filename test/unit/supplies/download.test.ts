@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { type Download, downloadSize, fetchVerified, knownDigest } from '../../../scripts/supplies/download.ts'
 import { rememberedDigest } from '../../../scripts/supplies/remembered-digests.ts'
 import { retryPolicy } from '../../../scripts/supplies/retry.ts'
-import { errorOf, newFolder, type Publisher, sha256, startPublisher } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { errorOf, type Publisher, sha256, startPublisher } from '../support/publisher.ts'
 
 const content = 'the content of a file'
 let publisher: Publisher

@@ -6,7 +6,7 @@ import {
   registryDigest,
 } from '../../../scripts/supplies/image-digests.ts'
 import { rememberDigests } from '../../../scripts/supplies/remembered-digests.ts'
-import { newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
 
 const digest = (digit: string): string => `sha256:${digit.repeat(64)}`
 const image = { repository: 'docker.io/library/redis', tag: '7' }

@@ -5,7 +5,8 @@ import { rememberDigests, rememberedDigest } from '../../../scripts/supplies/rem
 import { retryPolicy } from '../../../scripts/supplies/retry.ts'
 import type { ImageName, LockedImage } from '../../../shared/lock.ts'
 import { type FakeDocker, fakeDocker } from '../support/fake-docker.ts'
-import { errorOf, lockWith, newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { errorOf, lockWith } from '../support/publisher.ts'
 
 let docker: FakeDocker
 const digest = (digit: string): string => `sha256:${digit.repeat(64)}`

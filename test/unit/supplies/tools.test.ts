@@ -6,7 +6,8 @@ import { rememberedDigest } from '../../../scripts/supplies/remembered-digests.t
 import { retryPolicy } from '../../../scripts/supplies/retry.ts'
 import { ensureTool, ensureTools, findTool, versionMatches } from '../../../scripts/supplies/tools.ts'
 import type { LockedTool, ToolName } from '../../../shared/lock.ts'
-import { archive, errorOf, lockWith, newFolder, type Publisher, sha256, startPublisher } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { archive, errorOf, lockWith, type Publisher, sha256, startPublisher } from '../support/publisher.ts'
 
 let publisher: Publisher
 const { PATH } = process.env

@@ -18,7 +18,8 @@ import { imagesOf } from '../../../shared/lab-images.ts'
 import { imageRef, type Lock, type LockedImage, toolNames } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
 import { type FakeDocker, fakeDocker } from './fake-docker.ts'
-import { archive, chartArchive, lockWith, newFolder, type Publisher, sha256, startPublisher } from './publisher.ts'
+import { newFolder } from './folders.ts'
+import { archive, chartArchive, lockWith, type Publisher, sha256, startPublisher } from './publisher.ts'
 
 // Machines for tests of bundles: a publisher on loopback, and a fake docker and npm.
 
@@ -138,7 +139,10 @@ export async function savedImage(ref: string, platform: string): Promise<SavedIm
   return savedImages.get(key)!
 }
 
-/** Returns what `docker save` prints before Docker 25: a folder for each layer, and links to layers that are already in the archive. */
+/**
+ * Returns what `docker save` prints before Docker 25: a folder for each layer, and links to layers that are already in
+ * the archive.
+ */
 export async function saveImage(ref: string, platform: string, layers: Buffer[]): Promise<SavedImage> {
   const folder = newFolder()
   const [os, architecture] = platform.split('/')

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DockerInfo, type EngineFacts, parseDockerInfo } from '../../../scripts/engine/engine-facts.ts'
 
-// What `docker info` prints for each way to run an engine, shortened to the fields that identify it and that the lab reads.
+// What `docker info` prints for each way to run an engine, shortened to the fields that identify it and that the lab
+// reads.
 
 const folder = join(import.meta.dirname, '../engine/docker-info')
 

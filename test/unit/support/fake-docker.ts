@@ -1,13 +1,14 @@
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { newFolder } from './publisher.ts'
+import { newFolder } from './folders.ts'
 
-// A fake `docker` for tests: a shell script that keeps images in text files and prints what Docker prints, as far as the lab reads it. It runs
-// often, so it starts as few other programs as possible.
+// A fake `docker` for tests: a shell script that keeps images in text files and prints what Docker prints, as far as
+// the lab reads it. It runs often, so it starts as few other programs as possible.
 
 const script = `#!/bin/sh
-# host, node: the images there, one "REF REPO@DIGEST ID" a line (- for no digest; the id may be left out).  registry: images to pull.
-# faults: number of pulls that fail first.  hangs: commands that never finish, one a line.  full: the disk is full unless this is empty.
+# host, node: the images there, one "REF REPO@DIGEST ID" a line (- for no digest; the id may be left out).
+# registry: images to pull.  faults: number of pulls that fail first.  hangs: commands that never finish, one a line.
+# full: the disk is full unless this is empty.
 cd "\${0%/*}" || exit 1
 echo "$*" >> calls
 if [ -f hangs ]; then
@@ -16,7 +17,7 @@ fi
 # Prints to $f, without starting a program
 familiar() { case $1 in docker.io/library/*) f=\${1#docker.io/library/} ;; docker.io/*) f=\${1#docker.io/} ;; *) f=$1 ;; esac; }
 file_of() { set -f; IFS=/:@; set -- $1; IFS=_; f="$*"; unset IFS; set +f; }
-# Replaces the line of an image on the host by $2, or deletes it. One call at a time, since several commands run at once.
+# Replaces the line of an image on the host by $2, or deletes it. A lock is needed, since several commands run at once.
 replace() {
   until mkdir busy 2>/dev/null; do sleep 0.02; done
   {
@@ -43,7 +44,7 @@ case "$1 $2" in
         case $wants in
           '{{.Size}}') echo 1000000 ;;
           '{{.Id}}') echo "$id" ;;
-          *) printf '["%s"]\\t%s\\t%s\\n' "$f" "$digests" "$id" ;;
+          * ) printf '["%s"]\\t%s\\t%s\\n' "$f" "$digests" "$id" ;;
         esac
       done < host
       [ "$found" ] || { echo "Error response from daemon: No such image: $ref" >&2; rc=1; }
@@ -86,11 +87,11 @@ case "$1 $2" in
   "exec "*)
     # Only \`ctr version\` fails while the node starts
     case "$*" in
-      *"ctr version")
+      * "ctr version")
         left=0; [ ! -f booting ] || read -r left < booting
         [ "$left" -gt 0 ] && { echo $((left - 1)) > booting; echo 'Error response from daemon: No such container' >&2; exit 1; } ;;
-      *"images ls -q") cat node ;;
-      *"images import"*) tr ' ' '\\n' >> node ;;
+      * "images ls -q") cat node ;;
+      * "images import"*) tr ' ' '\\n' >> node ;;
     esac
     exit 0 ;;
 esac

@@ -1,30 +1,20 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { create } from 'tar'
-import { afterAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { LabError } from '../../../shared/lab-error.ts'
 import { type Lock, readLock } from '../../../shared/lock.ts'
+import { newFolder } from './folders.ts'
 
 export const sha256 = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex')
 
-const folders: string[] = []
-
-/** Creates a temporary folder, which is removed after the tests of the file. */
-export function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lab-test-'))
-  folders.push(folder)
-  return folder
-}
-
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
-
-/** Starts a web server on loopback. It serves `files` (a number is an error status) and records the requested paths in `asked`. */
+/**
+ * Starts a web server on loopback. It serves `files` (a number is an error status) and records the requested paths in
+ * `asked`.
+ */
 export async function startPublisher() {
   const files = new Map<string, Buffer | string | number>()
   const asked: string[] = []
