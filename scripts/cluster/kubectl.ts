@@ -34,7 +34,7 @@ export async function kubectl(
   const result = await execa('kubectl', [...kubeArgs(settings), ...args], {
     stdin: options.input === undefined ? 'ignore' : 'pipe',
     ...options,
-    // `lab doctor` passes an empty environment. Without the first entry, kubectl would cache in the user's home.
+    // `lab doctor` passes an empty environment, with which kubectl would write its cache to the user's home.
     env: { KUBECACHEDIR: labPath('cache', 'kubectl'), ...env, ...options.env },
     reject: false,
   })

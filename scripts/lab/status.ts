@@ -22,8 +22,8 @@ export interface Status {
  * Returns the current state of the lab.
  * @throws LabError when its cluster runs, but `.lab` has no kubeconfig for it.
  */
-export async function readStatus(): Promise<Status> {
-  const context = await loadContext()
+export async function readStatus({ load = loadContext } = {}): Promise<Status> {
+  const context = await load()
   const { cluster } = context.settings
   const addresses = accessByService(context.settings)
   if (cluster.mode === 'create') {
