@@ -47,7 +47,9 @@ function settingsSection(section: string, rows: SettingRow[]): string {
 }
 
 function exampleCommands(rows: SettingRow[]): string[] {
-  const commands = rows.flatMap(({ path, example }) => (example === undefined ? [] : setCommand(path, example)))
+  // The page shows how to set a plain value at its top.
+  const lists = rows.filter(({ example }) => Array.isArray(example))
+  const commands = lists.map(({ path, example }) => setCommand(path, example))
   return commands.length > 0 ? ['', 'For example:', '', '```bash', ...commands, '```'] : []
 }
 
