@@ -50,7 +50,7 @@ const id = (layer: string): string => layer.replaceAll(/\W/g, '_')
 /** Replaces the diagram between the two `layers` markers of a page. */
 export const withDiagram = (page: string, diagram: string): string =>
   page.replace(
-    /(<!-- layers -->\n)[^]*?(<!-- \/layers -->)/,
+    /(<!-- layers -->\n)[\s\S]*?(<!-- \/layers -->)/,
     (_, begin, end) => `${begin}\`\`\`mermaid\n${diagram}\n\`\`\`\n${end}`,
   )
 

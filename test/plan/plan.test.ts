@@ -4,7 +4,7 @@ import { planLab } from '../../scripts/plan/plan-lab.ts'
 import { secretText, unknownText } from '../../scripts/plan/property-values.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { releases } from '../../shared/names.ts'
-import { newFolder } from '../unit/support/publisher.ts'
+import { newFolder } from '../unit/support/folders.ts'
 import { planEach, resourceNamed } from './support/plans.ts'
 
 // Runs the real program with a fake engine: once under Pulumi's own runner, then for other settings.

@@ -8,8 +8,8 @@ import { exceptionsWith } from '../../shared/pod-security.ts'
 import { parseSettings } from '../../shared/settings/parser.ts'
 import { type NetworkPolicy, networkPolicies } from '../../stacks/network-policies.ts'
 import { readWorkloads } from '../charts/render.ts'
+import { newFolder } from '../unit/support/folders.ts'
 import { allowed, type End } from '../unit/support/network.ts'
-import { newFolder } from '../unit/support/publisher.ts'
 import { planEach } from './support/plans.ts'
 
 // Checks the resources of the real program against SECURITY.md. test/charts/workloads.yaml has the pods that charts

@@ -42,8 +42,8 @@ import {
   Schedule,
 } from '../../stacks/monitoring/replay/recording.ts'
 import { formatTime, parseTime, shiftTimestamps } from '../../stacks/monitoring/replay/time.ts'
+import { newFolder } from './support/folders.ts'
 import { damagedBytes, mutatedValue } from './support/mutations.ts'
-import { newFolder } from './support/publisher.ts'
 
 // For any file content, a reader returns a value or throws a LabError, and it finishes.
 // The seed is fixed, so that runs are reproducible; fast-check prints it with a failure. To search further:

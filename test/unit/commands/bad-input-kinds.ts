@@ -8,7 +8,7 @@ import { readLabPolicy } from '../../../shared/policy-file.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
 import { readStackConfig } from '../../../shared/settings/stack-file.ts'
 import { checkRecording, recordingFolder } from '../../../stacks/monitoring/replay-files.ts'
-import { newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
 import { captureOutput, runLab } from '../support/run-lab.ts'
 
 /** The lines that the lab prints for a bad input, and its exit code. */

@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { projectDir } from '../../../shared/paths.ts'
 import { configNamespace } from '../../../shared/settings/config-commands.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
-import { newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
 import { type Answer, kinds } from './bad-input-kinds.ts'
 
 // Common mistakes and the lab's exact answers: bad-input.yaml is meant to be read.

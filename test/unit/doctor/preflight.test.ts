@@ -9,7 +9,8 @@ import { LabError } from '../../../shared/lab-error.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
 import { type FakeDocker, fakeDocker } from '../support/fake-docker.ts'
-import { lockWith, newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
+import { lockWith } from '../support/publisher.ts'
 import { gibi } from './good-facts.ts'
 
 const lock = readLock('')

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { docker, dockerError } from '../../../scripts/engine/docker.ts'
-import { newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()

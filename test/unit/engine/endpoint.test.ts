@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { dockerEndpoint } from '../../../scripts/engine/endpoint.ts'
-import { newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
 
 test('finds the engine where the docker command would', () => {
   const { DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG } = process.env

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { kernelDecision } from '../../../scripts/kernel/decision.ts'
 import { type FakeDocker, fakeDocker } from '../support/fake-docker.ts'
-import { newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
 import { debian } from './probes.ts'
 
 describe('the kernel under the Docker engine', () => {
@@ -126,7 +126,10 @@ describe('the kernel under an existing cluster', () => {
   let folder: string
   let env: Record<string, string>
 
-  /** Writes a fake kubectl that knows two nodes, of which the first accepts no pods, and prints the probe's output for a pod. */
+  /**
+   * Writes a fake kubectl that knows two nodes, of which the first accepts no pods, and prints the probe's output for a
+   * pod.
+   */
   function fakeKubectl({ boot = 'a', run = `cat >/dev/null; cat <<'PROBE'\n${debian}\nPROBE` } = {}): void {
     const node = (name: string, spec: object) => ({
       metadata: { name },

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { readStateFile, writeStateFile } from '../../../shared/state-file.ts'
-import { newFolder } from '../support/publisher.ts'
+import { newFolder } from '../support/folders.ts'
 
 // test/unit/damaged-state.test.ts checks how the lab recovers from each damaged file.
 

@@ -87,11 +87,11 @@ case "$1 $2" in
   "exec "*)
     # Only \`ctr version\` fails while the node starts
     case "$*" in
-      * "ctr version")
+      *"ctr version")
         left=0; [ ! -f booting ] || read -r left < booting
         [ "$left" -gt 0 ] && { echo $((left - 1)) > booting; echo 'Error response from daemon: No such container' >&2; exit 1; } ;;
-      * "images ls -q") cat node ;;
-      * "images import"*) tr ' ' '\\n' >> node ;;
+      *"images ls -q") cat node ;;
+      *"images import"*) tr ' ' '\\n' >> node ;;
     esac
     exit 0 ;;
 esac

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 
-// Mutations of real files, as a full disk, a text editor or a beginner make them. They get further into a parser than random text,
-// which fails at its first byte.
+// Mutations of real files, as a full disk, a text editor or a beginner make them. They get further into a parser than
+// random text, which fails at its first byte.
 
 /** Generates copies of some bytes with a few changed, lost, doubled, inserted or cut off. */
 export const damagedBytes = (bytes: Buffer): fc.Arbitrary<Buffer> =>

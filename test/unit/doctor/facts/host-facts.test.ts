@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { probeHosts } from '../../../../scripts/doctor/facts/host-facts.ts'
-import { newFolder } from '../../support/publisher.ts'
+import { newFolder } from '../../support/folders.ts'
 
 const proxyVariables = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
 beforeEach(() => {

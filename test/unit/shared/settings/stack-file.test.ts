@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readClusterTarget, readStackConfig } from '../../../../shared/settings/stack-file.ts'
-import { newFolder } from '../../support/publisher.ts'
+import { newFolder } from '../../support/folders.ts'
 
 function stackFile(config: string): string {
   const file = join(newFolder(), 'Pulumi.dev.yaml')
