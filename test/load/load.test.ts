@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { LoadTest } from '../../bench/load/load-test.ts'
 import { costs, stages } from '../../bench/load/report.ts'
-import { Load } from '../../bench/load/run.ts'
 
-// Many events a second, from the file to Loki. How many and for how long, in minutes, is said by LAB_TEST_RATE and LAB_TEST_MINUTES.
+// Sends LAB_TEST_RATE events per second from the file to Loki for LAB_TEST_MINUTES.
 
 const rate = Number(process.env.LAB_TEST_RATE || 2000)
 const minutes = Number(process.env.LAB_TEST_MINUTES || 10)
-let load: Load
+let load: LoadTest
 
 beforeAll(async () => {
-  load = await Load.take(line => console.log(line))
+  load = await LoadTest.start(line => console.log(line))
 })
 afterAll(() => load?.restore())
 
-it(`loses nothing, and has nothing twice, of ${rate} events a second for ${minutes} minutes`, async () => {
+it(`loses and duplicates none of ${rate} events per second in ${minutes} minutes`, async () => {
   const run = await load.run(rate, minutes * 60)
   console.log(`${stages(run)}\n\n${costs(run.cost)}`)
   expect(run.written).toBeGreaterThan(0.98 * rate * run.seconds)

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// A lab that is up, given as much as it can take: one run, as long as it says.
+// Needs a running lab. The load test is one long run.
 export default defineConfig({
   test: {
     include: ['test/load/**/*.test.ts'],

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nodeName } from '../../scripts/cluster/node-container.ts'
 import { type ClusterAccess, kubectl } from '../../scripts/cluster/kubectl.ts'
+import { nodeName } from '../../scripts/cluster/node-container.ts'
 import { docker } from '../../scripts/engine/docker.ts'
 import { exportFile, namespaces } from '../../shared/names.ts'
-import type { Stopped } from './played.ts'
+import type { ReplayState } from './expected-events.ts'
 
 const name = 'tetragon-replay'
 const stateFile = `${exportFile.directory}/replay-state.json`
@@ -24,16 +24,16 @@ interface DaemonSet {
   }
 }
 
-/** The lab's replay, silenced and played at other speeds for a while; `restore` gives it back as Pulumi made it. */
+/** Controls the lab's replay: silences it and plays it at other speeds. `restore` returns it to what Pulumi created. */
 export class ReplayControl {
   readonly #access: ClusterAccess
   readonly #node: string
   readonly #original: DaemonSet
-  /** Changes are applied in Pulumi's own name: under another, the next `lab up` would find its fields taken by somebody else. */
+  /** Pulumi's name for server-side apply. With another name, the next `lab up` would report field conflicts. */
   readonly #manager: string
 
   static async take(access: ClusterAccess, cluster: string): Promise<ReplayControl> {
-    const shown = await kubectl(access, [
+    const json = await kubectl(access, [
       '-n',
       namespaces.monitoring,
       'get',
@@ -43,7 +43,7 @@ export class ReplayControl {
       'json',
       '--show-managed-fields',
     ])
-    return new ReplayControl(access, nodeName(cluster), JSON.parse(shown) as DaemonSet)
+    return new ReplayControl(access, nodeName(cluster), JSON.parse(json) as DaemonSet)
   }
 
   private constructor(access: ClusterAccess, node: string, { apiVersion, kind, metadata, spec }: DaemonSet) {
@@ -55,7 +55,7 @@ export class ReplayControl {
       metadata.managedFields.find(({ operation }) => operation === 'Apply')?.manager ?? 'pulumi-kubernetes'
   }
 
-  /** Stops it, and waits until it has gone. */
+  /** Stops the replay and waits until its Pod is gone. */
   async silence(): Promise<void> {
     const silent = structuredClone(this.#original)
     silent.spec.template.spec.nodeSelector = { 'tetragon-lab/replay': 'silent' }
@@ -73,38 +73,39 @@ export class ReplayControl {
     ])
   }
 
-  /** Begins anew at a speed, with one round of the recording at once and then on at that pace. */
+  /** Starts the replay at a speed. It first writes one round of the recording as history. */
   async play(eventsPerSecond: number): Promise<void> {
     await docker(['exec', this.#node, 'rm', '-f', stateFile])
     const playing = structuredClone(this.#original)
     for (const { env } of playing.spec.template.spec.containers)
       for (const variable of env) if (variable.name === 'EVENTS_PER_SECOND') variable.value = String(eventsPerSecond)
     await this.#apply(playing)
-    await this.#ready()
+    await this.#waitUntilReady()
   }
 
-  /** What it has noted down, once it was silenced. */
-  async stopped(): Promise<Stopped> {
-    return JSON.parse(await docker(['exec', this.#node, 'cat', stateFile])) as Stopped
+  /** Returns the state that the silenced replay left. */
+  async state(): Promise<ReplayState> {
+    return JSON.parse(await docker(['exec', this.#node, 'cat', stateFile])) as ReplayState
   }
 
+  /** Returns the replay to what it was. */
   async restore(): Promise<void> {
     await this.#apply(this.#original)
-    await this.#ready()
+    await this.#waitUntilReady()
   }
 
-  async #apply(wanted: DaemonSet): Promise<void> {
+  async #apply(daemonSet: DaemonSet): Promise<void> {
     await kubectl(
       this.#access,
       ['apply', '--server-side', '--force-conflicts', `--field-manager=${this.#manager}`, '-f', '-'],
       {
-        input: JSON.stringify(wanted),
+        input: JSON.stringify(daemonSet),
       },
     )
   }
 
-  async #ready(): Promise<void> {
-    // The controller has to have seen the change before its status means anything.
+  async #waitUntilReady(): Promise<void> {
+    // The status is only valid after the controller has seen the change.
     await sleep(500)
     await kubectl(this.#access, ['-n', namespaces.monitoring, 'rollout', 'status', `ds/${name}`, '--timeout=120s'])
   }
