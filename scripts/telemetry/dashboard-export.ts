@@ -30,8 +30,10 @@ export const listDashboards = (): DashboardRow[] =>
   })
 
 /**
- * Writes every dashboard as JSON in Grafana's classic schema to `<folder>/<dashboard's folder>/<uid>.json`. Overwrites existing files.
- * @param portable makes Grafana's import page ask for the data sources, instead of naming the lab's own uids. Provisioning cannot ask.
+ * Writes every dashboard as JSON in Grafana's classic schema to `<folder>/<dashboard's folder>/<uid>.json`. Overwrites
+ * existing files.
+ * @param portable makes Grafana's import page ask for the data sources, instead of naming the lab's own uids.
+ * Provisioning cannot ask.
  * @returns the absolute paths of the files.
  * @throws LabError when the folder is a file, or cannot be written to.
  */

@@ -64,7 +64,8 @@ export class GrafanaClient {
   }
 
   /**
-   * Evaluates PromQL or LogQL. A LogQL query for log lines needs a time range, and returns the number of lines by stream.
+   * Evaluates PromQL or LogQL. A LogQL query for log lines needs a time range, and returns the number of lines by
+   * stream.
    * @throws LabError when Grafana does not respond, or the data source rejects the query.
    */
   async query(source: 'prometheus' | 'loki', query: string, time: QueryTime = {}): Promise<Sample[]> {

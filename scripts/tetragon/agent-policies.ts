@@ -3,8 +3,8 @@ import { LabError } from '../../shared/lab-error.ts'
 import { namespaces } from '../../shared/names.ts'
 import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
 
-// The agents' own view of the policies. Kubernetes has none: a TracingPolicy has no status, and the API server accepts policies that no
-// agent can load.
+// The agents' own view of the policies. Kubernetes has none: a TracingPolicy has no status, and the API server accepts
+// policies that no agent can load.
 
 /** A policy as one agent reports it. */
 export interface AgentPolicy {
@@ -165,7 +165,8 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until every agent has loaded a policy, or one has refused it. Loading takes seconds, on a slow machine tens of seconds.
+ * Waits until every agent has loaded a policy, or one has refused it. Loading takes seconds, on a slow machine tens of
+ * seconds.
  * @returns the last result: `waiting` when the time ran out.
  */
 export const waitLoaded = (key: PolicyKey, options: WaitOptions): Promise<LoadResult> =>

@@ -11,7 +11,9 @@ const { ok, fail, skip } = checksOf('agent')
 
 type TetragonSettings = Settings['tetragon']
 
-/** Checks that every `tetragon` setting has reached the agent, and has an effect on its events where events show one. */
+/**
+ * Checks that every `tetragon` setting has reached the agent, and has an effect on its events where events show one.
+ */
 export async function verifyAgentSettings(context: Context, grafana: GrafanaClient): Promise<VerifyCheck[]> {
   const source = await runningSource(context)
   if (source !== 'live') return [skip('settings of Tetragon', 'no agent is running: the lab replays a recording')]

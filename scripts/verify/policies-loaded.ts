@@ -7,7 +7,9 @@ import { checksOf, type VerifyCheck, withProof } from './verify-check.ts'
 
 const { ok, fail } = checksOf('policies')
 
-/** Checks that the policies of the settings are in the cluster, and that the agents have loaded every policy that is. */
+/**
+ * Checks that the policies of the settings are in the cluster, and that the agents have loaded every policy that is.
+ */
 export async function verifyPolicies(context: Context): Promise<VerifyCheck[]> {
   const configured = context.settings.policies.apply.map(name => readLabPolicy(name).metadata)
   return judgePolicies(configured, await readClusterState(context))

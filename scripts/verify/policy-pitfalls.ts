@@ -9,7 +9,8 @@ import { findTool } from '../supplies/tools.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { checksOf, type VerifyCheck, withProof } from './verify-check.ts'
 
-// Mistakes that an engineer made on a real cluster, as checks. See docs/reference/documents.md, "From Falco to Tetragon".
+// Mistakes that an engineer made on a real cluster, as checks. See docs/reference/documents.md, "From Falco to
+// Tetragon".
 
 const { ok, fail, skip } = checksOf('gotchas')
 

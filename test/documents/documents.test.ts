@@ -7,8 +7,8 @@ import { items } from './items.ts'
 import { runner } from './run.ts'
 import { type Row, readRows } from './table.ts'
 
-// Runs the rows of docs/reference/documents.md that need a lab, as a reader would. Rows that enforce a policy come first, because later rows
-// look for their events.
+// Runs the rows of docs/reference/documents.md that need a lab, as a reader would. Rows that enforce a policy come
+// first, because later rows look for their events.
 
 const { stdout } = await execa('./lab', ['status', '--json'], { cwd: projectDir, reject: false })
 const { state, source } = JSON.parse(stdout || '{}') as Partial<Status>

@@ -1,5 +1,5 @@
-// For each row of docs/reference/documents.md: the headings, code blocks and claims of the source document that the row covers, by a few words
-// of each in the document's own language, and what the row's command must print.
+// For each row of docs/reference/documents.md: the headings, code blocks and claims of the source document that the row
+// covers, by a few words of each in the document's own language, and what the row's command must print.
 
 /** What a row covers of its document. */
 export interface Item {

@@ -12,8 +12,8 @@ export interface RowResult {
 const sharedCommand = /^\.\/lab (plan|verify|doctor)\b/
 
 /**
- * Returns a function that runs a row's command as a reader would: in a shell, in the project's folder. It runs each command once, unless
- * `again` is set.
+ * Returns a function that runs a row's command as a reader would: in a shell, in the project's folder. It runs each
+ * command once, unless `again` is set.
  */
 export function runner(env: Record<string, string> = {}) {
   const environment = { ...env, PATH: [dirname(process.execPath), process.env.PATH].join(delimiter), NO_COLOR: '1' }

@@ -22,7 +22,10 @@ export interface Row {
 
 const columns = ['id', 'it says', 'here', 'command', 'runs']
 
-/** Returns the rows of all tables with these five columns, in order. @throws when the command of a row is not a single code span. */
+/**
+ * Returns the rows of all tables with these five columns, in order.
+ * @throws when the command of a row is not a single code span.
+ */
 export function readRows(file = join(projectDir, 'docs', 'reference', 'documents.md')): Row[] {
   let section = ''
   const rows: Row[] = []

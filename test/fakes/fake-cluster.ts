@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { ClusterAccess } from '../../scripts/cluster/kubectl.ts'
 import { projectDir } from '../../shared/paths.ts'
+import { readLabPolicy } from '../../shared/policy-file.ts'
 import { parseSettings } from '../../shared/settings/parser.ts'
 
 /** A cluster with a fake kubectl and a fake agent. */
@@ -17,33 +18,29 @@ export interface FakeCluster {
 /** What a fake cluster starts with. */
 export interface FakeClusterOptions {
   daemonset?: 'tetragon' | 'tetragon-replay'
-  /** Names of cluster-wide policies, or of `NAMESPACE/NAME`. */
+  /** Policies of the lab that are in the cluster, and that the agent has loaded unless it refuses them. */
   policies?: string[]
   /** The agent's message for each policy that it refuses. */
   refuses?: Record<string, string>
 }
 
 /** Starts a cluster with a fake kubectl and a fake agent. */
-export function startFakeCluster({
-  daemonset = 'tetragon',
-  policies = [],
-  refuses = {},
-}: FakeClusterOptions = {}): FakeCluster {
+export function startFakeCluster(options: FakeClusterOptions = {}): FakeCluster {
+  const { daemonset = 'tetragon', policies = [], refuses = {} } = options
   const folder = mkdtempSync(join(tmpdir(), 'fake-cluster-'))
   const file = join(folder, 'cluster.json')
   symlinkSync(join(projectDir, 'test', 'fakes', 'fake-kubectl.mjs'), join(folder, 'kubectl'))
-  const keys = policies.map(policy => (policy.includes('/') ? policy : `/${policy}`))
-  const objects = keys.map(key => {
-    const [namespace, name] = key.split('/')
-    return [key, { metadata: { name, ...(namespace && { namespace }), resourceVersion: '1' } }]
+  const documents = policies.map((name, index) => {
+    const { kind, metadata, spec } = readLabPolicy(name)
+    const key = `${metadata.namespace ?? ''}/${metadata.name}`
+    return { key, id: String(index + 1), object: { kind, metadata: { ...metadata, resourceVersion: '1' }, spec } }
   })
-  const agent = keys.map((key, index) => [key, { id: String(index + 1), asked: 0 }])
   const state = {
     daemonsets: [daemonset],
     refuses,
-    version: 1,
-    objects: Object.fromEntries(objects),
-    agent: Object.fromEntries(agent),
+    version: documents.length,
+    objects: Object.fromEntries(documents.map(({ key, object }) => [key, object])),
+    agent: Object.fromEntries(documents.map(({ key, id }) => [key, { id, requests: 1 }])),
   }
   writeFileSync(file, JSON.stringify(state))
   return {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// A fake kubectl with a cluster and its Tetragon agent in a JSON file (FAKE_CLUSTER). The agent loads a policy at the second request for the
-// list of policies, gives a changed policy a new number, and refuses the policies that the file names. See fake-cluster.ts.
+// A fake kubectl with a cluster and its Tetragon agent in a JSON file (FAKE_CLUSTER). The agent loads a policy at the
+// second request for the list of policies, gives a changed policy a new number, and refuses the policies that the file
+// names. See fake-cluster.ts.
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 
 const file = process.env.FAKE_CLUSTER
@@ -26,7 +27,7 @@ else if (verb === 'apply') {
     const known = cluster.objects[key(metadata)]
     const same = known && JSON.stringify(known.spec) === JSON.stringify(spec)
     const object = same ? known : { kind, metadata: { ...metadata, resourceVersion: String(++cluster.version) }, spec }
-    if (!same) cluster.agent[key(metadata)] = { id: String(++cluster.version), asked: 0 }
+    if (!same) cluster.agent[key(metadata)] = { id: String(++cluster.version), requests: 0 }
     cluster.objects[key(metadata)] = object
     return object
   })
@@ -37,11 +38,11 @@ else if (verb === 'apply') {
   delete cluster.objects[one]
   delete cluster.agent[one]
 } else if (verb === 'exec' && args.includes('tetra')) {
-  const policies = Object.entries(cluster.agent).map(([one, { id, asked }]) => {
+  const policies = Object.entries(cluster.agent).map(([one, { id, requests }]) => {
     const [namespace, name] = one.split('/')
-    cluster.agent[one].asked++
-    const error = asked > 0 && cluster.refuses[name]
-    const state = asked === 0 ? 'LOADING' : error ? 'LOAD_ERROR' : 'ENABLED'
+    cluster.agent[one].requests++
+    const error = requests > 0 && cluster.refuses[name]
+    const state = requests === 0 ? 'LOADING' : error ? 'LOAD_ERROR' : 'ENABLED'
     return {
       id,
       name,

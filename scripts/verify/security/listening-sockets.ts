@@ -22,7 +22,10 @@ export function parseListeners(table: string): Listener[] {
     })
 }
 
-/** Parses an address as 32-bit words in hexadecimal, each with its lowest byte first: both of the lab's platforms are little-endian. */
+/**
+ * Parses an address as 32-bit words in hexadecimal, each with its lowest byte first: both of the lab's platforms are
+ * little-endian.
+ */
 function parseAddress(hex: string): string {
   const bytes = hex.match(/.{8}/g)!.flatMap(word => word.match(/../g)!.reverse())
   const numbers = bytes.map(byte => Number.parseInt(byte, 16))

@@ -37,7 +37,9 @@ export async function verifyNetworkPolicies({ settings, env }: Context): Promise
   return [judgeNetwork(JSON.parse(stdout) as Record<string, boolean>)]
 }
 
-/** @param open for each address, whether the visitor can connect. A network that enforces no policies opens all of them. */
+/**
+ * @param open for each address, whether the visitor can connect. A network that enforces no policies opens all of them.
+ */
 export function judgeNetwork(open: Record<string, boolean>): VerifyCheck {
   const next = './lab kubectl get networkpolicies -A'
   const blocked = allowed.filter(address => !open[address])

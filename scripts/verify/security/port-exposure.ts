@@ -137,8 +137,8 @@ export function judgeNodeSockets(listeners: Listener[], network: string, node: s
 const protectedSince = '28.0.0'
 
 /**
- * Judges whether a machine in the same network segment can reach the node's own address through this machine. Docker before 28 forwards such
- * packets to mapped ports, even to those mapped to 127.0.0.1.
+ * Judges whether a machine in the same network segment can reach the node's own address through this machine. Docker
+ * before 28 forwards such packets to mapped ports, even to those mapped to 127.0.0.1.
  */
 export function judgeNeighbours(engine: EngineFacts, network: string): VerifyCheck {
   const title = 'neighbours that route through this machine'
@@ -167,7 +167,8 @@ async function verifyVacantAddresses(node: string): Promise<VerifyCheck> {
 }
 
 /**
- * Checks that connections to unused addresses of the cluster do not leave the node, where another machine could answer them.
+ * Checks that connections to unused addresses of the cluster do not leave the node, where another machine could answer
+ * them.
  * @param exitCodes of curl for each address: 7 when the connection was refused, 28 after a timeout, 0 after a response.
  */
 export function judgeVacantAddresses(exitCodes: Map<string, number | undefined>): VerifyCheck {

@@ -1,6 +1,7 @@
 import type { Control } from '../../../shared/pod-security.ts'
 
-// The rules of the restricted level of Kubernetes' Pod Security Standards. With them, tests can check a pod without an API server.
+// The rules of the restricted level of Kubernetes' Pod Security Standards. With them, tests can check a pod without an
+// API server.
 
 /** The fields of a security context that the rules read. A pod and a container each have some of them. */
 interface SecurityContext {

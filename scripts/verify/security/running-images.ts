@@ -10,7 +10,8 @@ import { expectedImageDigest, matchesLock } from '../../supplies/image-digests.t
 import { runningSource } from '../../tetragon/running-source.ts'
 import { checksOf, type VerifyCheck, withProof } from '../verify-check.ts'
 
-// Follows each digest from the lock (or the first pull) to the image on the Docker host, the image in the node, and the running container.
+// Follows each digest from the lock (or the first pull) to the image on the Docker host, the image in the node, and the
+// running container.
 
 const { ok, fail, skip } = checksOf('images')
 
@@ -116,7 +117,10 @@ export function judgeNames(containers: RunningContainer[], images: LockedImage[]
 /** Removes the repository in front of a digest. */
 const digestOf = (id: string): string => id.slice(id.indexOf('sha256:'))
 
-/** Checks that every container runs the image that its name refers to in the node, and that the Docker host has the same image. */
+/**
+ * Checks that every container runs the image that its name refers to in the node, and that the Docker host has the same
+ * image.
+ */
 export function judgeContainers(
   containers: RunningContainer[],
   inNode: Map<string, NodeImage>,
@@ -144,7 +148,8 @@ function judgeContainer({ pod, container, image, id }: RunningContainer, inNode?
       expected: `${image}, which is ${inNode.config}`,
       next: `./lab kubectl delete pod -A --field-selector metadata.name=${pod}`,
     }
-  // Docker's id is the digest of the manifest with the containerd image store, and that of the configuration with the older store.
+  // Docker's id is the digest of the manifest with the containerd image store, and that of the configuration with the
+  // older store.
   if (!digests.includes(onHost.id))
     return {
       found: `${image} in the node is ${inNode.config}`,

@@ -20,7 +20,10 @@ export interface Secret {
   texts: string[]
 }
 
-/** Returns the secrets that the lab has made. A password that the user chose may be a common word, so it is not included. */
+/**
+ * Returns the secrets that the lab has made. A password that the user chose may be a common word, so it is not
+ * included.
+ */
 export function labSecrets(settings: Settings): Secret[] {
   const { grafana, cluster } = settings
   const secrets: Secret[] = []
@@ -75,8 +78,8 @@ export function filesWithSecret(secret: Secret, dir = labDir()): string[] {
 }
 
 /**
- * Returns the processes of this machine that show a secret in their arguments or environment. Processes in containers are not included.
- * Works only on Linux, and without root only for processes of the same user.
+ * Returns the processes of this machine that show a secret in their arguments or environment. Processes in containers
+ * are not included. Works only on Linux, and without root only for processes of the same user.
  */
 export function processesWithSecret(secrets: Secret[]): string[] {
   const ownNamespace = readlinkSync('/proc/self/ns/pid')
@@ -98,7 +101,10 @@ export function processesWithSecret(secrets: Secret[]): string[] {
 
 const { ok, fail, skip } = checksOf('secrets')
 
-/** Checks that no secret is in another file, in the cluster outside of a Secret, or in the arguments or environment of a process. */
+/**
+ * Checks that no secret is in another file, in the cluster outside of a Secret, or in the arguments or environment of a
+ * process.
+ */
 export async function verifySecrets(context: Context): Promise<VerifyCheck[]> {
   const { settings } = context
   const secrets = labSecrets(settings)

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { applyPolicy, removePolicy } from '../../../scripts/policy/apply.ts'
@@ -11,28 +11,33 @@ afterEach(() => cluster.remove())
 
 const denyShadow = { name: 'deny-shadow', namespace: 'application' }
 
-it('waits for the agent to load a new or changed policy, but not for an unchanged one', async () => {
+it('waits for the agent to load a new policy', async () => {
   cluster = startFakeCluster()
-  const { access, folder } = cluster
-  expect(await applyPolicy(access, 'deny-shadow', { intervalMs: 1 })).toMatchObject([
-    { ...denyShadow, object: 'created', source: 'live', loading: { outcome: 'loaded', agents: [{ id: '3' }] } },
+  expect(await applyPolicy(cluster.access, 'deny-shadow', { intervalMs: 1 })).toMatchObject([
+    { ...denyShadow, object: 'created', source: 'live', loading: { outcome: 'loaded', agents: [{ id: '2' }] } },
   ])
-  expect(await applyPolicy(access, 'deny-shadow', { intervalMs: 1 })).toMatchObject([
-    { object: 'unchanged', loading: { agents: [{ id: '3' }] } },
+})
+
+it('does not wait for the agent to reload an unchanged policy', async () => {
+  cluster = startFakeCluster({ policies: ['deny-shadow'] })
+  expect(await applyPolicy(cluster.access, 'deny-shadow', { intervalMs: 1 })).toMatchObject([
+    { ...denyShadow, object: 'unchanged', loading: { outcome: 'loaded', agents: [{ id: '1' }] } },
   ])
-  const changed = join(folder, 'changed.yaml')
-  copyFileSync(join(projectDir, 'policies', 'deny-shadow.yaml'), changed)
-  chmodSync(changed, 0o600)
-  writeFileSync(changed, readFileSync(changed, 'utf8').replace('shadow file denied', 'shadow file refused'))
-  expect(await applyPolicy(access, changed, { intervalMs: 1 })).toMatchObject([
-    { object: 'configured', loading: { agents: [{ id: '5' }] } },
+})
+
+it('waits for the agent to reload a changed policy under a new id', async () => {
+  cluster = startFakeCluster({ policies: ['deny-shadow'] })
+  const changed = join(cluster.folder, 'changed.yaml')
+  const original = readFileSync(join(projectDir, 'policies', 'deny-shadow.yaml'), 'utf8')
+  writeFileSync(changed, original.replace('shadow file denied', 'shadow file refused'))
+  expect(await applyPolicy(cluster.access, changed, { intervalMs: 1 })).toMatchObject([
+    { ...denyShadow, object: 'configured', loading: { outcome: 'loaded', agents: [{ id: '3' }] } },
   ])
 })
 
 it('removes a policy from the cluster and the agent, once', async () => {
-  cluster = startFakeCluster()
+  cluster = startFakeCluster({ policies: ['deny-shadow'] })
   const { access } = cluster
-  await applyPolicy(access, 'deny-shadow', { intervalMs: 1 })
   expect(stateOf(denyShadow, await readClusterState(access))).toMatchObject({
     ...denyShadow,
     state: 'loaded',
