@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 
-// Lua in JavaScript, to run a script where no Fluent Bit is: version 5.3 of the language, of which LuaJIT's 5.1 is a part as far as we use it.
+// Runs Lua scripts without Fluent Bit. fengari implements Lua 5.3, which behaves like LuaJIT's 5.1 for what the scripts
+// use.
 
 interface Fengari {
   lua: { lua_tostring(state: unknown, index: number): Uint8Array; lua_settop(state: unknown, index: number): void }
@@ -11,7 +12,7 @@ interface Fengari {
 }
 const { lua, lauxlib, lualib, to_luastring, to_jsstring } = createRequire(import.meta.url)('fengari') as Fengari
 
-/** Writes a value as JSON, with every text as the hexadecimal digits of its bytes. */
+/** Lua code that writes a value as JSON, with every string as hexadecimal bytes. */
 const dump = `
 function dump(value)
   if type(value) == "table" then
@@ -26,7 +27,7 @@ function dump(value)
   return tostring(value)
 end`
 
-/** A Lua of its own, in which scripts are run one after another. */
+/** A Lua interpreter with one script loaded. */
 export class Lua {
   readonly #state = lauxlib.luaL_newstate()
 
@@ -36,7 +37,7 @@ export class Lua {
     this.#run(script)
   }
 
-  /** What an expression gives; a table as an object. @throws what Lua says is wrong. */
+  /** Evaluates an expression and returns its value, a table as an object. @throws Error with Lua's message. */
   evaluate<T>(expression: string): T {
     const text = this.#run(`return dump(${expression})`)
     return decode(JSON.parse(text)) as T
@@ -60,7 +61,7 @@ function decode(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [fromHex(key), decode(one)]))
 }
 
-/** A value as Lua writes it. */
+/** Returns a value as a Lua literal. */
 export function literal(value: unknown): string {
   if (typeof value === 'string') return quoted(value)
   if (Array.isArray(value)) return `{${value.map(literal).join(', ')}}`

@@ -1,12 +1,11 @@
 import { BlockList, isIP } from 'node:net'
 import type { NetworkPolicy } from '../../../stacks/network-policies.ts'
 
-// Whether a connection is allowed, by the rules of Kubernetes' NetworkPolicy (networking.k8s.io/v1), as far as the lab's policies use them. What
-// they use besides is an error, and not let through.
+// Evaluates Kubernetes NetworkPolicies (networking.k8s.io/v1). Fields that the lab's policies do not use are an error.
 
 type Labels = Record<string, string>
 
-/** An end of a connection: a pod, or an address that is no pod's. */
+/** An end of a connection: a pod, or an address outside the cluster. */
 export interface End {
   namespace?: string
   labels?: Labels
@@ -34,27 +33,30 @@ interface Spec {
   egress?: Rule[]
 }
 
-/** Labels that Kubernetes itself puts on a namespace. */
+/** Returns the labels that Kubernetes puts on a namespace. */
 const namespaceLabels = (name: string): Labels => ({ 'kubernetes.io/metadata.name': name })
 
-/** Whether `from` may connect to `to` at this port: it may leave where it is, and it may come in where it goes. */
+/**
+ * Tells whether the policies let `from` connect to this port of `to`. Both its egress and the other's ingress must
+ * allow it.
+ */
 export function allowed(policies: NetworkPolicy[], from: End, to: End, port: number, protocol = 'TCP'): boolean {
-  const at = { port, protocol }
-  return passes(policies, 'Egress', from, to, at) && passes(policies, 'Ingress', to, from, at)
+  const target = { port, protocol }
+  return passes(policies, 'Egress', from, to, target) && passes(policies, 'Ingress', to, from, target)
 }
 
-/** One direction: `self` is the pod that policies are of, `other` whom it connects to or is connected to by. */
+/** Evaluates one direction: the policies of the pod `self` for a connection with `other`. */
 function passes(
   policies: NetworkPolicy[],
   direction: 'Ingress' | 'Egress',
   self: End,
   other: End,
-  at: { port: number; protocol: string },
+  target: { port: number; protocol: string },
 ): boolean {
-  // What is no pod has no policies.
+  // Policies apply to pods only.
   if (!self.namespace) return true
-  const mine = policies.flatMap(({ namespace, spec }) => {
-    const { podSelector, policyTypes, ...rules } = known(spec, [
+  const applying = policies.flatMap(({ namespace, spec }) => {
+    const { podSelector, policyTypes, ...rules } = onlyKeys(spec, [
       'podSelector',
       'policyTypes',
       'ingress',
@@ -63,13 +65,13 @@ function passes(
     const selected = namespace === self.namespace && selects(podSelector, self.labels ?? {})
     return selected && policyTypes.includes(direction) ? [{ namespace, ...rules }] : []
   })
-  if (mine.length === 0) return true
-  return mine.some(({ namespace, ingress = [], egress = [] }) =>
+  if (applying.length === 0) return true
+  return applying.some(({ namespace, ingress = [], egress = [] }) =>
     (direction === 'Ingress' ? ingress : egress).some(rule => {
-      const { from, to, ports } = known(rule, ['from', 'to', 'ports'])
+      const { from, to, ports } = onlyKeys(rule, ['from', 'to', 'ports'])
       const peers = direction === 'Ingress' ? from : to
       return (
-        (!ports || ports.some(({ port, protocol }) => port === at.port && protocol === at.protocol)) &&
+        (!ports || ports.some(({ port, protocol }) => port === target.port && protocol === target.protocol)) &&
         (!peers || peers.length === 0 || peers.some(peer => isPeer(peer, namespace, other)))
       )
     }),
@@ -77,17 +79,17 @@ function passes(
 }
 
 function isPeer(peer: Peer, namespace: string, { ip, ...end }: End): boolean {
-  const { ipBlock, podSelector, namespaceSelector } = known(peer, ['ipBlock', 'podSelector', 'namespaceSelector'])
+  const { ipBlock, podSelector, namespaceSelector } = onlyKeys(peer, ['ipBlock', 'podSelector', 'namespaceSelector'])
   if (ipBlock) return inBlock(ip, ipBlock.cidr) && !(ipBlock.except ?? []).some(except => inBlock(ip, except))
   if (!end.namespace) return false
-  const there = namespaceSelector
+  const inNamespace = namespaceSelector
     ? selects(namespaceSelector, namespaceLabels(end.namespace))
     : end.namespace === namespace
-  return there && (!podSelector || selects(podSelector, end.labels ?? {}))
+  return inNamespace && (!podSelector || selects(podSelector, end.labels ?? {}))
 }
 
 const selects = (selector: Selector, labels: Labels): boolean =>
-  Object.entries(known(selector, ['matchLabels']).matchLabels ?? {}).every(([key, value]) => labels[key] === value)
+  Object.entries(onlyKeys(selector, ['matchLabels']).matchLabels ?? {}).every(([key, value]) => labels[key] === value)
 
 function inBlock(ip: string, cidr: string): boolean {
   const [net, prefix] = cidr.split('/')
@@ -97,8 +99,9 @@ function inBlock(ip: string, cidr: string): boolean {
   return block.check(ip)
 }
 
-function known<T extends object>(value: T, keys: (keyof T & string)[]): T {
-  const odd = Object.keys(value).find(key => !(keys as string[]).includes(key))
-  if (odd) throw new Error(`this evaluator does not know ${odd}`)
+/** Returns the value, or throws if it has another key: the evaluator would ignore it. */
+function onlyKeys<T extends object>(value: T, keys: (keyof T & string)[]): T {
+  const unsupported = Object.keys(value).find(key => !(keys as string[]).includes(key))
+  if (unsupported) throw new Error(`${unsupported} is not supported`)
   return value
 }
