@@ -8,7 +8,8 @@ const node = (architecture: string, kernelVersion: string) => ({
   metadata: { name: 'lab' },
   status: { nodeInfo: { architecture, kernelVersion } },
 })
-interface Written {
+/** How the policies of a test differ. */
+interface PolicyOptions {
   call?: string
   lsm?: string
   mode?: string
@@ -19,7 +20,7 @@ interface Written {
 const policy = (
   name: string,
   action: string,
-  { call = 'security_file_open', lsm, mode, namespace, podSelector, selector = {} }: Written = {},
+  { call = 'security_file_open', lsm, mode, namespace, podSelector, selector = {} }: PolicyOptions = {},
 ): Policy => {
   const hook = {
     args: [{ index: 0, type: 'file' }],
@@ -34,48 +35,55 @@ const policy = (
     },
   })
 }
-const own = (name: string): Policy => {
+const labPolicy = (name: string): Policy => {
   const document = readLabPolicy(name)
   return readPolicyModel(document.kind as PolicyKind, document)
 }
 const path = (operator: string, ...values: string[]) => ({ matchArgs: [{ index: 0, operator, values }] })
 const app = (...values: string[]) => ({ matchExpressions: [{ key: 'app', operator: 'In', values }] })
 
-describe('gotchas', () => {
+describe('judgeKernel', () => {
   it.each([
     ['amd64', '4.19.0-21-amd64', 'ok'],
     ['arm64', '5.4.0-1049-aws', 'fail'],
     ['arm64', '5.10.0-30-cloud-arm64', 'ok'],
     ['arm64', '5.15.0-1049-aws', 'ok'],
     ['arm64', '6.1.0', 'ok'],
-  ])('a kernel of %s %s: %s', (architecture, version, result) => {
+  ])('for %s with kernel %s: %s', (architecture, version, result) => {
     expect(judgeKernel(node(architecture, version)).result).toBe(result)
   })
+})
 
-  it.each<[string, Written, Written, 'ok' | 'fail']>([
-    ['of the same call', {}, {}, 'fail'],
-    ['of different calls', {}, { call: 'tcp_connect' }, 'ok'],
-    ['at the function and at the LSM hook of its name', {}, { lsm: 'file_open' }, 'fail'],
-    ['one of which only watches', {}, { mode: 'monitor' }, 'ok'],
-    ['in namespaces of their own', { namespace: 'a' }, { namespace: 'b' }, 'ok'],
-    ['in a namespace and everywhere', { namespace: 'a' }, {}, 'fail'],
+describe('judgeOrder', () => {
+  const pairs: [pair: string, refusal: PolicyOptions, kill: PolicyOptions, result: 'ok' | 'fail'][] = [
+    ['on the same call', {}, {}, 'fail'],
+    ['on different calls', {}, { call: 'tcp_connect' }, 'ok'],
+    ['on a function and on the LSM hook of the same name', {}, { lsm: 'file_open' }, 'fail'],
+    ['of which one is in monitor mode', {}, { mode: 'monitor' }, 'ok'],
+    ['in different namespaces', { namespace: 'a' }, { namespace: 'b' }, 'ok'],
+    ['in one namespace and in the whole cluster', { namespace: 'a' }, {}, 'fail'],
     ['for two apps', { podSelector: { matchLabels: { app: 'a' } } }, { podSelector: app('b', 'c') }, 'ok'],
-    ['for two lists with one app in both', { podSelector: app('a', 'b') }, { podSelector: app('b', 'c') }, 'fail'],
-    ['for an app, and for all but it', { podSelector: app('a') }, { podSelector: {} }, 'fail'],
+    ['for two lists that share an app', { podSelector: app('a', 'b') }, { podSelector: app('b', 'c') }, 'fail'],
+    ['for one app and for all pods', { podSelector: app('a') }, { podSelector: {} }, 'fail'],
     ['of two files', { selector: path('Equal', '/a') }, { selector: path('Equal', '/b', '/c') }, 'ok'],
     [
-      'of a file and its folder',
+      'of a file and a folder that contains it',
       { selector: path('Equal', '/a/b') },
       { selector: path('Prefix', '/x', '/a/') },
       'fail',
     ],
     ['of two folders', { selector: path('Prefix', '/a/') }, { selector: path('Prefix', '/b/') }, 'ok'],
-    ['of a folder within the other', { selector: path('Prefix', '/a/b') }, { selector: path('Prefix', '/a') }, 'fail'],
-    ['of a folder and an ending', { selector: path('Prefix', '/a/') }, { selector: path('Postfix', '/b') }, 'fail'],
-    ['of two endings', { selector: path('Postfix', '/a') }, { selector: path('Postfix', '/b') }, 'ok'],
-    ['of a file and all others', { selector: path('Equal', '/a') }, { selector: path('NotEqual', '/a') }, 'ok'],
     [
-      'of a file, and of a file and all others',
+      'of a folder and a folder in it',
+      { selector: path('Prefix', '/a/b') },
+      { selector: path('Prefix', '/a') },
+      'fail',
+    ],
+    ['of a folder and a suffix', { selector: path('Prefix', '/a/') }, { selector: path('Postfix', '/b') }, 'fail'],
+    ['of two suffixes', { selector: path('Postfix', '/a') }, { selector: path('Postfix', '/b') }, 'ok'],
+    ['of a file and all other files', { selector: path('Equal', '/a') }, { selector: path('NotEqual', '/a') }, 'ok'],
+    [
+      'of a file and all files except another',
       { selector: path('Equal', '/b') },
       { selector: path('NotEqual', '/a') },
       'fail',
@@ -87,20 +95,26 @@ describe('gotchas', () => {
       'ok',
     ],
     [
-      'of two programs and their children',
+      'of two programs, one with its children',
       { selector: { matchBinaries: [{ operator: 'In', values: ['/a'], followChildren: true }] } },
       { selector: { matchBinaries: [{ operator: 'In', values: ['/b'] }] } },
       'fail',
     ],
-  ])('a kill and a refusal %s', (_, refusal, kill, result) => {
-    const both = [policy('deny', 'Override', refusal), policy('kill', 'Sigkill', kill)]
-    expect(judgeOrder(both).result).toBe(result)
-    expect(judgeOrder(both.toReversed()).result).toBe(result)
-    if (result === 'fail') expect(judgeOrder(both).found).toContain('kill kills and deny refuses')
-  })
+  ]
+  it.each(pairs.map(([pair, refusal, kill, result]) => ({ pair, refusal, kill, result })))(
+    'gives $result for a kill and a refusal $pair',
+    ({ refusal, kill, result }) => {
+      const both = [policy('deny', 'Override', refusal), policy('kill', 'Sigkill', kill)]
+      expect(judgeOrder(both).result).toBe(result)
+      expect(judgeOrder(both.toReversed()).result).toBe(result)
+      if (result === 'fail') expect(judgeOrder(both).found).toContain('kill kills and deny refuses')
+    },
+  )
 
-  it('the lab’s own that are loaded together do not meet; those that are rungs of one ladder do', () => {
-    expect(judgeOrder(['deny-shadow', 'block-service-account-token', 'sys-openat-kill'].map(own)).result).toBe('ok')
-    expect(judgeOrder(['deny-wget', 'kill-wget'].map(own)).result).toBe('fail')
+  it('passes for the lab’s policies that are loaded together, and fails for alternatives to each other', () => {
+    expect(judgeOrder(['deny-shadow', 'block-service-account-token', 'sys-openat-kill'].map(labPolicy)).result).toBe(
+      'ok',
+    )
+    expect(judgeOrder(['deny-wget', 'kill-wget'].map(labPolicy)).result).toBe('fail')
   })
 })

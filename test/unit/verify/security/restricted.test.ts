@@ -33,8 +33,8 @@ const withPod = (more: Partial<PodSpec>, context: PodSpec['securityContext'] = {
   securityContext: { ...restricted.securityContext, ...context },
 })
 
-describe('the restricted level', () => {
-  it('is kept by a pod that keeps it', () => {
+describe('violations', () => {
+  it('finds none in a restricted pod', () => {
     expect(violations(restricted)).toEqual([])
     expect(violations(withContainer({}, { capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } }))).toEqual([])
     expect(violations(withPod({}, { sysctls: [{ name: 'net.ipv4.tcp_rmem' }], runAsUser: 1000 }))).toEqual([])
@@ -75,26 +75,26 @@ describe('the restricted level', () => {
         ephemeralContainers: [{ ...container, securityContext: { ...container.securityContext, runAsUser: 0 } }],
       },
     ],
-  ])('%s: is broken by what breaks it, and nothing else is', (control, spec) => {
+  ])('finds %s, and nothing else', (control, spec) => {
     expect(controls(spec)).toEqual([control])
   })
 
-  it('appArmorProfile: also as it was written before', () => {
+  it('finds appArmorProfile also in the deprecated annotation', () => {
     const key = 'container.apparmor.security.beta.kubernetes.io/main'
     expect(controls(restricted, { [key]: 'unconfined' })).toEqual(['appArmorProfile'])
     expect(controls(restricted, { [key]: 'runtime/default' })).toEqual([])
   })
 
-  it('hostPorts: every port of a pod that is on the network of the node', () => {
+  it('finds hostPorts for every port of a pod on the network of the node', () => {
     const spec = { ...withContainer({ ports: [{ containerPort: 9100 }] }), hostNetwork: true }
     expect(controls(spec)).toEqual(['hostNamespaces', 'hostPorts'])
   })
 })
 
-describe('what the charts make', () => {
+describe('workloads of the charts', () => {
   const workloads = readWorkloads()
 
-  it('was looked at in the versions that the lock pins', async ({ skip }) => {
+  it('are recorded from the chart versions in the lock', async ({ skip }) => {
     const helm = await execa('helm', ['version', '--short'], { reject: false })
     if (helm.failed) return skip('no helm on PATH')
     const missing = chartNames.find(name => !existsSync(chartFile(lock, name)))
@@ -103,19 +103,22 @@ describe('what the charts make', () => {
     expect(await renderCharts(), 'run: node test/charts/render.ts').toEqual(made)
   })
 
-  it('is of every chart, and Prometheus itself', () => {
+  it('include those of every chart, and Prometheus itself', () => {
     expect(new Set(workloads.map(({ chart }) => chart))).toEqual(new Set([...chartNames, 'prometheus-operator']))
   })
 
-  test.each(workloads.map(each => [each.name, each] as const))('%s is restricted, or an exception', (name, each) => {
-    const exception = podSecurityExceptions.find(
-      ({ namespace, workload }) => namespace === each.namespace && workload === name,
-    )
-    // No less than it is allowed, either: what it does not need is taken off the table.
-    expect(new Set(controls(each.spec))).toEqual(new Set(exception?.breaks))
-  })
+  test.each(workloads.map(each => [each.name, each] as const))(
+    '%s breaks exactly the rules of its exception, or none',
+    (name, each) => {
+      const exception = podSecurityExceptions.find(
+        ({ namespace, workload }) => namespace === each.namespace && workload === name,
+      )
+      // An exception must not name a rule that the workload keeps.
+      expect(new Set(controls(each.spec))).toEqual(new Set(exception?.breaks))
+    },
+  )
 
-  it('asks the API server only where it has to', () => {
+  it('have an API token only if they need one', () => {
     const token = workloads.filter(({ spec }) => spec.automountServiceAccountToken !== false).map(({ name }) => name)
     expect(token.sort()).toEqual([
       'kube-prometheus-stack-kube-state-metrics',
@@ -127,7 +130,7 @@ describe('what the charts make', () => {
     ])
   })
 
-  it('has the password of Grafana from a Secret', () => {
+  it('read the password of Grafana from a Secret, and have no other fixed environment variable', () => {
     const [container] = workloads.find(({ name }) => name === 'grafana')!.spec.containers
     const password = container!.env?.find(({ name }) => name === 'GF_SECURITY_ADMIN_PASSWORD')
     expect(password).toEqual({
