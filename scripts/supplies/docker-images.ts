@@ -51,6 +51,6 @@ export const familiarName = (ref: string): string => ref.replace(/^docker\.io\/(
 /** Returns the engine's platform, for example linux/amd64. It may differ from this machine's. */
 export const enginePlatform = (): Promise<string> => docker(['version', '--format', '{{.Server.Os}}/{{.Server.Arch}}'])
 
-/** Returns the platform to pull: the engine's, or else one that the image is published for, which the engine may emulate. */
+/** Returns the platform to pull: the engine's, or else one that the image is published for (it is then emulated). */
 export const imagePlatform = ({ platforms }: LockedImage, engine: string): string =>
   platforms && !platforms.some(platform => platform === engine) ? platforms[0]! : engine

@@ -44,7 +44,7 @@ case "$1 $2" in
         case $wants in
           '{{.Size}}') echo 1000000 ;;
           '{{.Id}}') echo "$id" ;;
-          * ) printf '["%s"]\\t%s\\t%s\\n' "$f" "$digests" "$id" ;;
+          *) printf '["%s"]\\t%s\\t%s\\n' "$f" "$digests" "$id" ;;
         esac
       done < host
       [ "$found" ] || { echo "Error response from daemon: No such image: $ref" >&2; rc=1; }
