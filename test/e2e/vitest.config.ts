@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// One lab at a time, from beginning to end.
+// The tests of one lab run in order, and the first failure ends the run.
 export default defineConfig({
   test: {
     include: ['test/e2e/**/*.test.ts'],

@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { cutOffFaults } from './cut-off.ts'
+import { interruptedFaults } from './interrupted.ts'
 import { machineFaults } from './machine.ts'
 import { pipelineFaults } from './pipeline.ts'
-import { refusedFaults } from './refused.ts'
-import { standingFaults } from './standing.ts'
-import { pageOf, rows, tableOf } from './support/table.ts'
-import { lab, removeCheckout } from './support/world.ts'
+import { rejectedFaults } from './rejected.ts'
+import { runningLabFaults } from './running-lab.ts'
+import { faultRows, pageOf, tableOf } from './support/fault-table.ts'
+import { lab, removeCheckout } from './support/test-lab.ts'
 
-// What a room full of people does to a lab. Each fault is answered by one clear line, and the next `lab up` or `lab down` mends it.
+// After each fault, one line names the problem and the next `lab up` or `lab down` repairs it.
 
 beforeAll(async () => {
   expect(JSON.parse((await lab('status', '--json')).stdout)).toMatchObject({ state: 'down' })
@@ -16,12 +16,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await lab('down', '--yes')
   removeCheckout()
-  console.log(tableOf(rows))
-  if (process.env.LAB_TEST_TABLE) writeFileSync(process.env.LAB_TEST_TABLE, pageOf(rows))
+  console.log(tableOf(faultRows))
+  if (process.env.LAB_TEST_TABLE) writeFileSync(process.env.LAB_TEST_TABLE, pageOf(faultRows))
 })
 
-describe('refused before anything is made', refusedFaults)
-describe('cut off', cutOffFaults)
-describe('under a lab that stands', standingFaults)
-describe('on the way of the events', pipelineFaults)
-describe('of the machine', machineFaults)
+describe('`lab up` creates nothing with', rejectedFaults)
+describe('the next command recovers from', interruptedFaults)
+describe('a running lab recovers when', runningLabFaults)
+describe('no event is lost when', pipelineFaults)
+describe('the lab copes with', machineFaults)

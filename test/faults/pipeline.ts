@@ -1,67 +1,71 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { own } from './support/checkout.ts'
-import { docker, fault, kubectl, lab, losing, node, standing, until, upMends } from './support/world.ts'
+import { testLab } from './support/checkout.ts'
+import { countLosses, docker, faultTest, kubectl, lab, node, startLab, upRepairs, waitFor } from './support/test-lab.ts'
 
-// Events are under way while a part of their way is gone: late is allowed, lost and twice are not.
+// A part of the pipeline is unavailable while events are written. Events may arrive late, but not be lost or
+// duplicated.
 
-/** How long Loki is away, in seconds: the ten minutes that are promised. `LAB_TEST_AWAY` makes it shorter while one works on the test. */
-const away = Number(process.env.LAB_TEST_AWAY || 600)
-/** Events a second meanwhile: several times what a Guestbook makes. */
-const rate = 40
+/**
+ * How long Loki is unavailable: the 10 minutes that the lab promises to survive. `LAB_TEST_AWAY` shortens it during
+ * development.
+ */
+const outageSeconds = Number(process.env.LAB_TEST_AWAY || 600)
+/** Several times the rate of the Guestbook. */
+const eventsPerSecond = 40
 
-/** What was written is kept until it is compared: 200 MB of it in ten minutes. */
-const loaded = { 'tetragon.replay.eventsPerSecond': rate, 'tetragon.exportFile.maxBackups': 100 }
+/** Keeps all export files until they are compared: 200 MB in 10 minutes. */
+const loadSettings = { 'tetragon.replay.eventsPerSecond': eventsPerSecond, 'tetragon.exportFile.maxBackups': 100 }
 
 export function pipelineFaults(): void {
-  fault('the shipper is killed, five times', async notes => {
-    await standing()
-    notes.saw = 'a gap that closes'
-    notes.lost = await losing(async () => {
+  faultTest('the shipper is killed 5 times', async notes => {
+    await startLab()
+    notes.message = 'a gap that closes'
+    notes.lost = await countLosses(async () => {
       for (let time = 0; time < 5; time++) {
         await docker('exec', node, 'pkill', '-9', '-f', 'otelcol|fluent-bit')
         await sleep(6000)
       }
     })
-    notes.next = await upMends()
+    notes.recovery = await upRepairs()
   })
 
-  fault('DNS in the cluster is gone for a minute', async notes => {
-    await standing()
-    notes.saw = 'a gap that closes'
-    notes.lost = await losing(async () => {
+  faultTest('cluster DNS is unavailable for 1 minute', async notes => {
+    await startLab()
+    notes.message = 'a gap that closes'
+    notes.lost = await countLosses(async () => {
       await kubectl('-n', 'kube-system', 'scale', 'deployment', 'coredns', '--replicas', '0')
-      // Connections that are open need no name: a new pod has none.
+      // Only a new pod needs DNS: the old one has open connections.
       await kubectl('-n', 'monitoring', 'delete', 'pod', '-l', 'app.kubernetes.io/name=opentelemetry-collector')
       await sleep(60_000)
       await kubectl('-n', 'kube-system', 'scale', 'deployment', 'coredns', '--replicas', '2')
       await kubectl('-n', 'kube-system', 'rollout', 'status', 'deployment', 'coredns', '--timeout', '90s')
     }, 240)
-    notes.next = await upMends()
+    notes.recovery = await upRepairs()
   })
 
-  fault(`Loki is away for ${away} s under load`, async notes => {
-    for (const [key, value] of Object.entries(loaded))
+  faultTest(`Loki is unavailable for ${outageSeconds} s under load`, async notes => {
+    for (const [key, value] of Object.entries(loadSettings))
       expect((await lab('pulumi', 'config', 'set', '--path', `tetragon-lab:${key}`, String(value))).exitCode).toBe(0)
     try {
-      await standing()
-      notes.saw = `a gap that closes (${rate} events/s)`
-      notes.lost = await losing(async () => {
+      await startLab()
+      notes.message = `a gap that closes (${eventsPerSecond} events/s)`
+      notes.lost = await countLosses(async () => {
         await sleep(5000)
         await kubectl('-n', 'monitoring', 'scale', 'statefulset', 'loki', '--replicas', '0')
-        await sleep(away * 1000)
+        await sleep(outageSeconds * 1000)
         await kubectl('-n', 'monitoring', 'scale', 'statefulset', 'loki', '--replicas', '1')
-        await until('Loki answers', () =>
-          fetch(`http://127.0.0.1:${own.ports.loki}/ready`).then(
+        await waitFor('Loki is ready', () =>
+          fetch(`http://127.0.0.1:${testLab.ports.loki}/ready`).then(
             ({ ok }) => ok,
             () => false,
           ),
         )
       }, 600)
     } finally {
-      // The faults that follow are not tried under this load.
-      for (const key of Object.keys(loaded)) await lab('pulumi', 'config', 'rm', '--path', `tetragon-lab:${key}`)
+      // The other faults run without this load.
+      for (const key of Object.keys(loadSettings)) await lab('pulumi', 'config', 'rm', '--path', `tetragon-lab:${key}`)
     }
-    notes.next = await upMends()
+    notes.recovery = await upRepairs()
   })
 }

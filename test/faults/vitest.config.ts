@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// The life of a lab with something broken in the middle; each test leaves no lab behind.
+// Runs one fault at a time, on one lab.
 export default defineConfig({
   test: {
     include: ['test/faults/**/*.test.ts'],

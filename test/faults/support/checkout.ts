@@ -5,14 +5,16 @@ import { execa, execaSync } from 'execa'
 import { stringify } from 'yaml'
 import { projectDir } from '../../../shared/paths.ts'
 
-/** Its cluster and ports are its own, so that a lab which is up on this machine is left alone. */
-export const own = {
+/**
+ * The cluster and ports of the tested lab, which differ from the defaults so that a lab on this machine stays
+ * untouched.
+ */
+export const testLab = {
   cluster: 'lab-faults',
   ports: { guestbook: 18080, grafana: 13000, prometheus: 19090, loki: 13100, tetragon: 12112 },
 } as const
 
-/** What a command of the lab has come to. */
-export interface Ran {
+export interface CommandResult {
   exitCode: number | undefined
   stdout: string
   stderr: string
@@ -20,8 +22,8 @@ export interface Ran {
 }
 
 /**
- * A copy of this checkout, in a folder with a space and letters beyond ASCII in its path, with a `.lab` of its own: what breaks it breaks nothing of
- * the user's, and the whole table of faults shows at the same time that such a path is none.
+ * A copy of this checkout with a `.lab` of its own, so that no fault touches the user's lab. Its path has a space and a
+ * letter beyond ASCII, which tests such paths too.
  */
 export class Checkout {
   readonly folder: string
@@ -30,7 +32,7 @@ export class Checkout {
   constructor(env: Record<string, string> = {}) {
     this.folder = join(mkdtempSync(join(tmpdir(), 'lab ünder test ')), 'tetragon-lab')
     const { LAB_DIR: _, ...rest } = process.env as Record<string, string>
-    // A lock is named from where the user stands.
+    // The path of a lock file is relative to the user's folder.
     this.env = { ...rest, ...(rest.LAB_LOCK ? { LAB_LOCK: join(projectDir, rest.LAB_LOCK) } : {}), ...env }
     const { stdout } = execaSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
       cwd: projectDir,
@@ -39,9 +41,9 @@ export class Checkout {
       mkdirSync(dirname(join(this.folder, file)), { recursive: true })
       cpSync(join(projectDir, file), join(this.folder, file))
     }
-    const settings = { 'tetragon-lab:cluster': { name: own.cluster }, 'tetragon-lab:ports': { ...own.ports } }
+    const settings = { 'tetragon-lab:cluster': { name: testLab.cluster }, 'tetragon-lab:ports': { ...testLab.ports } }
     writeFileSync(join(this.folder, 'Pulumi.dev.yaml'), stringify({ config: settings }))
-    // What was fetched for this checkout is not fetched again for its copy.
+    // Spares the downloads.
     this.#copy('node_modules')
     for (const part of ['tools', 'charts', 'remembered.json']) this.#copy(join('.lab', part))
   }
@@ -67,8 +69,8 @@ export class Checkout {
     })
   }
 
-  /** Runs `./lab ARGS` to its end. */
-  async lab(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  /** Runs `./lab ARGS` and waits for it to end. */
+  async lab(args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
     const { exitCode, stdout, stderr, durationMs } = await this.start(args, env)
     return { exitCode, stdout, stderr, seconds: durationMs / 1000 }
   }

@@ -3,21 +3,21 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { expect } from 'vitest'
-import { bundleFormat, manifestPath, checksumLines, checksumsPath } from '../../scripts/bundle/manifest.ts'
+import { bundleFormat, checksumLines, checksumsPath, manifestPath } from '../../scripts/bundle/manifest.ts'
 import { tarChunks } from '../../scripts/bundle/tar.ts'
-import { own } from './support/checkout.ts'
-import { checkout, docker, fault, node, refusal, upMends } from './support/world.ts'
+import { testLab } from './support/checkout.ts'
+import { checkout, docker, errorOf, faultTest, node, upRepairs } from './support/test-lab.ts'
 
-// Found before anything is made: nothing is there to mend but what the line names.
+// `lab up` finds these faults before it creates anything, so only what the error names must be fixed.
 
-/** Runs `lab up`, which must refuse, and must have made nothing. */
-async function refused(env: Record<string, string> = {}): Promise<string> {
-  const line = refusal(await checkout().lab(['up', '--json'], env))
+/** Checks that `lab up` fails and creates no node. @returns the error. */
+async function rejectedUp(env: Record<string, string> = {}): Promise<string> {
+  const line = errorOf(await checkout().lab(['up', '--json'], env))
   expect((await docker('inspect', node)).exitCode).not.toBe(0)
   return line
 }
 
-/** Does something while a file of the checkout is another; afterwards it is what it was. */
+/** Changes a file of the checkout, does the work and restores the file. */
 async function whileChanged<T>(file: string, change: () => void, work: () => Promise<T>): Promise<T> {
   const before = readFileSync(file)
   try {
@@ -28,7 +28,7 @@ async function whileChanged<T>(file: string, change: () => void, work: () => Pro
   }
 }
 
-/** A bundle as `lab bundle create` makes it, with one file in it. */
+/** Returns an offline bundle as `lab bundle create` writes it, with one file in it. */
 async function bundleOf(path: string, content: Buffer): Promise<Buffer> {
   const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
   const manifest = Buffer.from(
@@ -53,76 +53,76 @@ async function bundleOf(path: string, content: Buffer): Promise<Buffer> {
   return buffer(tarChunks(entries.map(([path, bytes]) => ({ path, size: bytes.length, content: [bytes] }))))
 }
 
-export function refusedFaults(): void {
-  fault('a port is taken', async notes => {
-    const server = createServer().listen(own.ports.grafana, '127.0.0.1')
+export function rejectedFaults(): void {
+  faultTest('a port in use', async notes => {
+    const server = createServer().listen(testLab.ports.grafana, '127.0.0.1')
     try {
-      notes.saw = await refused()
-      expect(notes.saw).toMatch(/127\.0\.0\.1:13000 is taken/)
+      notes.message = await rejectedUp()
+      expect(notes.message).toMatch(/Port 13000 is in use/)
     } finally {
       server.close()
     }
-    notes.next = 'the line names the setting'
+    notes.recovery = 'the line names the setting'
   })
 
-  fault('a wrong setting', async notes => {
+  faultTest('a wrong setting', async notes => {
     const file = checkout().path('Pulumi.dev.yaml')
     const wrong = () => writeFileSync(file, 'config:\n  tetragon-lab:grafana:\n    pasword: x\n')
-    notes.saw = await whileChanged(file, wrong, refused)
-    expect(notes.saw).toMatch(/pasword/)
-    notes.next = 'the line names the nearest key'
+    notes.message = await whileChanged(file, wrong, rejectedUp)
+    expect(notes.message).toMatch(/pasword/)
+    notes.recovery = 'the line names the nearest key'
   })
 
-  fault('Docker does not run', async notes => {
-    const away = { DOCKER_HOST: 'unix:///nowhere/docker.sock' }
-    notes.saw = refusal(await checkout().lab(['up', '--json'], away))
-    expect(notes.saw).toMatch(/Cannot connect to Docker/)
-    notes.next = 'the line says how to start it'
+  faultTest('Docker not running', async notes => {
+    const noEngine = { DOCKER_HOST: 'unix:///nowhere/docker.sock' }
+    notes.message = errorOf(await checkout().lab(['up', '--json'], noEngine))
+    expect(notes.message).toMatch(/Cannot connect to Docker/)
+    notes.recovery = 'the line says how to start it'
   })
 
-  fault('a lock that is cut off', async notes => {
+  faultTest('a truncated lock file', async notes => {
     const lock = checkout().path('cut.lock.yaml')
     writeFileSync(lock, 'charts:\n  loki: {version: 18.11.0, url: "file:///x')
-    notes.saw = await refused({ LAB_LOCK: lock })
-    expect(notes.saw).toMatch(/cut\.lock\.yaml/)
+    notes.message = await rejectedUp({ LAB_LOCK: lock })
+    expect(notes.message).toMatch(/cut\.lock\.yaml/)
     rmSync(lock)
-    notes.next = 'the line names the file'
+    notes.recovery = 'the line names the file'
   })
 
-  fault('a recording that is cut off', async notes => {
+  faultTest('a truncated recording', async notes => {
     const file = checkout().path('stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.gz')
-    notes.saw = await whileChanged(file, () => truncateSync(file, 100_000), refused)
-    expect(notes.saw).toMatch(/tetragon\.log\.gz/)
-    notes.next = 'the line says how to get it back'
+    notes.message = await whileChanged(file, () => truncateSync(file, 100_000), rejectedUp)
+    expect(notes.message).toMatch(/tetragon\.log\.gz/)
+    notes.recovery = 'the line says how to restore it'
   })
 
-  fault('a bundle that is cut off', async notes => {
+  faultTest('a truncated offline bundle', async notes => {
     const chart = readFileSync(checkout().path('.lab', 'charts', 'loki-18.11.0.tgz'))
     const whole = await bundleOf('charts/loki-18.11.0.tgz', chart)
     const file = checkout().path('cut.bundle')
     writeFileSync(file, whole.subarray(0, -chart.length / 2))
-    notes.saw = refusal(await checkout().lab(['bundle', 'load', file]))
-    expect(notes.saw).toMatch(/cut\.bundle is cut off after \d+ bytes/)
+    notes.message = errorOf(await checkout().lab(['bundle', 'load', file]))
+    expect(notes.message).toMatch(/cut\.bundle is cut off after \d+ bytes/)
     rmSync(file)
-    notes.next = 'the line says how to copy the rest'
+    notes.recovery = 'the line says how to copy the rest'
   })
 
-  fault('a chart that is cut off', async notes => {
+  faultTest('a truncated chart', async notes => {
     const chart = checkout().path('.lab', 'charts', 'loki-18.11.0.tgz')
     truncateSync(chart, 10_000)
-    notes.saw = 'nothing: it is fetched again'
-    notes.next = await upMends()
+    notes.message = 'nothing: it is downloaded again'
+    notes.recovery = await upRepairs()
   })
 
-  fault('a chart that is not what the lock says', async notes => {
+  faultTest('a chart with another digest than the lock file says', async notes => {
     const lock = checkout().path('wrong.lock.yaml')
     const chart = checkout().path('.lab', 'charts', 'loki-18.11.0.tgz')
     const pin = `{version: 18.11.0, url: ${JSON.stringify(`file://${chart}`)}, sha256: '${'0'.repeat(64)}'}`
     const pins = readFileSync(checkout().env.LAB_LOCK ?? checkout().path('lab.lock.yaml'), 'utf8')
     writeFileSync(lock, pins.replace(/^ {2}loki: \{ *version: 18\.11\.0.*$/m, `  loki: ${pin}`))
-    notes.saw = refusal(await checkout().lab(['up', '--json'], { LAB_LOCK: lock }))
-    expect(notes.saw).toMatch(/loki/)
+    notes.message = errorOf(await checkout().lab(['up', '--json'], { LAB_LOCK: lock }))
+    expect(notes.message).toMatch(/loki/)
     rmSync(lock)
-    notes.next = 'the lab that stands is as it was'
+    notes.recovery = 'the running lab stays as it was'
   })
 }
