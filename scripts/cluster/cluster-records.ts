@@ -7,8 +7,8 @@ import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { readSingle } from '../../shared/validation/yaml-source.ts'
 import { nodeConfig, nodeState } from './node-container.ts'
 
-// `.lab/cluster.json` names the cluster that this lab created or began to create, so that the lab never touches another cluster of the same
-// name. Where it is lost, the lab's id in the node's configuration shows who created it.
+// `.lab/cluster.json` names the cluster that this lab created or began to create, so that the lab never touches another
+// cluster of the same name. Where it is lost, the lab's id in the node's configuration shows who created it.
 
 /** Environment for `kind` and `kubectl`: `env` of a `Context`. */
 export type ClusterEnv = Readonly<Record<string, string>>
@@ -81,7 +81,10 @@ export async function exportKubeconfig(name: string, env: ClusterEnv): Promise<b
 /** How long the engine may take to finish a container whose creation was interrupted. */
 const interruptedCreationMs = 5000
 
-/** Returns the state of the node. After an interrupted creation it waits for a container that the engine may still be creating. */
+/**
+ * Returns the state of the node. After an interrupted creation it waits for a container that the engine may still be
+ * creating.
+ */
 export async function nodeStateAfterInterruption(cluster: string): Promise<string | undefined> {
   for (const deadline = Date.now() + interruptedCreationMs; ; await sleep(300)) {
     const state = await nodeState(cluster)

@@ -24,8 +24,8 @@ import { nodeName, nodeState } from './node-container.ts'
 type Log = (line: string) => void
 
 /**
- * Creates the cluster, or starts or recreates an existing one. Returns when its API responds, its node is ready and has every image. A second
- * call changes nothing.
+ * Creates the cluster, or starts or recreates an existing one. Returns when its API responds, its node is ready and has
+ * every image. A second call changes nothing.
  * @returns the node's name.
  * @throws LabError when the cluster is not the lab's own, or kind or Docker fail.
  */
@@ -34,7 +34,8 @@ export async function ensureCluster(spec: ClusterSpec, env: ClusterEnv, log: Log
   const node = nodeName(name)
   const state = await nodeState(name)
   if (state) await requireOwnCluster(name)
-  // Images are pulled while the cluster starts, and copied as soon as containerd runs in the node: a boot is mostly waiting.
+  // Images are pulled while the cluster starts, and copied as soon as containerd runs in the node: a boot is mostly
+  // waiting.
   const nodeImagePulled = pullImages([spec.nodeImage], imageLog(log))
   const imagesPulled = nodeImagePulled.then(() => pullImages(spec.images, imageLog(log)))
   const prepareNode = async () => {
@@ -80,7 +81,8 @@ export async function deleteCluster(name: string, env: ClusterEnv, log: Log): Pr
 
 async function createCluster({ name, nodeImage, config }: ClusterSpec, env: ClusterEnv, log: Log): Promise<void> {
   log('creating the node')
-  // By tag, because kind would look up a digest in the registry even for an image that was loaded from a file. The pull has verified the digest.
+  // By tag, because kind would look up a digest in the registry even for an image that was loaded from a file. The pull
+  // has verified the digest.
   const image = ['--image', imageRef(nodeImage)]
   const target = ['--name', name, '--kubeconfig', kubeconfigFile()]
   await kind(['create', 'cluster', ...target, ...image, '--config', '-', '--wait', '0s', '-q'], env, { input: config })

@@ -3,8 +3,9 @@ import type { ClusterSpec } from '../../shared/cluster-spec.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { deleteCluster, ensureCluster } from './kind.ts'
 
-// Pulumi's command resource for the cluster runs `node scripts/cluster/resource-command.ts ensure|delete` with the specification on standard
-// input. Pulumi shows standard error as progress, and stores standard output: the name of the node.
+// Pulumi's command resource for the cluster runs `node scripts/cluster/resource-command.ts ensure|delete` with the
+// specification on standard input. Pulumi shows standard error as progress, and stores standard output: the name of the
+// node.
 
 const log = (line: string): void => void process.stderr.write(`${line}\n`)
 

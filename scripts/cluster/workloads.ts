@@ -111,6 +111,9 @@ function reasonOf({ state, lastState }: ContainerStatus): string | undefined {
 export const describeTrouble = ({ reason, restarts }: PodTrouble): string =>
   restarts === 0 ? reason : `${reason}, ${restarts} restart${restarts === 1 ? '' : 's'}`
 
-/** Returns whether a workload runs out of memory at every start, because it cannot read back the data that it has stored. */
+/**
+ * Returns whether a workload runs out of memory at every start, because it cannot read back the data that it has
+ * stored.
+ */
 export const keepsRunningOutOfMemory = ({ trouble }: Workload): boolean =>
   trouble !== undefined && trouble.reason === 'OOMKilled' && trouble.restarts >= 2

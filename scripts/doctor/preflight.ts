@@ -10,7 +10,10 @@ import { describeMachine, type Inventory } from './inventory.ts'
 /** `tetra` is downloaded on first use, and Node is already running. */
 const requiredTools = toolNames.filter((name): name is ToolName => name !== 'tetra' && name !== 'node')
 
-/** How long the engine may take for each call. `lab doctor` finishes within 3 s; `lab up` waits for a VM that has just resumed. */
+/**
+ * How long the engine may take for each call. `lab doctor` finishes within 3 s; `lab up` waits for a VM that has just
+ * resumed.
+ */
 const engineTimeoutMs = { doctor: 1500, up: 10_000 }
 
 const factsFor = (settings: Settings, lock: Lock, timeoutMs: number): Promise<DoctorFacts> =>

@@ -28,7 +28,10 @@ const probeVersion = 2
 const cacheFile = (): string => labPath('kernel.json')
 
 interface DecisionOptions extends Partial<ProbeOptions> {
-  /** The cluster of the settings. With an existing cluster a node's kernel decides, else the one under the Docker engine. */
+  /**
+   * The cluster of the settings. With an existing cluster a node's kernel decides, else the one under the Docker
+   * engine.
+   */
   cluster?: Pick<Settings['cluster'], 'mode' | 'context'>
 }
 

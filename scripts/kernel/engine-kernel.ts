@@ -4,9 +4,12 @@ import { dockerEndpoint, engineVersion } from '../engine/endpoint.ts'
 import { bootId } from './boot-id.ts'
 import { type NotProbed, type ProbeOptions, type ProbeOutput, type ProbeTarget, probeScript } from './probe-target.ts'
 
-// The modules that only an actual probe needs are imported when it runs, so that reading the cached decision takes milliseconds.
+// The modules that only an actual probe needs are imported when it runs, so that reading the cached decision takes
+// milliseconds.
 
-/** Finds the kernel under the Docker engine: this machine's for a local engine, else that of the engine's own machine. */
+/**
+ * Finds the kernel under the Docker engine: this machine's for a local engine, else that of the engine's own machine.
+ */
 export async function engineKernel({ pull, timeoutMs }: ProbeOptions): Promise<ProbeTarget | NotProbed> {
   const endpoint = dockerEndpoint()
   const engine = await engineVersion(endpoint, timeoutMs)

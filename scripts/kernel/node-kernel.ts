@@ -13,8 +13,8 @@ interface Node {
 }
 
 /**
- * Finds the kernel under an existing cluster: that of the first node that accepts pods, which a short-lived privileged pod probes.
- * Where the nodes' kernels differ, the user sets `tetragon.source`.
+ * Finds the kernel under an existing cluster: that of the first node that accepts pods, which a short-lived privileged
+ * pod probes. Where the nodes' kernels differ, the user sets `tetragon.source`.
  * @throws LabError when the cluster does not respond, unless `pull` is off.
  */
 export async function nodeKernel(

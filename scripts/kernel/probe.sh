@@ -4,8 +4,8 @@
 #   sh probe.sh          on the machine itself, as any user: what the user cannot read is `unknown`
 #   sh probe.sh mount    in a privileged container: mounts the kernel file systems that the container lacks
 #
-# A kernel can have BTF and symbols and still be unable to attach a kprobe. /sys/bus/event_source/devices/kprobe shows whether it can
-# (CONFIG_KPROBE_EVENTS).
+# A kernel can have BTF and symbols and still be unable to attach a kprobe. /sys/bus/event_source/devices/kprobe shows
+# whether it can (CONFIG_KPROBE_EVENTS).
 set -u
 
 if [ "${1:-}" = mount ]; then

@@ -46,7 +46,9 @@ function processorCheck(engine: EngineFacts): DoctorCheck {
   })
 }
 
-/** Returns the disk space that the lab still needs: missing images, the node's copy of all of them, and data. In bytes. */
+/**
+ * Returns the disk space that the lab still needs: missing images, the node's copy of all of them, and data. In bytes.
+ */
 export function neededDiskBytes({ images, running }: Pick<DoctorFacts, 'images' | 'running'>): number {
   const sum = (some: DoctorFacts['images']): number => some.reduce((bytes, image) => bytes + image.diskBytes, 0)
   const copies = running ? 0 : sum(images.filter(image => image.copied))
@@ -69,12 +71,9 @@ function diskCheck(engine: EngineFacts, facts: DoctorFacts): DoctorCheck {
       : "the node's copy of the images"
   if (freeDiskBytes < needed)
     return (running ? warn : fail)('disk', 'Disk', { found, expected: `${gigabytes(needed)} for ${purpose}`, next })
-  if (freeDiskBytes < needed + disk.spare)
-    return warn('disk', 'Disk', {
-      found,
-      expected: `${gigabytes(needed + disk.spare)} for comfortable use: ${gigabytes(needed)} for ${running ? 'the lab' : purpose}, the rest to spare`,
-      next,
-    })
+  const comfortable = needed + disk.spare
+  if (freeDiskBytes < comfortable)
+    return warn('disk', 'Disk', { found, expected: `${gigabytes(comfortable)} for comfortable use`, next })
   return ok('disk', 'Disk', `${free}; ${need}`)
 }
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prints the state of the machine or VM on which an engine runs, as key=value lines. Changes nothing. Runs in a container with --pid=host.
+# Prints the state of the machine or VM on which an engine runs, as key=value lines. Changes nothing. Runs in a
+# container with --pid=host.
 set -u
 # The root of a container is on the disk where Docker stores its data.
 df -Pk / | { read -r _; read -r _ _ _ free _; echo "disk_free_kilobytes=$free"; }

@@ -4,8 +4,9 @@ import { execa } from 'execa'
 /** How a host responds to HTTPS. */
 export interface HostResponse {
   /**
-   * `reachable`: it responded, with whatever status. `unresolved`: its name does not resolve, or not in time. `unreachable`: the name resolves,
-   * but there is no response. `untrusted`: this machine does not trust its certificate. `unknown`: this machine was too busy to ask in time.
+   * `reachable`: it responded, with whatever status. `unresolved`: its name does not resolve, or not in time.
+   * `unreachable`: the name resolves, but there is no response. `untrusted`: this machine does not trust its
+   * certificate. `unknown`: this machine was too busy to ask in time.
    */
   state: 'reachable' | 'unresolved' | 'unreachable' | 'proxy unreachable' | 'untrusted' | 'unknown'
   /** The proxy that was used, without a password. */

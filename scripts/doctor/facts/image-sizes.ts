@@ -7,7 +7,8 @@ interface Size {
 }
 
 /**
- * The sizes on amd64, rounded up: enough to say whether the images fit, and how long a slow connection takes. Other versions differ little.
+ * The sizes on amd64, rounded up: enough to say whether the images fit, and how long a slow connection takes. Other
+ * versions differ little.
  */
 const sizes: Record<ImageName | 'node image', Size> = {
   'node image': { download: 400, disk: 1100 },

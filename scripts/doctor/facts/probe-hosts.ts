@@ -3,8 +3,8 @@ import { getProxyForUrl } from 'proxy-from-env'
 import type { HostResponse } from './host-facts.ts'
 import { withoutPassword } from './proxy-facts.ts'
 
-// Started as a child process with host names as arguments, because killing the process is the only way to cancel a DNS lookup. Each line of its
-// output is JSON: a host, and the state that applies if the next step never completes.
+// Started as a child process with host names as arguments, because killing the process is the only way to cancel a DNS
+// lookup. Each line of its output is JSON: a host, and the state that applies if the next step never completes.
 
 const report = (host: string, response: HostResponse): void =>
   void process.stdout.write(`${JSON.stringify([host, response])}\n`)

@@ -13,7 +13,8 @@ export function readProxies(env: NodeJS.ProcessEnv = process.env): ProxyFacts {
   const address = [env.https_proxy, env.HTTPS_PROXY, env.http_proxy, env.HTTP_PROXY].find(Boolean)
   if (!address) return { onLoopback: false, coversLabPorts: false }
   const shown = withoutPassword(address)
-  // The launcher adds the lab's addresses to NO_PROXY for its own programs, and stores the user's value in LAB_USER_NO_PROXY.
+  // The launcher adds the lab's addresses to NO_PROXY for its own programs, and stores the user's value in
+  // LAB_USER_NO_PROXY.
   const exempt = (env.LAB_USER_NO_PROXY ?? (env.no_proxy || env.NO_PROXY || '')).split(/[,\s]+/)
   const covers = (...names: string[]): boolean => !['*', ...names].some(name => exempt.includes(name))
   return {
