@@ -35,8 +35,8 @@ interface ClusterObject {
  * @param options.warn Called with each lint warning.
  * @param options.timeoutMs The longest time to wait for the agents in milliseconds; 60000 by default.
  * @param options.intervalMs The time between two reads in milliseconds; 1000 by default.
- * @throws LabError when the lint finds an error, no lab is running, or the API server refuses the policy. If an agent refuses it, the
- * result says so.
+ * @throws LabError when the lint finds an error, no lab is running, or the API server refuses the policy. If an agent
+ * refuses it, the result says so.
  */
 export async function applyPolicy(
   access: ClusterAccess,
@@ -84,7 +84,10 @@ async function readObjects(access: ClusterAccess): Promise<ClusterObject[]> {
 export const listClusterPolicies = async (access: ClusterAccess): Promise<PolicyKey[]> =>
   (await readObjects(access)).map(keyOf)
 
-/** Returns the policy of that name in the cluster. If there are several, it prefers the namespace of the lab's own policy. */
+/**
+ * Returns the policy of that name in the cluster. If there are several, it prefers the namespace of the lab's own
+ * policy.
+ */
 export async function findClusterPolicy(access: ClusterAccess, name: string): Promise<PolicyKey | undefined> {
   const found = (await listClusterPolicies(access)).filter(policy => policy.name === name)
   const own = readCatalog().find(entry => entry.name === name)

@@ -7,15 +7,8 @@ import { nearest } from '../../shared/validation/schema-errors.ts'
 import type { Feature } from '../kernel/features.ts'
 import { severityTags } from './lint/metadata-rules.ts'
 import type { PolicyKind } from './model/crd-schema.ts'
-import {
-  enforces,
-  enforcingActions,
-  isMonitor,
-  kernelNeeds,
-  monitorSuffix,
-  readPolicyModel,
-  tagsOf,
-} from './model/policy-model.ts'
+import { kernelNeeds } from './model/kernel-needs.ts'
+import { enforces, enforcingActions, isMonitor, monitorSuffix, readPolicyModel, tagsOf } from './model/policy-model.ts'
 
 /** A policy of the lab: its purpose from the comments in its header, and its effect from the policy itself. */
 export interface CatalogEntry {

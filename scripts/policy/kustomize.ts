@@ -26,7 +26,8 @@ interface PolicyFile {
  * @param options.namespace Replaces the namespace of all TracingPolicyNamespaced.
  * @param options.warn Called with each lint warning.
  * @returns the paths of the files.
- * @throws LabError when a policy does not exist or has a lint error, a file name or a policy occurs twice, or the folder has other files.
+ * @throws LabError when a policy does not exist or has a lint error, a file name or a policy occurs twice, or the
+ * folder has other files.
  */
 export function writeKustomization(
   folder: string,
@@ -54,7 +55,10 @@ export function writeKustomization(
   return ['kustomization.yaml', ...resources].map(file => join(folder, file))
 }
 
-/** Returns the policies of an earlier kustomization in the folder. @throws LabError when the folder has files that are not the lab's. */
+/**
+ * Returns the policies of an earlier kustomization in the folder.
+ * @throws LabError when the folder has files that are not the lab's.
+ */
 function earlierFiles(folder: string, index: string): string[] {
   if (!existsSync(folder) || readdirSync(folder).length === 0) return []
   const text = existsSync(index) ? readFileSync(index, 'utf8') : ''

@@ -14,8 +14,8 @@ import { isSamePolicy, listClusterPolicies } from './apply.ts'
 /** The state of a policy in the cluster and in the agents. */
 export interface PolicyState extends PolicyKey {
   /**
-   * `loaded`: by every agent. `refused`: by at least one. `loading`: otherwise. `accepted`: by the API server, where no agent runs.
-   * `absent`: the cluster does not have it.
+   * `loaded`: by every agent. `refused`: by at least one. `loading`: otherwise. `accepted`: by the API server, where no
+   * agent runs. `absent`: the cluster does not have it.
    */
   state: 'loaded' | 'refused' | 'loading' | 'accepted' | 'absent'
   /** The agent's own message when it refused the policy. */

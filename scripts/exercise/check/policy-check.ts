@@ -17,8 +17,8 @@ import { passesArgumentFilter, passesTextFilter } from '../../policy/model/value
 import type { CallSample, PodSample, PolicyCheck } from '../definition/check-schema.ts'
 import { describeCondition, meets } from '../definition/condition.ts'
 
-// Checks a student's policy by its behaviour: which calls it matches, which it spares, and what it does. Any policy with the right
-// behaviour passes, whatever hook order, operator or name the student chose.
+// Checks a student's policy by its behaviour: which calls it matches, which it spares, and what it does. Any policy
+// with the right behaviour passes, whatever hook order, operator or name the student chose.
 
 /** A policy that may be the student's solution. */
 export interface Candidate {
@@ -133,7 +133,10 @@ function labelMismatches({ message, tag }: PolicyCheck, hook: Hook): string[] {
   return mismatches
 }
 
-/** Returns the calls that the policy should spare but matches with any of its hooks, whether the check names the hook or not. */
+/**
+ * Returns the calls that the policy should spare but matches with any of its hooks, whether the check names the hook or
+ * not.
+ */
 function sparedMismatches(check: PolicyCheck, { hooks }: Policy): string[] {
   const enforces = asList(check.action).some(isEnforcingName)
   return asList(check.spares).flatMap(sample => {
@@ -150,7 +153,10 @@ function sparedMismatches(check: PolicyCheck, { hooks }: Policy): string[] {
   })
 }
 
-/** Returns whether an argument of the hook can have a value: a path, or the address of a socket. A hook without arguments can have any. */
+/**
+ * Returns whether an argument of the hook can have a value: a path, or the address of a socket. A hook without
+ * arguments can have any.
+ */
 function canReceive({ args }: Hook, value: string): boolean {
   const isAddress = !value.includes('/') && /:\d+$/.test(value)
   const typed = args.filter(({ type }) => type !== undefined)
@@ -201,8 +207,10 @@ interface Verdict {
 const argumentValue = (sample: CallSample): string => (typeof sample === 'string' ? sample : sample.value)
 
 /**
- * Evaluates a call as the kernel does: the first selector whose filters all match decides, and a hook without selectors matches every call.
- * @param caller For a sample without a calling program: whether the hook must match `any` caller, or `some` caller is enough.
+ * Evaluates a call as the kernel does: the first selector whose filters all match decides, and a hook without selectors
+ * matches every call.
+ * @param caller For a sample without a calling program: whether the hook must match `any` caller, or `some` caller is
+ * enough.
  */
 function evaluate(hook: Hook, sample: CallSample, caller: 'any' | 'some'): Verdict {
   if (hook.selectors.length === 0) return { matched: true, actions: ['Post'] }

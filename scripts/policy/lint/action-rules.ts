@@ -1,13 +1,6 @@
 import type { Feature } from '../../kernel/features.ts'
-import {
-  type Action,
-  actionsOf,
-  type Hook,
-  isEnforcing,
-  kernelNeeds,
-  type Selector,
-  selectorsOf,
-} from '../model/policy-model.ts'
+import { kernelNeeds } from '../model/kernel-needs.ts'
+import { type Action, actionsOf, type Hook, isEnforcing, type Selector, selectorsOf } from '../model/policy-model.ts'
 import { capitalize, type Rule } from './rule.ts'
 
 // Actions: limits, parameters, order, and what they need. Those about Override alone are in override-rules.ts.

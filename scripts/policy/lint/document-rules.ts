@@ -129,7 +129,9 @@ function suggest(word: string, known: string[]): string {
   return near ? `Did you mean ${near}?` : `Use one of ${known.join(', ')}`
 }
 
-/** Reads the comments that waive warnings, `# lint: allow RULE, because REASON`, and reports those that are not valid. */
+/**
+ * Reads the comments that waive warnings, `# lint: allow RULE, because REASON`, and reports those that are not valid.
+ */
 export function readWaivers(
   text: string,
   isRule: (rule: string) => boolean,

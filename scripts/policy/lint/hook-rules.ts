@@ -147,7 +147,7 @@ export const hookRules: Rule[] = [
       const names = new Set(lists.map(({ spec }) => spec.name))
       for (const hook of functionHooks(policy).filter(isList))
         if (!names.has(hook.name.slice('list:'.length)))
-          report([...hook.path, 'call'], `The list of ${hook.name} does not exist`, 'Add it to spec.lists')
+          report([...hook.path, 'call'], `spec.lists has no list for ${hook.name}`, 'Add it to spec.lists')
       for (const { path, spec } of lists) {
         const values = Array.isArray(spec.values) ? spec.values.map(String) : []
         if (spec.type === 'syscalls')
@@ -218,7 +218,10 @@ function checkFunctionNames(policy: Policy, report: Report, symbols?: ReadonlySe
       checkName([...path, 'hook'], name, [`bpf_lsm_${name}`], 'bpf_lsm_')
 }
 
-/** Reports unknown tracepoints, always as warnings, because drivers and file systems add some that the lab does not know. */
+/**
+ * Reports unknown tracepoints, always as warnings, because drivers and file systems add some that the lab does not
+ * know.
+ */
 function checkTracepointNames(policy: Policy, report: Report): void {
   for (const { section, name, path, spec } of policy.hooks) {
     if (section !== 'tracepoints' || spec.raw === true || knownTracepoints().has(name)) continue

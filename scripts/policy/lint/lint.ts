@@ -62,8 +62,8 @@ export const ruleReasons: Readonly<Record<string, string>> = {
 }
 
 /**
- * Checks policies as the API server and the agent do, and finds what they would refuse or understand differently. A file can have several
- * documents.
+ * Checks policies as the API server and the agent do, and finds what they would refuse or understand differently. A
+ * file can have several documents.
  *
  * A comment in the file waives a warning, `# lint: allow RULE, because REASON`. Errors cannot be waived.
  * @param file The name for the findings. The function does not read it.

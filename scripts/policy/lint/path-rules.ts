@@ -67,7 +67,7 @@ export const pathRules: Rule[] = [
         if (tokenFile.test(value))
           report(
             path,
-            `${value} never matches, because it is a link`,
+            `The kernel never sees the path ${value}, because it is a link`,
             'Write operator: Prefix and the folder /run/secrets/kubernetes.io/serviceaccount. For the token alone, add {operator: Postfix, values: [/token]}',
           )
     },

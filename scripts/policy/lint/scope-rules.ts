@@ -70,12 +70,16 @@ function targetsToken(selector: Selector): boolean {
   const filters = selector.args.filter(filter => isText(filter.argument))
   const namesToken = filters.some(({ operator, values }) => !operator.startsWith('Not') && values.some(isInTokenFolder))
   if (namesToken) return true
-  // A selector that only excludes other files matches the token together with everything else, so it is not about the token.
+  // A selector that only excludes other files matches the token together with everything else, so it is not about the
+  // token.
   const isAboutPaths = filters.some(filter => isPositive(filter) || filter.values.some(isInTokenFolder))
   return isAboutPaths && tokenPaths.some(path => filters.every(filter => passesTextFilter(filter, path) !== false))
 }
 
-/** Returns whether a filter narrows a call down to certain files or addresses, rather than to all but some, or to how they are opened. */
+/**
+ * Returns whether a filter narrows a call down to certain files or addresses, rather than to all but some, or to how
+ * they are opened.
+ */
 const isSpecific = ({ operator, argument, values }: ArgumentFilter): boolean =>
   !operator.startsWith('Not') && !isNumber(argument) && values.every(value => value !== '' && value !== '/')
 

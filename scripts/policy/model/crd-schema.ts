@@ -38,8 +38,8 @@ function vendoredSchemas(): VendoredSchemas {
 }
 
 /**
- * Returns the schema errors of a policy: wrong types, unknown values and unknown fields. The API server refuses the first two and
- * silently drops unknown fields, unless kubectl validates them.
+ * Returns the schema errors of a policy: wrong types, unknown values and unknown fields. The API server refuses the
+ * first two and silently drops unknown fields, unless kubectl validates them.
  */
 export function schemaErrors(kind: PolicyKind, value: unknown): ErrorObject[] {
   let validate = validators.get(kind)

@@ -34,7 +34,9 @@ export const workloadSelectors = ({ spec }: Policy) => ({
 export const isEmpty = ({ matchLabels, matchExpressions }: LabelSelector): boolean =>
   Object.keys(matchLabels).length === 0 && matchExpressions.length === 0
 
-/** Returns the labels that a selector restricts to certain values. Exists, NotIn and the like restrict a label to none. */
+/**
+ * Returns the labels that a selector restricts to certain values. Exists, NotIn and the like restrict a label to none.
+ */
 export function pinnedValues(selector?: LabelSelector): Map<string, Set<string>> {
   const pins = new Map<string, Set<string>>()
   const pin = (key: string, values: unknown[]): void => {

@@ -1,10 +1,10 @@
 import { isMapping, type Path } from '../../../shared/validation/yaml-source.ts'
-import type { Feature } from '../../kernel/features.ts'
 import type { PolicyKind } from './crd-schema.ts'
-import { isSyscallName, withoutArchPrefix } from './kernel-names.ts'
+import { withoutArchPrefix } from './kernel-names.ts'
 
-// A TracingPolicy for the lint, the catalog and the exercises: its hooks with their arguments, selectors and actions, each with its path
-// in the document. It can be built from any input. Values of the wrong type are left out, because the schema check reports them.
+// A TracingPolicy for the lint, the catalog and the exercises: its hooks with their arguments, selectors and actions,
+// each with its path in the document. It can be built from any input. Values of the wrong type are left out, because
+// the schema check reports them.
 
 type Dict = Record<string, unknown>
 
@@ -145,8 +145,8 @@ function readSelector({ path, spec }: Item, { args, data, returned, section }: H
     path,
     spec,
     args: [
-      // The agent reads `args` as positions in the file, and `index` as the position of the function's parameter. For tracepoints it
-      // falls back to positions when no argument has the index.
+      // The agent reads `args` as positions in the file, and `index` as the position of the function's parameter. For
+      // tracepoints it falls back to positions when no argument has the index.
       ...filters('matchArgs', ({ args: positions, index = 0 }) =>
         Array.isArray(positions) && positions.length > 0
           ? args[positions[0] as number]
@@ -218,7 +218,10 @@ export const isEnforcing = ({ action }: Action): boolean => isEnforcingName(acti
 export const enforcingActions = (policy: Policy): Action[] =>
   actionsOf(policy).flatMap(({ action }) => (isEnforcing(action) ? [action] : []))
 
-/** Returns whether a policy is in monitor mode, in which its enforcing actions only report. The last of duplicate options counts. */
+/**
+ * Returns whether a policy is in monitor mode, in which its enforcing actions only report. The last of duplicate
+ * options counts.
+ */
 export const isMonitor = (policy: Policy): boolean =>
   policy.options.findLast(({ name }) => name === 'policy-mode')?.value === 'monitor'
 
@@ -258,45 +261,3 @@ const filterKeys = [
 /** Returns whether a selector has any filter. */
 export const isFiltered = ({ spec }: Selector): boolean =>
   filterKeys.some(key => Array.isArray(spec[key]) && spec[key].length > 0)
-
-// --- kernel features
-
-/** A kernel feature that a policy needs, and the part of the policy that needs it. */
-export interface KernelNeed {
-  feature: Feature
-  path: Path
-  /** As in "Override on security_file_open". */
-  what: string
-}
-
-/** Returns the kernel features that a policy needs, whatever its mode. */
-export function kernelNeeds(policy: Policy): KernelNeed[] {
-  return policy.hooks.flatMap(hook => [
-    ...hookNeeds(hook),
-    ...hook.selectors.flatMap(selector => selector.actions.flatMap(action => actionNeeds(hook, action))),
-  ])
-}
-
-function hookNeeds({ section, name, path }: Hook): KernelNeed[] {
-  switch (section) {
-    case 'kprobes':
-      return [{ feature: 'kprobes', path, what: `a kprobe on ${name}` }]
-    case 'uprobes':
-    case 'usdts':
-      return [{ feature: 'uprobes', path, what: `a probe in ${name}` }]
-    case 'lsmhooks':
-      return [{ feature: 'lsm', path: [...path, 'hook'], what: `the LSM hook ${name}` }]
-    default:
-      return []
-  }
-}
-
-function actionNeeds({ section, name }: Hook, { action, path }: Action): KernelNeed[] {
-  const need = (feature: Feature): KernelNeed[] => [
-    { feature, path: [...path, 'action'], what: `${action} on ${name}` },
-  ]
-  if (action === 'Sigkill' || action === 'Signal') return need('sigkill')
-  if (action !== 'Override' || section !== 'kprobes') return []
-  if (name.startsWith('security_')) return need('overrideSecurity')
-  return isSyscallName(name) ? need('override') : []
-}

@@ -99,7 +99,8 @@ function haveCommonValue(a: Filter, b: Filter): boolean {
   return pairs(a.values, b.values).some(([one, other]) => {
     if (isExact(a)) return passesTextFilter({ ...b, values: [other] }, one)
     if (isExact(b)) return passesTextFilter({ ...a, values: [one] }, other)
-    // Some text always has a given prefix and a given postfix. Two prefixes fit only if one starts with the other; postfixes likewise.
+    // Some text always has a given prefix and a given postfix. Two prefixes fit only if one starts with the other;
+    // postfixes likewise.
     if (a.operator !== b.operator || a.operator.startsWith('Sub')) return true
     return a.operator === 'Prefix'
       ? one.startsWith(other) || other.startsWith(one)

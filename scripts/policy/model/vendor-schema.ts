@@ -1,4 +1,5 @@
-// Copies the TracingPolicy schemas from a Tetragon chart to policies/schema/. Run it by hand when the pinned chart changes:
+// Copies the TracingPolicy schemas from a Tetragon chart to policies/schema/. Run it by hand when the pinned chart
+// changes:
 //   node scripts/policy/model/vendor-schema.ts .lab/charts/tetragon-1.7.0.tgz
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
