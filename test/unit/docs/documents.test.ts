@@ -6,12 +6,13 @@ import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { allDashboards } from '../../../dashboards/index.ts'
 import { panelQueries } from '../../../dashboards/panel-queries.ts'
-import { policyFolder, readCatalog } from '../../../scripts/policy/catalog.ts'
+import { readCatalog } from '../../../scripts/policy/catalog.ts'
 import { report } from '../../../scripts/terminal/output.ts'
 import { projectDir } from '../../../shared/paths.ts'
-import { settingRows } from '../../../shared/settings/schema.ts'
+import { policyFolder } from '../../../shared/policy-file.ts'
+import { settingRows } from '../../../shared/settings/setting-rows.ts'
 import { counts, items } from '../../documents/items.ts'
-import { type Ran, runner } from '../../documents/run.ts'
+import { type RowResult, runner } from '../../documents/run.ts'
 import { type Row, readRows } from '../../documents/table.ts'
 
 // docs/reference/documents.md: whether what it names is there, whether it leaves nothing of the four documents out, and whether what needs
@@ -162,7 +163,7 @@ describe('what a row names is there', () => {
  * Runs `lab WORDS` in this process, as the program does once it has started: most of what a small command costs is to start Node.
  * Its output goes to whoever reads this process's, so only one at a time.
  */
-async function here(words: string[]): Promise<Ran> {
+async function here(words: string[]): Promise<RowResult> {
   const written: string[] = []
   const write = (text: string | Uint8Array) => written.push(String(text)) > 0
   const spies = [process.stdout, process.stderr].map(stream => vi.spyOn(stream, 'write').mockImplementation(write))
@@ -207,7 +208,7 @@ describe('rows that need nothing', () => {
     vi.unstubAllEnvs()
     rmSync(folder, { recursive: true, force: true })
   })
-  const run = ({ command }: Row): Promise<Ran> =>
+  const run = ({ command }: Row): Promise<RowResult> =>
     simple.test(command) ? here(command.split(' ').slice(1)) : shell(command)
 
   test.each(plan.map(row => [row.id, row] as const))('%s', { timeout: 60_000 }, async (id, row) => {
