@@ -97,10 +97,10 @@ let jsonSchema: JsonSchema | undefined
 
 /** Replaces `tasks[2].check` by `task pod: check`, because authors do not count tasks. */
 function nameTask(found: string, value: unknown): string {
-  const [, index, rest] = /^(?:unknown key )?tasks\[(\d+)\]\.?(.*)$/s.exec(found) ?? []
+  const [, index, rest] = /^tasks\[(\d+)\]\.?(.*)$/s.exec(found) ?? []
   const id = index === undefined ? undefined : at(value, ['tasks', Number(index), 'id'])
   if (typeof id !== 'string' || !/^[\w-]+$/.test(id)) return found
-  return `task ${id}: ${found.startsWith('unknown key ') ? 'unknown key ' : ''}${rest}`
+  return `task ${id}: ${rest}`
 }
 
 const invalid = (

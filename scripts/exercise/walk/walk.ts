@@ -46,7 +46,7 @@ export async function walkExercise(
     if (tasks.length > 0) await walkTasks(walk, tasks)
     for (const { task, why } of left) await walkRecordedTask(walk, task, why)
     // Not a reset, which would run the setup again.
-    await recorder.run('its changes are undone', () => undoChanges(session, exercise))
+    await recorder.run('its changes are undone', async () => void (await undoChanges(session, exercise)))
   })
   return recorder.steps
 }

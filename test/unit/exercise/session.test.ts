@@ -2,39 +2,44 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Sample } from '../../../scripts/exercise/check/lab-client.ts'
-import { isKnown, otlpRequest, progressPoints, tellTeacher } from '../../../scripts/exercise/class/progress-metrics.ts'
-import { readClass } from '../../../scripts/exercise/class/students.ts'
+import { readClass } from '../../../scripts/exercise/class/class-overview.ts'
+import {
+  isNameTaken,
+  otlpRequest,
+  progressMetrics,
+  sendProgress,
+} from '../../../scripts/exercise/class/progress-metrics.ts'
+import { type Capabilities, doableTasks, unmetNeed } from '../../../scripts/exercise/definition/capabilities.ts'
+import { createExercise } from '../../../scripts/exercise/definition/create-exercise.ts'
 import {
   type Exercise,
   readExercise,
   readExercises,
   workFolder,
 } from '../../../scripts/exercise/definition/exercises.ts'
-import { type Capabilities, doable, obstacle } from '../../../scripts/exercise/definition/requirements.ts'
-import { newExercise } from '../../../scripts/exercise/definition/skeleton.ts'
 import {
+  addWorkedTime,
   type ExerciseProgress,
   readProgress,
   updateProgress,
-  work,
 } from '../../../scripts/exercise/session/progress.ts'
 import {
   check,
   currentExercise,
-  giveAnswer,
-  nextHint,
+  exerciseState,
+  moveWorkAside,
   progressOf,
-  putAside,
   reset,
-  start,
-  summary,
+  saveAnswer,
+  startExercise,
+  takeHint,
 } from '../../../scripts/exercise/session/session.ts'
-import { report } from '../../../scripts/exercise/view/report.ts'
+import { progressReport } from '../../../scripts/exercise/view/progress-report.ts'
 import { noFeatures } from '../../../scripts/kernel/features.ts'
+import type { Sample } from '../../../scripts/telemetry/query-response.ts'
 import { LabError } from '../../../shared/lab-error.ts'
-import { parseSettings } from '../../../shared/settings/schema.ts'
-import { deadWorld, fakeWorld } from '../../fakes/world.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
+import { fakeLabClient, unreachableLabClient } from '../../fakes/lab-client.ts'
 
 const before = { ...process.env }
 const folders: string[] = []
@@ -96,15 +101,15 @@ function exercise(text: string, readme = '> **Task one**: find it\n\n> **Task tw
 const two = (): Exercise => exercise(yaml(answerTask('one') + answerTask('two')))
 
 /** The first exercise of the lab, without what would need one. */
-const ofTheLab = (): Exercise => ({ ...readExercises()[0]!, setup: undefined, reset: undefined })
+const ofTheLab = (): Exercise => ({ ...readExercises()[0]!, setup: undefined, resetExercise: undefined })
 
 /** Both answers are 7. */
-const world = fakeWorld({ promql: () => [{ labels: {}, value: 7 }] })
+const world = fakeLabClient({ promql: () => [{ labels: {}, value: 7 }] })
 
 /** Started, without a lab: neither setup nor files need one. */
 async function started(make = two): Promise<Exercise> {
   const made = make()
-  await start(made, offer)
+  await startExercise(made, offer)
   return made
 }
 
@@ -114,11 +119,11 @@ const look = async (of: Exercise, options: { task?: string; again?: boolean } = 
 describe('a session', () => {
   it('starts, and goes on where it was', async () => {
     const made = two()
-    expect(await start(made, offer)).toEqual({ resumed: false, gone: [] })
+    expect(await startExercise(made, offer)).toEqual({ resumed: false, gone: [] })
     expect(readProgress().current).toBe(made.name)
     expect(existsSync(workFolder(made.name))).toBe(true)
     const { startedAt } = progressOf(made)
-    expect(await start(made, offer)).toMatchObject({ resumed: true })
+    expect(await startExercise(made, offer)).toMatchObject({ resumed: true })
     expect(progressOf(made).startedAt).toBe(startedAt)
     expect(progressOf(made).tasks.one?.reachedAt).toBeDefined()
     expect(progressOf(made).tasks.two).toBeUndefined()
@@ -133,7 +138,7 @@ describe('a session', () => {
       [3, 'third'],
       [3, 'third'],
     ] as const) {
-      await giveAnswer(made, 'one', '5')
+      await saveAnswer(made, 'one', '5')
       const { tasks } = await look(made)
       expect(tasks[0]).toMatchObject({ state: 'failed', hint: { number, of: 3, text } })
       // The next one was not come to.
@@ -148,7 +153,7 @@ describe('a session', () => {
   it('names a dead end in place of a hint, and with the next hint when it is gone again', async () => {
     const made = await started()
     const wrong = async (answer: string) => {
-      await giveAnswer(made, 'one', answer)
+      await saveAnswer(made, 'one', answer)
       return (await look(made)).tasks[0]!
     }
     const first = await wrong('0')
@@ -158,17 +163,17 @@ describe('a session', () => {
     })
     expect(first.hint).toBeUndefined()
     expect(await wrong('0')).toMatchObject({ attempt: { deadEnd: { id: 'zero' } }, hint: { number: 1, text: 'first' } })
-    expect(await nextHint(made, offer)).toMatchObject({ number: 2, text: 'second' })
+    expect(await takeHint(made, offer)).toMatchObject({ number: 2, text: 'second' })
     expect((await wrong('5')).hint).toMatchObject({ number: 3 })
     expect(progressOf(made).tasks.one).toMatchObject({ tries: 3, hints: 3, deadEnds: { zero: 2 } })
   })
 
   it('counts no try where the lab is to blame, and says what helps', async () => {
     const made = await started()
-    await giveAnswer(made, 'one', '0')
+    await saveAnswer(made, 'one', '0')
     for (const [world, next] of [
-      [deadWorld(), './lab status'],
-      [fakeWorld(), './lab verify'],
+      [unreachableLabClient(), './lab status'],
+      [fakeLabClient(), './lab verify'],
     ] as const) {
       const { tasks } = await check(made, offer, { world })
       expect(tasks[0]).toMatchObject({ state: 'unable', tries: 0, attempt: { unable: next } })
@@ -182,33 +187,33 @@ describe('a session', () => {
 
   it('keeps what has passed, in any order, and is finished at the end', async () => {
     const made = await started()
-    await giveAnswer(made, 'two', '7')
+    await saveAnswer(made, 'two', '7')
     expect(await look(made)).toMatchObject({ points: 2, most: 4, finished: false })
-    await giveAnswer(made, 'two', '5')
+    await saveAnswer(made, 'two', '5')
     expect((await look(made)).tasks[1]).toMatchObject({ state: 'passed' })
     expect((await look(made, { again: true })).tasks[1]).toMatchObject({ state: 'open', attempt: { passed: false } })
-    await giveAnswer(made, 'one', '7')
+    await saveAnswer(made, 'one', '7')
     expect(await look(made)).toMatchObject({ points: 4, finished: true })
     expect(progressOf(made).finishedAt).toBeDefined()
   })
 
   it('gives no points for what the lab solved', async () => {
     const made = await started()
-    await giveAnswer(made, 'one', '7')
+    await saveAnswer(made, 'one', '7')
     process.env.LAB_SOLVING = '1'
     try {
       await look(made)
     } finally {
       delete process.env.LAB_SOLVING
     }
-    const { tasks, points } = summary(made, doable(made, offer), progressOf(made))
+    const { tasks, points } = exerciseState(made, doableTasks(made, offer), progressOf(made))
     expect(tasks[0]).toMatchObject({ state: 'solved' })
     expect(points).toBe(0)
   })
 
   it('starts anew after a reset, and keeps what was written', async () => {
     const made = await started()
-    await giveAnswer(made, 'one', '7')
+    await saveAnswer(made, 'one', '7')
     await look(made)
     writeFileSync(join(workFolder(made.name), 'mine.yaml'), 'a: b')
     const kept = await reset(made, offer)
@@ -217,16 +222,16 @@ describe('a session', () => {
     expect(progressOf(made)).toMatchObject({ resets: 1 })
     expect((await look(made)).tasks.map(({ state }) => state)).toEqual(['failed', 'open'])
     // An empty folder leaves nothing behind.
-    expect(putAside(made.name)).toBeUndefined()
+    expect(moveWorkAside(made.name)).toBeUndefined()
   })
 
   it('gives the files that an exercise comes with, and takes none away', async () => {
     const made = two()
     mkdirSync(join(made.folder, 'files'))
     writeFileSync(join(made.folder, 'files', 'start.yaml'), 'fresh')
-    await start(made, offer)
+    await startExercise(made, offer)
     writeFileSync(join(workFolder(made.name), 'start.yaml'), 'mine')
-    await start(made, offer)
+    await startExercise(made, offer)
     expect(readFileSync(join(workFolder(made.name), 'start.yaml'), 'utf8')).toBe('mine')
   })
 
@@ -255,8 +260,8 @@ describe('a session', () => {
   - { id: two, title: Do it, check: { kube: { get: pods } }, hints: [x], solve: "true" }`),
       ),
     )
-    await expect(giveAnswer(made, 'three', 'x')).rejects.toThrow(/no task three/)
-    await expect(giveAnswer(made, 'two', 'x')).rejects.toThrow(/asks for no answer/)
+    await expect(saveAnswer(made, 'three', 'x')).rejects.toThrow(/no task three/)
+    await expect(saveAnswer(made, 'two', 'x')).rejects.toThrow(/asks for no answer/)
   })
 })
 
@@ -272,52 +277,52 @@ describe('what can be done here', () => {
     [{ settings: { 'traffic.enabled': true } }, undefined],
     [{ settings: { 'traffic.enabled': false } }, 'traffic.enabled is true, and must be false'],
   ])('%j', (more, why) => {
-    const found = obstacle(needs(more), offer)
+    const found = unmetNeed(needs(more), offer)
     if (why === undefined) expect(found).toBeUndefined()
     else expect(found).toMatch(why)
   })
 
   it('leaves out single tasks, and refuses an exercise of which none is left', async () => {
     const mixed = exercise(yaml(answerTask('one') + answerTask('two', 'needs: { source: live }')))
-    expect(doable(mixed, offer).tasks.map(({ id }) => id)).toEqual(['one'])
-    await start(mixed, offer)
-    await giveAnswer(mixed, 'one', '7')
+    expect(doableTasks(mixed, offer).tasks.map(({ id }) => id)).toEqual(['one'])
+    await startExercise(mixed, offer)
+    await saveAnswer(mixed, 'one', '7')
     const checked = await look(mixed)
     expect(checked).toMatchObject({ finished: true, points: 2, most: 2 })
     expect(checked.tasks[1]).toMatchObject({ state: 'left', why: /live Tetragon/ })
     await expect(look(mixed, { task: 'two' })).rejects.toThrow(/live Tetragon/)
 
     const live = exercise(yaml(answerTask('one') + answerTask('two'), 'needs: { source: live }'))
-    await expect(start(live, offer)).rejects.toThrow(/live Tetragon/)
-    await start(live, { ...offer, source: 'live' })
+    await expect(startExercise(live, offer)).rejects.toThrow(/live Tetragon/)
+    await startExercise(live, { ...offer, source: 'live' })
   })
 })
 
 describe('what is told', () => {
   it('hints one after the other, at least those that were seen', async () => {
     const made = ofTheLab()
-    await start(made, offer)
-    expect(await nextHint(made, offer)).toMatchObject({ task: made.tasks[0]!.id, number: 1 })
-    expect(await nextHint(made, offer)).toMatchObject({ number: 2 })
+    await startExercise(made, offer)
+    expect(await takeHint(made, offer)).toMatchObject({ task: made.tasks[0]!.id, number: 1 })
+    expect(await takeHint(made, offer)).toMatchObject({ number: 2 })
     const last = made.tasks[0]!.hints.length
-    for (let more = 0; more < last; more++) await nextHint(made, offer)
-    expect(await nextHint(made, offer)).toMatchObject({ number: last, of: last })
+    for (let more = 0; more < last; more++) await takeHint(made, offer)
+    expect(await takeHint(made, offer)).toMatchObject({ number: last, of: last })
   })
 
   it('a report of one page: a row for each exercise, its tasks only when asked for', async () => {
     const made = ofTheLab()
-    await start(made, offer)
-    await giveAnswer(made, made.tasks[0]!.id, 'a | b')
-    await nextHint(made, offer)
+    await startExercise(made, offer)
+    await saveAnswer(made, made.tasks[0]!.id, 'a | b')
+    await takeHint(made, offer)
     const ada = { ...offer, settings: parseSettings({ class: { student: 'Ada' } }) }
     const now = new Date('2026-11-21T12:00:00Z')
-    const page = report(readProgress(), ada, { now })
+    const page = progressReport(readProgress(), ada, { now })
     expect(page).toContain('**Name:** Ada')
     expect(page).toContain('2026-11-21 12:00 UTC')
     expect(page).toMatch(new RegExp(`^\\| 00 ${made.title} \\| 0/\\d+ \\| 0 \\| 1 \\|  \\| 0 \\| no \\|$`, 'm'))
     expect(page).not.toContain('a \\| b')
-    expect(report(readProgress(), ada, { full: true })).toContain('`a \\| b`')
-    expect(report({ version: 1, exercises: {} }, offer)).toContain('No exercise was started.')
+    expect(progressReport(readProgress(), ada, { full: true })).toContain('`a \\| b`')
+    expect(progressReport({ version: 1, exercises: {} }, offer)).toContain('No exercise was started.')
   })
 
   it('no more than a page for whoever has done everything', () => {
@@ -335,23 +340,24 @@ describe('what is told', () => {
         },
       ]),
     )
-    const lines = report({ version: 1, exercises }, offer).split('\n')
+    const lines = progressReport({ version: 1, exercises }, offer).split('\n')
     expect(lines.length).toBeLessThan(60)
     expect(lines.filter(line => /\| 12 \| 2026-11-21 12:00 \|$/.test(line))).toHaveLength(readExercises().length)
   })
 
   it('the time that was worked, without the pauses', () => {
     const exercise = { startedAt: '', firstStartedAt: '', resets: 0, tasks: {} } as ExerciseProgress
-    for (const time of ['10:00', '10:05', '10:29', '12:00', '12:01']) work(exercise, new Date(`2026-11-21T${time}:00Z`))
+    for (const time of ['10:00', '10:05', '10:29', '12:00', '12:01'])
+      addWorkedTime(exercise, new Date(`2026-11-21T${time}:00Z`))
     expect(exercise.workedSeconds).toBe(30 * 60)
-    work({ ...exercise, finishedAt: 'now' }, new Date('2026-11-21T12:05:00Z'))
+    addWorkedTime({ ...exercise, finishedAt: 'now' }, new Date('2026-11-21T12:05:00Z'))
     expect(exercise.workedSeconds).toBe(30 * 60)
   })
 
   it('progress as metrics: state, tries, points, and since when', async () => {
     const made = ofTheLab()
-    await start(made, offer)
-    const points = progressPoints(readProgress(), 'Ada', offer)
+    await startExercise(made, offer)
+    const points = progressMetrics(readProgress(), 'Ada', offer)
     const state = (task: string) =>
       points.find(({ name, labels }) => name === 'lab_class_task_state' && labels.task === task)?.value
     expect(state(made.tasks[0]!.id)).toBe(1)
@@ -359,13 +365,13 @@ describe('what is told', () => {
     expect(points.every(({ labels }) => labels.student === 'Ada')).toBe(true)
     expect(points.filter(({ name }) => name === 'lab_class_task_reached_timestamp_seconds')).toHaveLength(1)
     // Nothing of what was answered leaves the machine.
-    await giveAnswer(made, made.tasks[0]!.id, 'my-secret')
-    expect(JSON.stringify(progressPoints(readProgress(), 'Ada', offer))).not.toContain('my-secret')
+    await saveAnswer(made, made.tasks[0]!.id, 'my-secret')
+    expect(JSON.stringify(progressMetrics(readProgress(), 'Ada', offer))).not.toContain('my-secret')
   })
 
   it('only of tasks that can be done here: a finished exercise is finished where a recording is played, too', async () => {
     const made = readExercises().find(({ tasks }) => tasks.some(({ needs }) => needs?.source === 'live'))!
-    const can = doable(made, offer).tasks
+    const can = doableTasks(made, offer).tasks
     expect(can.length).toBeLessThan(made.tasks.length)
     const at = new Date().toISOString()
     await updateProgress(all => {
@@ -377,7 +383,7 @@ describe('what is told', () => {
         tasks: Object.fromEntries(can.map(({ id }) => [id, { tries: 0, hints: 0, passedAt: at }])),
       }
     })
-    const points = progressPoints(readProgress(), 'Ada', offer)
+    const points = progressMetrics(readProgress(), 'Ada', offer)
     const values = (metric: string) => points.filter(({ name }) => name === metric).map(({ value }) => value)
     expect(values('lab_class_task_state')).toEqual(can.map(() => 2))
     expect(values('lab_class_points')).toEqual(values('lab_class_points_possible'))
@@ -394,17 +400,17 @@ describe('what is told', () => {
     }
     try {
       answer(200)
-      expect(await tellTeacher(offer)).toBeUndefined()
+      expect(await sendProgress(offer)).toBeUndefined()
       expect(asked).toEqual([])
       const joined = { ...offer, settings: parseSettings({ class: { pushTo: 'http://teacher:9099/' } }) }
-      expect(await tellTeacher(joined)).toBeUndefined()
+      expect(await sendProgress(joined)).toBeUndefined()
       expect(asked).toEqual(['http://teacher:9099/-/ready', 'http://teacher:9099/api/v1/otlp/v1/metrics'])
       answer(404)
-      expect(await tellTeacher(joined)).toMatch(/answers 404: no/)
+      expect(await sendProgress(joined)).toMatch(/answers 404: no/)
       globalThis.fetch = async () => {
         throw new Error('refused')
       }
-      expect(await tellTeacher(joined)).toMatch(/does not answer/)
+      expect(await sendProgress(joined)).toMatch(/does not answer/)
     } finally {
       globalThis.fetch = original
     }
@@ -421,14 +427,14 @@ describe('what is told', () => {
     }
     try {
       answering({ data: { result: [{ metric: { student: 'Ada' }, value: [1, '2'] }] } })
-      expect(await isKnown('pi@lab "1"', 'http://teacher:9099/')).toBe(true)
+      expect(await isNameTaken('pi@lab "1"', 'http://teacher:9099/')).toBe(true)
       expect(asked[0]!.searchParams.get('query')).toContain('{student="pi@lab \\"1\\""}[6h]')
       answering({ data: { result: [] } })
-      expect(await isKnown('Ada', 'http://teacher:9099')).toBe(false)
+      expect(await isNameTaken('Ada', 'http://teacher:9099')).toBe(false)
       globalThis.fetch = async () => {
         throw new Error('refused')
       }
-      expect(await isKnown('Ada', 'http://teacher:9099')).toBe(false)
+      expect(await isNameTaken('Ada', 'http://teacher:9099')).toBe(false)
     } finally {
       globalThis.fetch = original
     }
@@ -491,25 +497,25 @@ describe('the class', () => {
     }
     const promql = (query: string) => metrics[/lab_class_(\w+)\[/.exec(query)![1]!]!
     const known = { possible: 6, stuck: false, away: false, minutesSilent: 0 }
-    expect(await readClass(fakeWorld({ promql }), now)).toEqual([
+    expect(await readClass(fakeLabClient({ promql }), now)).toEqual([
       { ...known, student: 'Bob', points: 1, at: { ...at, minutes: 5, tries: 4 }, stuck: true },
       { ...known, student: 'Ada', points: 3, at: { ...at, minutes: 2, tries: 1 }, minutesSilent: 1 },
       { ...known, student: 'Cem', points: 6, at: undefined },
       // Away is not stuck, and does not grow older.
       { ...known, student: 'Dee', points: 2, at: { ...at, minutes: 10, tries: 7 }, away: true, minutesSilent: 60 },
     ])
-    expect(await readClass(fakeWorld())).toEqual([])
+    expect(await readClass(fakeLabClient())).toEqual([])
   })
 })
 
 describe('a new exercise', () => {
   it('is sound, is numbered on, and is not made twice', () => {
     mkdirSync(labs)
-    expect(newExercise('watch-a-shell', labs)).toBe('01-watch-a-shell')
-    expect(newExercise('another', labs)).toBe('02-another')
+    expect(createExercise('watch-a-shell', labs)).toBe('01-watch-a-shell')
+    expect(createExercise('another', labs)).toBe('02-another')
     expect(readExercise('01-watch-a-shell', labs)).toMatchObject({ title: 'Watch a shell', tasks: [{ id: 'program' }] })
     expect(readFileSync(join(labs, '01-watch-a-shell', 'README.md'), 'utf8')).toMatch(/^# Watch a shell\n/)
-    expect(() => newExercise('02-another', labs)).toThrow(/there is labs\/02-another/)
-    expect(() => newExercise('Not a name', labs)).toThrow(/lower-case/)
+    expect(() => createExercise('02-another', labs)).toThrow(/there is labs\/02-another/)
+    expect(() => createExercise('Not a name', labs)).toThrow(/lower-case/)
   })
 })

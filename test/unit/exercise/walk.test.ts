@@ -3,15 +3,15 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type LabClient, readFiles } from '../../../scripts/exercise/check/lab-client.ts'
+import { type LabClient, readWorkFiles } from '../../../scripts/exercise/check/lab-client.ts'
+import type { Capabilities } from '../../../scripts/exercise/definition/capabilities.ts'
 import { type Exercise, findExercise, readExercises } from '../../../scripts/exercise/definition/exercises.ts'
-import type { Capabilities } from '../../../scripts/exercise/definition/requirements.ts'
 import { readProgress } from '../../../scripts/exercise/session/progress.ts'
-import { rendered, type Step, walk } from '../../../scripts/exercise/walk/walk.ts'
+import { checkRendering, type WalkStep, walkExercise } from '../../../scripts/exercise/walk/walk.ts'
 import { noFeatures } from '../../../scripts/kernel/features.ts'
 import { projectDir } from '../../../shared/paths.ts'
-import { parseSettings } from '../../../shared/settings/schema.ts'
-import { fakeWorld } from '../../fakes/world.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
+import { fakeLabClient } from '../../fakes/lab-client.ts'
 
 // The walk itself, in a fake lab whose cluster is a folder: an object is there when a file of its name is.
 
@@ -26,13 +26,13 @@ let folder: string
 const cluster = (): string => join(folder, 'cluster')
 
 const folderWorld = (): LabClient => ({
-  ...fakeWorld({
+  ...fakeLabClient({
     kubectl: args =>
       existsSync(join(cluster(), args[1]!.replace('pod/', '')))
         ? { stdout: args[1] }
         : { exitCode: 1, stderr: 'NotFound' },
   }),
-  files: readFiles,
+  files: readWorkFiles,
   run: async (command, { work }) => {
     const { status, stdout, stderr } = spawnSync('bash', ['-c', command], {
       env: { ...process.env, WORK: work },
@@ -74,7 +74,7 @@ ${tasks}`,
   return findExercise('01-walk')
 }
 
-const walked = (tasks: string, readme: string): Promise<Step[]> => walk(written(tasks, readme), offer)
+const walked = (tasks: string, readme: string): Promise<WalkStep[]> => walkExercise(written(tasks, readme), offer)
 
 const load = (more = '') => `  - id: load
     title: Load it
@@ -82,9 +82,9 @@ const load = (more = '') => `  - id: load
     hints: [a, b]
     solve: touch ${cluster()}/mine
 ${more}`
-const bad = (steps: Step[]) =>
+const bad = (steps: WalkStep[]) =>
   steps.filter(({ result }) => result === 'fail').map(({ what, found }) => `${what}: ${found}`)
-const step = (steps: Step[], what: string) => steps.find(each => each.what === what)
+const step = (steps: WalkStep[], what: string) => steps.find(each => each.what === what)
 
 describe('a walk', () => {
   it('does a task by the command in its quote, not by the solution', async () => {
@@ -198,14 +198,14 @@ describe('a text on a terminal', () => {
     [`> **Task load**: a\n\n${'| a '.repeat(3)}|\n| - | - | - |\n| 1 | 2 | 3 |\n`, undefined],
     [`> **Task load**: ${'word '.repeat(60)}\n\n\`\`\`bash\n./lab ${'x'.repeat(100)}\n\`\`\`\n`, undefined],
   ])('%#', (readme, problem) => {
-    const { result, found } = rendered(written(load(), readme))
+    const { result, found } = checkRendering(written(load(), readme))
     expect(result).toBe(problem ? 'fail' : 'ok')
     if (problem) expect(found).toMatch(problem)
   })
 
   it('is whole in every exercise of the lab', () => {
     for (const exercise of readExercises(join(projectDir, 'labs')))
-      expect(rendered(exercise), exercise.name).toMatchObject({ result: 'ok' })
+      expect(checkRendering(exercise), exercise.name).toMatchObject({ result: 'ok' })
   })
 })
 

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { attempt } from '../../../scripts/exercise/check/attempt.ts'
-import { findExercise } from '../../../scripts/exercise/definition/exercises.ts'
-import { projectDir } from '../../../shared/paths.ts'
-import { fakeLoki } from '../../fakes/loki.ts'
-import { fakeWorld } from '../../fakes/world.ts'
+import { checkTask } from '../../../../scripts/exercise/check/check-task.ts'
+import { findExercise } from '../../../../scripts/exercise/definition/exercises.ts'
+import { projectDir } from '../../../../shared/paths.ts'
+import { fakeLabClient } from '../../../fakes/lab-client.ts'
+import { fakeLoki } from '../../../fakes/loki.ts'
 
-// What the visitor does looks different in the recording (a Debian image, commands by kubectl exec) and on a lab that traces (Alpine, its own script). The
-// exercises on it must have an answer in both.
+// The visitor's events differ between the recording (a Debian image, commands by kubectl exec) and a live lab (Alpine, a script of its
+// own). The exercises must have an answer in both.
 
 type Json = Record<string, unknown>
 
@@ -22,8 +22,8 @@ const recorded = gunzipSync(
   .map(line => JSON.parse(line) as Json)
 
 /**
- * A visit in an Alpine image, as Tetragon tells of it: what is started is named as it was called; only the shell of the script, which ran before the agent, is
- * named by its file with links followed, and that is busybox. Made up, since no such run was recorded.
+ * Returns the events of a visit in an Alpine image. Tetragon reports each program by the path it was started with. Only the script's shell,
+ * which is older than the agent, is reported by its file with links resolved: busybox. Not recorded, but written by hand.
  */
 function alpineVisit(): Json[] {
   let pid = 100
@@ -61,11 +61,11 @@ const tokenRead = (events: Json[], type: string): { process: { exec_id: string }
     .map(event => event[type] as { process: { exec_id: string; arguments?: string }; time: string } | undefined)
     .find(event => event?.process.arguments === '/run/secrets/kubernetes.io/serviceaccount/token')!
 
-const look = (events: Json[], exercise: string, task: string, value: string) =>
-  attempt(
+const checkAnswer = (events: Json[], exercise: string, task: string, value: string) =>
+  checkTask(
     findExercise(exercise).tasks.find(({ id }) => id === task)!,
     {
-      world: fakeWorld({ logql: query => fakeLoki(events)(query) }),
+      lab: fakeLabClient({ logql: query => fakeLoki(events)(query) }),
       work: '/nowhere',
       workPath: 'work/x',
       startedAt: new Date(Date.now() - 60_000),
@@ -81,30 +81,30 @@ describe.each([
   {
     where: 'in the recording',
     events: recorded,
-    rights: { fetcher: 'curl', parent: '/usr/bin/sh', grandparent: 'containerd-shim-runc-v2' },
+    answers: { fetcher: 'curl', parent: '/usr/bin/sh', grandparent: 'containerd-shim-runc-v2' },
   },
   {
     where: 'in Alpine, older than the agent',
     events: alpineVisit(),
-    rights: { fetcher: 'wget', parent: '/bin/sh', grandparent: '/bin/busybox' },
+    answers: { fetcher: 'wget', parent: '/bin/sh', grandparent: '/bin/busybox' },
   },
-])('the visitor $where', ({ events, rights }) => {
+])('the visitor $where', ({ events, answers }) => {
   const end = tokenRead(events, 'process_exit')
   const start = tokenRead(events, 'process_exec')
 
   test.each([
     ['read-a-dashboard', 'program', 'sh'],
     ['exec-and-exit', 'reader', 'cat'],
-    ['exec-and-exit', 'fetcher', rights.fetcher],
-    ['who-started-it', 'parent', rights.parent],
-    ['who-started-it', 'grandparent', rights.grandparent],
+    ['exec-and-exit', 'fetcher', answers.fetcher],
+    ['who-started-it', 'parent', answers.parent],
+    ['who-started-it', 'grandparent', answers.grandparent],
     ['who-started-it', 'decode', Buffer.from(start.process.exec_id, 'base64').toString()],
     ['who-started-it', 'end', `${end.process.exec_id} ${end.time}`],
     ['who-started-it', 'siblings', `${siblings}=~".*sh"`],
     ['who-started-it', 'siblings', `${siblings}=~".*/sh"`],
     ['redact-a-secret', 'commands', 'sh'],
-  ])('%s, %s: %s is right', async (exercise, task, answer) => {
-    const { passed, found } = await look(events, exercise, task, answer)
+  ])('%s, task %s: accepts %s', async (exercise, task, answer) => {
+    const { passed, found } = await checkAnswer(events, exercise, task, answer)
     expect(passed, found).toBe(true)
   })
 
@@ -115,9 +115,9 @@ describe.each([
     ['who-started-it', 'grandparent', 'sh', 'parent'],
     ['who-started-it', 'end', `${start.process.exec_id} 2026-11-21T10:00:00.000Z`, undefined],
     ['who-started-it', 'end', end.process.exec_id, 'half'],
-  ])('%s, %s: %s is not, and is told why', async (exercise, task, answer, deadEnd) => {
-    const made = await look(events, exercise, task, answer)
-    expect(made.passed).toBe(false)
-    expect(made.deadEnd?.id).toBe(deadEnd)
+  ])('%s, task %s: rejects %s and recognises the dead end', async (exercise, task, answer, deadEnd) => {
+    const attempt = await checkAnswer(events, exercise, task, answer)
+    expect(attempt.passed).toBe(false)
+    expect(attempt.deadEnd?.id).toBe(deadEnd)
   })
 })

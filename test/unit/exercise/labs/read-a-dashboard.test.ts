@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
-import { allDashboards } from '../../../dashboards/index.ts'
-import { panelQueries, resolveQuery } from '../../../dashboards/panel-queries.ts'
-import { findExercise } from '../../../scripts/exercise/definition/exercises.ts'
+import { allDashboards } from '../../../../dashboards/index.ts'
+import { panelQueries, resolveQuery } from '../../../../dashboards/panel-queries.ts'
+import { findExercise } from '../../../../scripts/exercise/definition/exercises.ts'
 
-// The exercise on reading dashboards: what is right is what the panel shows that the text names.
+// The exercise on dashboards: the right answer is what the panel shows that the text names.
 
 const exercise = findExercise('read-a-dashboard')
 
-/** Each task's panel, and what the text has the student choose or look for on it. */
+/** The panel of each task, with the namespace and the row that the text tells students to select. */
 const readings = [
   { task: 'cache', dashboard: 'Case study', panel: '4. Tetragon Process Cache Size' },
   { task: 'policy', dashboard: 'Case study', panel: '1. Tetragon Policy Events Total' },
@@ -26,7 +26,7 @@ const readings = [
   },
 ]
 
-/** The panel's query over the last 15 minutes as one step, without what stands in where there is nothing. */
+/** Returns the panel's query for the last 15 minutes, without the part that shows 0 when there is no data. */
 function ofPanel({ dashboard: title, panel, namespace = '.*' }: (typeof readings)[number]): string {
   const { dashboard } = allDashboards().find(each => each.dashboard.title === title)!
   const { expr } = panelQueries(dashboard).find(query => query.panel.title === panel)!
@@ -34,7 +34,7 @@ function ofPanel({ dashboard: title, panel, namespace = '.*' }: (typeof readings
   return filled.replace(/ or on\(\) label_replace\(vector\(0\).*$/, '')
 }
 
-/** A query in one spacing, without what is around it: how many rows a panel shows, or over how many minutes its line is read, is not what is asked. */
+/** Normalises spaces, and removes the functions that limit rows or smooth a line. */
 const bare = (query: string): string =>
   query
     .replace(/\s+/g, ' ')
@@ -42,15 +42,15 @@ const bare = (query: string): string =>
     .replace(/^avg_over_time\((.*)\[5m:15s\]\)$/, '$1')
     .trim()
 
-test.each(readings)('$task is what "$panel" shows', reading => {
+test.each(readings)('the answer to $task is what the panel "$panel" shows', reading => {
   const { check } = exercise.tasks.find(({ id }) => id === reading.task)!
   const { promql, logql } = check.answer!.from
-  const asked = bare((promql ?? logql)!)
-  expect(asked.replace(reading.row ?? '', '')).toBe(bare(ofPanel(reading)))
-  if (reading.row) expect(asked).toContain(reading.row)
+  const query = bare((promql ?? logql)!)
+  expect(query.replace(reading.row ?? '', '')).toBe(bare(ofPanel(reading)))
+  if (reading.row) expect(query).toContain(reading.row)
 })
 
-test('every task has its panel, and the text names each, with its dashboard', () => {
+test('the text names the panel of every task, and links its dashboard', () => {
   expect(exercise.tasks.map(({ id }) => id)).toEqual(readings.map(({ task }) => task))
   const text = exercise.text.tokens.map(({ raw }) => raw).join('')
   for (const { panel, dashboard: title } of readings) {

@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { exerciseSchemaFile, exerciseSchemaText } from '../../../../scripts/docs/exercise-schema.ts'
+import { projectDir } from '../../../../shared/paths.ts'
+
+describe('the schema of exercise.yaml', () => {
+  it('labs/exercise.schema.json is up to date', () => {
+    expect(readFileSync(exerciseSchemaFile, 'utf8'), 'run: npm run docs').toBe(exerciseSchemaText())
+  })
+
+  it('docs/writing-exercises.md names every key of exercise.yaml', () => {
+    const page = readFileSync(join(projectDir, 'docs', 'writing-exercises.md'), 'utf8')
+    const keys = new Set<string>()
+    const walk = (schema: unknown): void => {
+      if (schema === null || typeof schema !== 'object') return
+      for (const [key, child] of Object.entries(schema)) {
+        if (key === 'properties') for (const name of Object.keys(child as object)) keys.add(name)
+        walk(child)
+      }
+    }
+    walk(JSON.parse(exerciseSchemaText()))
+    expect(keys.size).toBeGreaterThan(60)
+    expect([...keys].filter(key => !new RegExp(`\\b${key}\\b`).test(page))).toEqual([])
+  })
+})
