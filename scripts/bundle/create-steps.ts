@@ -14,7 +14,7 @@ import { expectedImageDigest, matchesLockedDigest, registryDigest } from '../sup
 import { type Platform, platformName } from '../supplies/platform.ts'
 import { findPublishedImage, type PublishedImage, pullPublishedImage } from '../supplies/published-images.ts'
 import { pullImages } from '../supplies/pull-images.ts'
-import { downloadToolArchive, toolUrl } from '../supplies/tools.ts'
+import { downloadToolArchive, pinnedToolDigest, toolUrl } from '../supplies/tools.ts'
 import { packImage } from './image-archive.ts'
 import { imagePaths, type Manifest, packagesPath } from './manifest.ts'
 import type { Stage } from './stage.ts'
@@ -86,10 +86,10 @@ async function packPackages(stage: Stage): Promise<string> {
 }
 
 export async function toolStep(stage: Stage, lock: Lock, name: ToolName, platform: Platform): Promise<BundleStep> {
-  const { version, sha256 } = lock.tools[name]
+  const { version } = lock.tools[name]
   const url = toolUrl(lock, name, platform)
   const path = `tools/${platform.os}-${platform.arch}/${name}-${version}/${url.pathname.split('/').at(-1)}`
-  const known = knownDigest({ url, sha256: sha256[`${platform.os}-${platform.arch}`] })
+  const known = knownDigest({ url, sha256: pinnedToolDigest(lock, name, platform) })
   const member = stage.member(path)
   const staged = member?.sha256 === known?.digest ? member : undefined
   return {

@@ -9,7 +9,7 @@ import { knownDigest } from '../supplies/download.ts'
 import { expectedImageDigest, matchesLockedDigest } from '../supplies/image-digests.ts'
 import { platformName, thisPlatform } from '../supplies/platform.ts'
 import { rememberedDigest } from '../supplies/remembered-digests.ts'
-import { findTool, toolUrl } from '../supplies/tools.ts'
+import { findTool, pinnedToolDigest, toolUrl } from '../supplies/tools.ts'
 import { sizeText } from '../terminal/size-text.ts'
 import { type BundledImage, differingPins, imagePaths, type Manifest, pinsOf, sizeOfMembers } from './manifest.ts'
 import { type Bundle, openBundle } from './open.ts'
@@ -151,7 +151,7 @@ function claimsOf(manifest: Manifest, lock: Lock, { tools, charts, images }: Mis
       digest: manifest.members[path]!.sha256,
       known: knownDigest({
         url: toolUrl(lock, name, platform),
-        sha256: lock.tools[name].sha256[`${platform.os}-${platform.arch}`],
+        sha256: pinnedToolDigest(lock, name, platform),
       }),
     })),
     ...charts.map(({ name, version, path }) => ({

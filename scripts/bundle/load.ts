@@ -9,7 +9,7 @@ import { findDockerImages } from '../supplies/docker-images.ts'
 import { loadedImageKey } from '../supplies/image-digests.ts'
 import { thisPlatform } from '../supplies/platform.ts'
 import { rememberDigests } from '../supplies/remembered-digests.ts'
-import { installTool, toolUrl } from '../supplies/tools.ts'
+import { installTool, pinnedToolDigest, toolUrl } from '../supplies/tools.ts'
 import { loadImageIntoDocker } from './image-archive.ts'
 import { type LoadPlan, lockedImages } from './load-plan.ts'
 import { type BundledImage, imagePaths, sizeOfMembers } from './manifest.ts'
@@ -72,7 +72,7 @@ async function loadTools({ bundle, lock, tools }: LoadPlan): Promise<void> {
     } finally {
       await rm(archive, { force: true })
     }
-    if (!lock.tools[name].sha256[`${platform.os}-${platform.arch}`])
+    if (!pinnedToolDigest(lock, name, platform))
       await rememberDigests({ [toolUrl(lock, name, platform).href]: bundle.manifest.members[path]!.sha256 })
   }
 }

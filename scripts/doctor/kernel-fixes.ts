@@ -1,5 +1,5 @@
 import type { EngineFacts } from '../engine/engine-facts.ts'
-import { fixFor } from '../engine/products.ts'
+import { addGrubOption, fixFor } from '../engine/products.ts'
 import type { Blocker } from '../kernel/verdict.ts'
 
 // How to fix a kernel, depending on who provides it: the engine's product (engine/products.ts), else the Linux
@@ -15,7 +15,7 @@ interface DistributionFixes {
   newerKernel: string
 }
 
-const grubOption = `echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {option}"' | sudo tee -a /etc/default/grub && sudo update-grub, then reboot`
+const grubOption = `${addGrubOption}, then reboot`
 
 const distributions: DistributionFixes[] = [
   {

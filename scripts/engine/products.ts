@@ -85,7 +85,8 @@ interface ProductFixes {
 /** A VM on macOS whose kernel is a full Ubuntu kernel. */
 const otherVm = 'colima start --cpu 4 --memory 8 && docker context use colima'
 const defaultContext = 'docker context use default; unset DOCKER_HOST'
-const appendGrubOption = `echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {option}"' | sudo tee -a /etc/default/grub && sudo update-grub`
+/** Adds `{option}` to the kernel's command line on a Linux with GRUB. */
+export const addGrubOption = `echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {option}"' | sudo tee -a /etc/default/grub && sudo update-grub`
 
 const dockerEngine: ProductFixes = {
   start: 'sudo systemctl start docker',
@@ -132,7 +133,7 @@ const products: Record<Product, ProductFixes> = {
     disk: 'colima stop{profile} && colima start{profile} --disk 100',
     proxy: 'colima stop{profile} && colima start{profile} --env HTTP_PROXY={proxy} --env HTTPS_PROXY={proxy}',
     rootful: defaultContext,
-    kernelOption: `colima ssh{profile}, then inside: ${appendGrubOption}; then colima restart{profile}`,
+    kernelOption: `colima ssh{profile}, then inside: ${addGrubOption}; then colima restart{profile}`,
     newerKernel: 'colima delete{profile}, then install the newest Colima',
     hostName: 'host.lima.internal',
   },
@@ -144,7 +145,7 @@ const products: Record<Product, ProductFixes> = {
     disk: 'limactl stop {vm} && limactl edit --disk 100 {vm} && limactl start {vm}',
     proxy: 'export HTTP_PROXY={proxy} HTTPS_PROXY={proxy} && limactl stop {vm} && limactl start {vm}',
     rootful: 'limactl start template://docker-rootful, then the docker context commands that it prints',
-    kernelOption: `limactl shell {vm}, then inside: ${appendGrubOption}; then limactl stop {vm} && limactl start {vm}`,
+    kernelOption: `limactl shell {vm}, then inside: ${addGrubOption}; then limactl stop {vm} && limactl start {vm}`,
     newerKernel: 'update Lima',
     hostName: 'host.lima.internal',
   },

@@ -123,6 +123,10 @@ export function toolUrl(lock: Lock, name: ToolName, platform: Platform): URL {
   })
 }
 
+/** Returns the sha256 that the lock pins for a program on a platform, or undefined. */
+export const pinnedToolDigest = (lock: Lock, name: ToolName, { os, arch }: Platform): string | undefined =>
+  lock.tools[name].sha256[`${os}-${arch}`]
+
 /**
  * Downloads a program's archive for a platform, this machine's or another, without unpacking it.
  * @param to path of the file, which appears only when it is complete and verified.
@@ -135,14 +139,14 @@ export async function downloadToolArchive(
   to: string,
   onBytes?: OnBytes,
 ): Promise<void> {
-  const { version, checksums, sha256 } = lock.tools[name]
+  const { version, checksums } = lock.tools[name]
   const what = `${name} ${version}`
   const url = toolUrl(lock, name, platform)
   await fetchVerified({
     what,
     url,
     to,
-    sha256: sha256[`${platform.os}-${platform.arch}`],
+    sha256: pinnedToolDigest(lock, name, platform),
     published: checksums
       ? () => publishedDigest(name, what, url, expandUrl(checksums, lock.file, { ...platform, version }))
       : undefined,
