@@ -103,14 +103,4 @@ describe('lab test', () => {
     expect(exitCode).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ success: true, numFailedTests: 0, numPassedTests: 6 })
   })
-
-  it('exits with 1 and reports the failure with --json', async () => {
-    const lab = join(projectDir, 'scripts', 'lab.ts')
-    const missing = 'test/unit/terminal/no-such.test.ts'
-    const { stdout, exitCode } = await execa(process.execPath, [lab, 'test', 'unit', missing, '--json'], {
-      reject: false,
-    })
-    expect(exitCode).toBe(1)
-    expect(JSON.parse(stdout)).toMatchObject({ success: false, numTotalTests: 0 })
-  })
 })
