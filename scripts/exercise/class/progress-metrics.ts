@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os'
 import type { Settings } from '../../../shared/settings/schema.ts'
+import { parseSamples, type QueryResponse } from '../../telemetry/query-response.ts'
 import { type Capabilities, doableTasks } from '../definition/capabilities.ts'
 import { exerciseNames, findExercise } from '../definition/exercises.ts'
 import { exerciseFolders, isOwnProgress } from '../definition/folders.ts'
@@ -146,8 +147,7 @@ export async function isNameTaken(student: string, pushTo: string): Promise<bool
   const query = `last_over_time(lab_class_seen_timestamp_seconds{student=${JSON.stringify(student)}}[6h])`
   try {
     const response = await askTeacher(pushTo, `/api/v1/query?${new URLSearchParams({ query })}`)
-    const { data } = (await response.json()) as { data?: { result?: unknown[] } }
-    return response.ok && (data?.result?.length ?? 0) > 0
+    return response.ok && parseSamples((await response.json()) as QueryResponse).length > 0
   } catch {
     return false
   }
