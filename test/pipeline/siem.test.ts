@@ -4,21 +4,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, it } from 'vitest'
 import { imageRef } from '../../shared/lock.ts'
 import { severities } from '../../stacks/monitoring/fields.ts'
-import { allOf, arrived } from './support/arrived.ts'
-import { awkwardLines } from './support/awkward.ts'
+import { exactly, waitForArrival } from './support/arrival.ts'
+import { edgeCaseLines } from './support/edge-cases.ts'
+import { expectedEvent } from './support/expected-event.ts'
 import { Feed, recordedLines } from './support/feed.ts'
 import { Pipeline, shippers } from './support/pipeline.ts'
-import { lifted } from './support/reference.ts'
 
-// A second copy of the stream goes to an address of the user's choice: here to a small receiver.
+// Sends a second copy of the events to a SIEM, here a small receiver.
 
 interface Received {
   requests: number
   held: { time: string; line: string; severity: number; severityText: string; attributes: Record<string, string> }[]
 }
 
-// For how long, in seconds, is said by LAB_TEST_AWAY. Long enough for many pieces of a queue: with one piece a slow shipper looks like a good one.
-const away = Number(process.env.LAB_TEST_AWAY || 30)
+/** How long the SIEM is down. Long enough for many chunks in the queue: a single chunk would not show a blocked one. */
+const outageSeconds = Number(process.env.LAB_TEST_AWAY || 30)
 
 const receiver = readFileSync(join(import.meta.dirname, 'receiver', 'receiver.mjs'), 'utf8')
 let pipeline: Pipeline
@@ -39,7 +39,7 @@ const received = async (): Promise<Received> =>
 
 async function receivedAll(count: number): Promise<Received> {
   await expect
-    .poll(async () => (await received()).held.length, { timeout: 90_000 + away * 200, interval: 1000 })
+    .poll(async () => (await received()).held.length, { timeout: 90_000 + outageSeconds * 200, interval: 1000 })
     .toBe(count)
   return received()
 }
@@ -47,17 +47,17 @@ async function receivedAll(count: number): Promise<Received> {
 const byLine = <T extends { line: string }>(list: T[]): T[] =>
   list.toSorted((a, b) => (a.line < b.line ? -1 : a.line > b.line ? 1 : 0))
 
-it.each(shippers)('%s: every event reaches an OTLP address once, with all that is known of it', async shipper => {
+it.each(shippers)('%s delivers every event once by OTLP, with all attributes', async shipper => {
   pipeline = await new Pipeline(shipper, { protocol: 'otlp', endpoint: 'http://siem:4318' }).start({ shipper: false })
   await startReceiver()
   await pipeline.startShipper()
-  const lines = [...awkwardLines(), ...recordedLines()]
+  const lines = [...edgeCaseLines(), ...recordedLines()]
   pipeline.exportFile().append(lines)
   const { requests, held } = await receivedAll(lines.length)
   console.log(`${shipper}: ${held.length} of ${lines.length} events by OTLP in ${requests} requests`)
-  expect(await arrived(pipeline, lines)).toMatchObject(allOf(lines))
+  expect(await waitForArrival(pipeline, lines)).toMatchObject(exactly(lines))
 
-  const should = lines.map(lifted).map(({ time, line, labels, metadata }) => {
+  const expected = lines.map(expectedEvent).map(({ time, line, labels, metadata }) => {
     const { severity_number, severity_text, ...others } = metadata
     return {
       time: String(time),
@@ -67,19 +67,19 @@ it.each(shippers)('%s: every event reaches an OTLP address once, with all that i
       attributes: { ...labels, ...others },
     }
   })
-  const is = held.map(({ attributes, ...rest }) => ({
+  const actual = held.map(({ attributes, ...rest }) => ({
     ...rest,
-    // By OpenTelemetry's names there, by Loki's here.
+    // OpenTelemetry's names to Loki's.
     attributes: Object.fromEntries(
       Object.entries(attributes)
         .filter(([, value]) => value !== '')
         .map(([name, value]) => [name.replaceAll('.', '_'), value]),
     ),
   }))
-  expect(byLine(is)).toEqual(byLine(should))
+  expect(byLine(actual)).toEqual(byLine(expected))
 })
 
-it('fluent-bit: every event reaches a syslog address once, with its severity', async () => {
+it('fluent-bit delivers every event once by syslog, with its severity', async () => {
   pipeline = await new Pipeline('fluent-bit', { protocol: 'syslog', endpoint: 'siem:5514' }).start({ shipper: false })
   await startReceiver()
   await pipeline.startShipper()
@@ -87,8 +87,8 @@ it('fluent-bit: every event reaches a syslog address once, with its severity', a
   pipeline.exportFile().append(lines)
   const { held } = await receivedAll(lines.length)
   console.log(`fluent-bit: ${held.length} of ${lines.length} events by syslog`)
-  expect(await arrived(pipeline, lines)).toMatchObject(allOf(lines))
-  const should = lines.map(lifted).map(({ time, line, metadata }) => ({
+  expect(await waitForArrival(pipeline, lines)).toMatchObject(exactly(lines))
+  const expected = lines.map(expectedEvent).map(({ time, line, metadata }) => ({
     // Syslog has microseconds.
     time: `${new Date(Number(time / 1_000_000n)).toISOString().slice(0, 20)}${String(time % 1_000_000_000n)
       .padStart(9, '0')
@@ -98,17 +98,17 @@ it('fluent-bit: every event reaches a syslog address once, with its severity', a
     severityText: '',
     attributes: { host: 'lab-control-plane', app: 'tetragon' },
   }))
-  expect(byLine(held)).toEqual(byLine(should))
+  expect(byLine(held)).toEqual(byLine(expected))
 })
 
 it.each(shippers)(
-  `%s: an address that is away for ${away} s holds up nobody, and gets everything when it is back`,
+  `%s delivers to Loki while the SIEM is down for ${outageSeconds} s, and to the SIEM afterwards`,
   async shipper => {
     pipeline = await new Pipeline(shipper, { protocol: 'otlp', endpoint: 'http://siem:4318' }).start()
     const feed = new Feed(pipeline.exportFile(), 20)
-    await sleep(away * 1000)
+    await sleep(outageSeconds * 1000)
     const lines = await feed.stop()
-    expect(await arrived(pipeline, lines)).toMatchObject(allOf(lines))
+    expect(await waitForArrival(pipeline, lines)).toMatchObject(exactly(lines))
     await startReceiver()
     const { held } = await receivedAll(lines.length)
     expect(held.map(({ line }) => line).sort()).toEqual([...lines].sort())

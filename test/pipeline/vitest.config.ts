@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// Real Loki, real shippers, in plain containers: one file after the other, because each keeps a machine busy.
+// Runs one file at a time, because the containers of each keep the machine busy.
 export default defineConfig({
   test: {
     include: ['test/pipeline/**/*.test.ts'],

@@ -1,6 +1,6 @@
 // @ts-check
-// A small receiver, as a SIEM would have: OTLP over HTTP (protobuf) on 4318, syslog (RFC 5424, a message a line) over TCP on 5514. What
-// it was given is read back at http://…:8080/held. One file without dependencies: it runs in a plain Node image.
+// A small receiver in place of a SIEM: OTLP over HTTP (protobuf) on port 4318 and syslog (RFC 5424, one message per line) over TCP
+// on port 5514. It returns what it received at http://…:8080/held. It has no dependencies and runs in a plain Node image.
 import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -8,7 +8,7 @@ import { gunzipSync } from 'node:zlib'
 
 /**
  * @typedef {object} Held
- * @property {string} time nanoseconds since 1970, or as syslog writes it
+ * @property {string} time nanoseconds since 1970, or in syslog's format
  * @property {string} line
  * @property {number} severity OpenTelemetry's number, or syslog's
  * @property {string} severityText
@@ -19,10 +19,10 @@ import { gunzipSync } from 'node:zlib'
 const held = []
 let requests = 0
 
-// --- OTLP: the few fields of its messages that matter, by their numbers in opentelemetry/proto ------------------------------------
+// --- OTLP: the fields that matter, by their numbers in opentelemetry/proto
 
 /**
- * The fields of a protobuf message, in order: number, and a number or bytes.
+ * Yields the fields of a protobuf message: the field number, and a number or bytes.
  * @param {Buffer} bytes
  * @returns {Generator<[number, bigint | Buffer]>}
  */
@@ -58,13 +58,13 @@ function* fields(bytes) {
         at += 4
         break
       default:
-        throw new Error(`a field of type ${key & 7}`)
+        throw new Error(`unknown wire type ${key & 7}`)
     }
   }
 }
 
 /**
- * Those of one number that are messages or text.
+ * Returns the messages or strings with a field number.
  * @param {Buffer} bytes
  * @param {number} number
  */
@@ -93,7 +93,7 @@ const keyValues = list =>
   )
 
 /** @param {Buffer} body an ExportLogsServiceRequest */
-function takeProtobuf(body) {
+function receiveProtobuf(body) {
   for (const resourceLogs of parts(body, 1)) {
     const resource = keyValues(parts(resourceLogs, 1).flatMap(one => parts(one, 1)))
     for (const record of parts(resourceLogs, 2).flatMap(scope => parts(scope, 2))) {
@@ -125,12 +125,12 @@ createServer((request, response) => {
       return
     }
     requests++
-    takeProtobuf(body)
+    receiveProtobuf(body)
     response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
   })
 }).listen(4318)
 
-// --- Syslog ------------------------------------------------------------------------------------------------------------------------
+// --- Syslog
 
 createTcpServer(socket => {
   requests++
@@ -147,5 +147,5 @@ createServer((_request, response) => {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ requests, held }))
 }).listen(8080)
 
-// As the first process of a container it is not stopped by a signal that it does not ask for.
+// The first process of a container ignores signals that it does not handle.
 process.on('SIGTERM', () => process.exit(0))

@@ -13,23 +13,23 @@ const events = parseEvents(gunzipSync(readFileSync(recording))).map(({ time, lin
   line: line.toString('utf8'),
 }))
 
-/** The recorded event number `index` (after the last comes the first again) as if it had happened at `time`, in nanoseconds since 1970. */
-function at(index: number, time: bigint): string {
+/** Returns a recorded event with another time, in nanoseconds since 1970. The index wraps around. */
+function eventAt(index: number, time: bigint): string {
   const event = events[index % events.length]!
   return shiftTimestamps(event.line, recorded => recorded - event.time + time)
 }
 
 const nanoseconds = (milliseconds: number): bigint => BigInt(Math.round(milliseconds * 1e6))
 
-/** The recorded events as if they had happened a hundredth of a second apart, the last just now; `count` of them, all of them once by default. */
+/** Returns recorded events 10 ms apart, the last one now. By default, each recorded event once. */
 export function recordedLines(count = events.length): string[] {
   const first = Date.now() - count * 10
-  return Array.from({ length: count }, (_, index) => at(index, nanoseconds(first + index * 10)))
+  return Array.from({ length: count }, (_, index) => eventAt(index, nanoseconds(first + index * 10)))
 }
 
 /**
- * Recorded events of the process that has the most of them, each with a time of its own and all else as it was recorded: so much alike that
- * the first kilobytes of one are those of the next.
+ * Returns the recorded events of the process with the most events, which only differ in their time. The first kilobytes of one
+ * equal those of the next.
  */
 export function linesOfOneProcess(): string[] {
   const lines = events.map(({ line }) => line)
@@ -42,34 +42,34 @@ export function linesOfOneProcess(): string[] {
   })
 }
 
-/** Writes recorded events at a steady pace, each with the time at which it is due, until it is told to stop. */
+/** Writes recorded events at a steady rate until it is stopped. */
 export class Feed {
   readonly #lines: string[] = []
-  readonly #running: Promise<void>
-  #on = true
+  readonly #finished: Promise<void>
+  #running = true
 
   constructor(file: ExportFile, eventsPerSecond: number) {
-    this.#running = this.#run(file, eventsPerSecond)
+    this.#finished = this.#run(file, eventsPerSecond)
   }
 
   async #run(file: ExportFile, eventsPerSecond: number): Promise<void> {
     const epoch = Date.now()
-    for (; this.#on; await sleep(50)) {
+    for (; this.#running; await sleep(50)) {
       const due = ((Date.now() - epoch) / 1000) * eventsPerSecond
       const batch: string[] = []
       while (this.#lines.length + batch.length < due) {
         const index = this.#lines.length + batch.length
-        batch.push(at(index, nanoseconds(epoch + (index / eventsPerSecond) * 1000)))
+        batch.push(eventAt(index, nanoseconds(epoch + (index / eventsPerSecond) * 1000)))
       }
       file.append(batch)
       this.#lines.push(...batch)
     }
   }
 
-  /** Ends it, and gives all that was written. */
+  /** Stops and returns all lines that were written. */
   async stop(): Promise<string[]> {
-    this.#on = false
-    await this.#running
+    this.#running = false
+    await this.#finished
     return this.#lines
   }
 }

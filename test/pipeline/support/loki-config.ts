@@ -7,8 +7,7 @@ import { lokiValues } from '../../../stacks/monitoring/loki.ts'
 type Section = Record<string, unknown>
 
 /**
- * Loki's configuration as its chart makes it from the lab's values: what the chart adds of its own is in `loki-VERSION.yaml`, the rest is
- * under these names in the values.
+ * Returns Loki's configuration as the chart renders it from the lab's values. `loki-VERSION.yaml` has what the chart adds.
  */
 export function lokiConfig(lab: Lab): Section {
   const base = parse(

@@ -13,11 +13,11 @@ import { fluentBitValues } from '../../../stacks/monitoring/fluent-bit.ts'
 import { lokiValues } from '../../../stacks/monitoring/loki.ts'
 import { otelValues } from '../../../stacks/monitoring/otel.ts'
 import { ExportFile } from '../../../stacks/monitoring/replay/export-file.ts'
-import { Loki } from './loki.ts'
+import { LokiClient } from './loki-client.ts'
 import { lokiConfig } from './loki-config.ts'
 
-// The way of the events without a cluster: the real Loki and a real shipper as plain containers in a network of their own, with the images of
-// the lock, configured by what the charts are given, within the same limits of memory, and with the pods' names for addresses.
+// The pipeline without a cluster: the real Loki and a real shipper in plain containers on their own network. They have the locked
+// images, the configuration and memory limits from the chart values, and the names of the Services.
 
 export type Shipper = 'otel' | 'fluent-bit'
 export const shippers: Shipper[] = ['otel', 'fluent-bit']
@@ -27,59 +27,60 @@ interface Siem {
   endpoint: string
 }
 
-/** One container: how it is started, and what of it lies on this machine. */
-interface Service {
+/** A container to run. */
+interface ContainerSpec {
   image: string
   args: string[]
-  /** Memory that its pod may have, as Kubernetes writes it. */
+  /** Memory limit, in Kubernetes' format. */
   memory: string
   environment?: Record<string, string>
   aliases?: string[]
-  /** Files for it to read, by their path. */
+  /** Files to mount, by their path in the container. */
   files: Record<string, string>
-  /** Folders of this machine that it may read, by their path inside. */
+  /** Folders of this machine to mount read-only, by their path in the container. */
   folders?: Record<string, string>
-  /** Where it keeps what must outlive it. */
+  /** Path of a volume that survives the container. */
   storage?: string
-  /** A port to reach it at from here. */
+  /** A port to publish on this machine. */
   port?: number
 }
 
+/** Loki and a shipper in containers. */
 export class Pipeline {
   readonly lab: Lab
-  readonly loki: Loki
+  readonly loki: LokiClient
   readonly #name = `tetragon-lab-test-${randomBytes(4).toString('hex')}`
   readonly #folder = mkdtempSync(join(tmpdir(), 'tetragon-lab-pipeline-'))
   readonly #ports = new Map<string, string>()
   readonly #volumes = new Set<string>()
   readonly #containers = new Set<string>()
 
-  /** @param siem where a second copy goes */
+  /** @param siem destination of a second copy */
   constructor(shipper: Shipper, siem?: Siem) {
     this.lab = {
       settings: parseSettings({ pipeline: { shipper, ...(siem && { siem }) } }),
       lock: readLock(),
       source: 'replay',
     }
-    this.loki = new Loki(() => `http://${this.#ports.get('loki')}`)
+    this.loki = new LokiClient(() => `http://${this.#ports.get('loki')}`)
     mkdirSync(this.events)
   }
 
-  /** The folder that Tetragon would write to. */
+  /** The folder of the export file. */
   get events(): string {
     return join(this.#folder, 'events')
   }
 
-  /** The file in it, which rotates as Tetragon's does. */
+  /** Creates the export file, which rotates like Tetragon's. */
   exportFile(maxBytes?: number): ExportFile {
     return new ExportFile({ path: join(this.events, exportFile.name), ...(maxBytes && { maxBytes }) })
   }
 
-  /** Starts Loki, and the shipper unless it is to come later. */
+  /** Starts Loki and, by default, the shipper. */
   async start({ shipper = true } = {}): Promise<this> {
     await docker(['network', 'create', '--label', `${dockerLabel}=test`, this.#name])
     await this.run('loki', this.#lokiService())
-    await this.loki.ready()
+    await this.loki.waitUntilReady()
     if (shipper) await this.startShipper()
     return this
   }
@@ -88,19 +89,19 @@ export class Pipeline {
     return this.run('shipper', this.lab.settings.pipeline.shipper === 'otel' ? this.#otel() : this.#fluentBit())
   }
 
-  /** Ends the shipper as a crash does, and takes its container away; what it has stored stays. */
+  /** Kills the shipper and removes its container. Its volume stays. */
   async killShipper(): Promise<void> {
     await docker(['kill', '--signal', 'KILL', this.#container('shipper')])
     await docker(['rm', '--force', this.#container('shipper')])
   }
 
-  /** Ends the shipper as Kubernetes does. */
+  /** Stops the shipper as Kubernetes does. */
   async stopShipper(): Promise<void> {
     await docker(['stop', '--time', '30', this.#container('shipper')])
     await docker(['rm', '--force', this.#container('shipper')])
   }
 
-  /** A copy of what the shipper has stored: how far it has read, and what it still has to send. */
+  /** Returns a copy of the shipper's volume, with its checkpoint and its queue. */
   shipperStorage(): Promise<Uint8Array> {
     return this.#withStorage(async helper => {
       const { stdout } = await execa('docker', ['cp', `${helper}:/stored/.`, '-'], { encoding: 'buffer' })
@@ -108,19 +109,19 @@ export class Pipeline {
     })
   }
 
-  /** Puts the shipper, which does not run, back to where it was when the copy was made. */
+  /** Restores the volume of the stopped shipper from a copy. */
   async rewindShipper(storage: Uint8Array): Promise<void> {
     await docker(['volume', 'rm', this.#volume('shipper')])
     await this.#withStorage(helper => execa('docker', ['cp', '-', `${helper}:/stored`], { input: storage }))
   }
 
-  /** Does something with a container that never runs but holds the shipper's storage at /stored. */
-  async #withStorage<T>(work: (helper: string) => Promise<T>): Promise<T> {
+  /** Runs an action with a container that is never started and has the shipper's volume at /stored. */
+  async #withStorage<T>(action: (helper: string) => Promise<T>): Promise<T> {
     const helper = this.#container('helper')
     const image = imageRef(this.lab.lock.images.loki)
     await docker(['create', '--name', helper, '--volume', `${this.#volume('shipper')}:/stored`, image])
     try {
-      return await work(helper)
+      return await action(helper)
     } finally {
       await docker(['rm', '--force', helper])
     }
@@ -133,22 +134,22 @@ export class Pipeline {
   async startLoki(): Promise<void> {
     await docker(['start', this.#container('loki')])
     await this.#findPort('loki', 3100)
-    await this.loki.ready()
+    await this.loki.waitUntilReady()
   }
 
-  /** What the shipper has printed. */
+  /** Returns the shipper's log. */
   async shipperLog(): Promise<string> {
     const { stdout, stderr } = await execa('docker', ['logs', this.#container('shipper')])
     return stdout + stderr
   }
 
-  /** Address of a container on this machine, as in 127.0.0.1:32768. */
+  /** Returns the address of a container on this machine, such as 127.0.0.1:32768. */
   address(name: string): string {
     return this.#ports.get(name)!
   }
 
-  /** Runs one more container in the network, under its name. */
-  async run(name: string, service: Service): Promise<void> {
+  /** Runs a container on the network, under its name. */
+  async run(name: string, service: ContainerSpec): Promise<void> {
     const { image, args, memory, environment = {}, aliases = [], files, folders = {}, storage, port } = service
     const mounts = Object.entries(folders).map(([inside, here]) => `${here}:${inside}:ro`)
     const written = join(this.#folder, name)
@@ -184,7 +185,7 @@ export class Pipeline {
     if (port) await this.#findPort(name, port)
   }
 
-  /** Takes everything away again. */
+  /** Removes all containers, volumes and files. */
   async remove(): Promise<void> {
     for (const name of this.#containers) await docker(['rm', '--force', '--volumes', this.#container(name)])
     for (const volume of this.#volumes) await docker(['volume', 'rm', '--force', volume])
@@ -205,7 +206,7 @@ export class Pipeline {
     this.#ports.set(name, address!)
   }
 
-  #lokiService(): Service {
+  #lokiService(): ContainerSpec {
     const { singleBinary } = lokiValues(this.lab) as { singleBinary: { resources: Resources } }
     const memory = singleBinary.resources.limits.memory
     return {
@@ -223,7 +224,7 @@ export class Pipeline {
     }
   }
 
-  #otel(): Service {
+  #otel(): ContainerSpec {
     const values = otelValues(this.lab) as {
       command: { name: string; extraArgs: string[] }
       extraEnvs: { name: string; value: string }[]
@@ -247,7 +248,7 @@ export class Pipeline {
     }
   }
 
-  #fluentBit(): Service {
+  #fluentBit(): ContainerSpec {
     const { config, luaScripts, resources } = fluentBitValues(this.lab) as {
       config: Record<'service' | 'inputs' | 'filters' | 'outputs' | 'customParsers', string>
       luaScripts: Record<string, string>

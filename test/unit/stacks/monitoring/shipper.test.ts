@@ -9,9 +9,9 @@ import { derived, eventTypes, fields, streamLabels } from '../../../../stacks/mo
 import { fluentBitValues, luaScript } from '../../../../stacks/monitoring/fluent-bit.ts'
 import { lokiValues } from '../../../../stacks/monitoring/loki.ts'
 import { collectorConfig, otelValues } from '../../../../stacks/monitoring/otel.ts'
-import { awkwardLines } from '../../../pipeline/support/awkward.ts'
+import { edgeCaseLines } from '../../../pipeline/support/edge-cases.ts'
+import { expectedEvent } from '../../../pipeline/support/expected-event.ts'
 import { recordedLines } from '../../../pipeline/support/feed.ts'
-import { lifted } from '../../../pipeline/support/reference.ts'
 import { Lua, literal } from '../../support/lua.ts'
 
 // Checks the configurations of both shippers without running them. `lab test pipeline` runs the real ones.
@@ -106,7 +106,7 @@ describe('the Lua script of Fluent Bit', () => {
   /** Returns one recorded event of each kind. All of them take 10 s here; `lab test pipeline` sends all. */
   const oneOfEachKind = (): string[] => {
     const byKind = Map.groupBy(recordedLines(), line => {
-      const { labels, metadata } = lifted(line)
+      const { labels, metadata } = expectedEvent(line)
       const { process_executable_path, tetragon_action, tetragon_signal, tetragon_tags, k8s_workload_name } = metadata
       return [
         ...Object.values(labels),
@@ -122,14 +122,14 @@ describe('the Lua script of Fluent Bit', () => {
 
   it('extracts the same as the reference from every kind of recorded event and every edge case', () => {
     const lua = new Lua(luaScript())
-    const lines = [...awkwardLines(), ...oneOfEachKind()]
+    const lines = [...edgeCaseLines(), ...oneOfEachKind()]
     expect(lines.length).toBeGreaterThan(50)
     for (const line of lines) {
       const { code, time, untouched, record } = lift(lua, parsed(line))
-      const should = lifted(line)
+      const expected = expectedEvent(line)
       expect({ code, untouched }).toEqual({ code: 1, untouched: true })
-      expect(BigInt(time.sec) * 1_000_000_000n + BigInt(time.nsec)).toBe(should.time)
-      expect(record).toEqual({ labels: should.labels, metadata: should.metadata })
+      expect(BigInt(time.sec) * 1_000_000_000n + BigInt(time.nsec)).toBe(expected.time)
+      expect(record).toEqual({ labels: expected.labels, metadata: expected.metadata })
     }
   })
 
@@ -152,7 +152,7 @@ describe('the Lua script of Fluent Bit', () => {
     const lua = new Lua(luaScript('otlp'))
     const line = recordedLines(1)[0]!
     const { metadata, record } = lift(lua, parsed(line))
-    const { labels, metadata: known } = lifted(line)
+    const { labels, metadata: known } = expectedEvent(line)
     const { severity_text, severity_number, ...others } = known
     expect(metadata.otlp).toMatchObject({ severity_text, severity_number: Number(severity_number) })
     const attributes = Object.entries(metadata.otlp!.attributes).map(([name, value]) => [underscored(name), `${value}`])
@@ -163,7 +163,7 @@ describe('the Lua script of Fluent Bit', () => {
 
   it('adds the severity and host that syslog needs', () => {
     const lua = new Lua(luaScript('syslog'))
-    const overridden = awkwardLines().find(line => line.includes('severity.high'))!
+    const overridden = edgeCaseLines().find(line => line.includes('severity.high'))!
     expect(lift(lua, parsed(overridden)).record).toMatchObject({ severity: '3', host: 'lab-control-plane' })
   })
 })

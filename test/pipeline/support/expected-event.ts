@@ -1,9 +1,9 @@
 import { parseTime } from '../../../stacks/monitoring/replay/time.ts'
 
-// What should be known of an event in Loki, worked out in the plainest way from the event alone: what either shipper is held against.
+// A reference implementation of what an event should become in Loki, to compare both shippers with.
 
-/** An event as Loki gives it back. */
-export interface Lifted {
+/** An event in Loki. */
+export interface StoredEvent {
   /** Nanoseconds since 1970. */
   time: bigint
   line: string
@@ -40,8 +40,8 @@ interface Event {
   args?: Argument[]
 }
 
-/** The labels and metadata of an event, from its line. */
-export function lifted(line: string): Lifted {
+/** Returns the event that a line should become. */
+export function expectedEvent(line: string): StoredEvent {
   const whole = JSON.parse(line) as { time: string } & Record<string, Event>
   const type = Object.keys(whole).find(key => key.startsWith('process_') || key === 'rate_limit_info')!
   const event = whole[type]!
@@ -51,13 +51,13 @@ export function lifted(line: string): Lifted {
   return {
     time: parseTime(whole.time),
     line,
-    labels: known({
+    labels: withoutUndefined({
       service_name: 'tetragon',
       tetragon_event_type: type,
       k8s_namespace_name: pod?.namespace,
       tetragon_policy_name: event.policy_name,
     }),
-    metadata: known({
+    metadata: withoutUndefined({
       k8s_pod_name: pod?.name,
       k8s_container_name: pod?.container?.name,
       k8s_workload_name: pod?.workload,
@@ -107,7 +107,7 @@ function argumentsOf(args: Argument[]): string | undefined {
 const wasBlocked = ({ signal, action, policy_name = '' }: Event): boolean =>
   signal === 'SIGKILL' || (/_(OVERRIDE|NOTIFYENFORCER)$/.test(action ?? '') && !policy_name.endsWith('-monitor'))
 
-const known = (values: Record<string, string | number | undefined>): Record<string, string> =>
+const withoutUndefined = (values: Record<string, string | number | undefined>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(values)
       .filter(([, value]) => value !== undefined)

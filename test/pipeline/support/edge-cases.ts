@@ -1,6 +1,6 @@
 import { formatTime } from '../../../stacks/monitoring/replay/time.ts'
 
-// What the recording does not happen to hold, made for tests: each is an event after Tetragon's fashion that is easy to get wrong.
+// Events in Tetragon's format that the recording does not contain and that are easy to get wrong.
 
 /** A process in a pod. */
 const process = {
@@ -14,10 +14,10 @@ const kprobe = (event: object) => ({ process_kprobe: { process, function_name: '
 
 const events: Record<string, object> = {
   'text beyond ASCII, escapes, a number above 2^31': { process_exec: { process, parent: { binary: '/sbin/init' } } },
-  'a process of the machine, in no pod': {
+  'a process of the host, in no pod': {
     process_exec: { process: { exec_id: 'a', pid: 1, binary: '/usr/bin/kubelet' } },
   },
-  'nothing but its kind': { process_exit: {} },
+  'only a type': { process_exit: {} },
   'a tracepoint': { process_tracepoint: { process, subsys: 'raw_syscalls', event: 'sys_exit', policy_name: 'p' } },
   'an LSM hook with a path': {
     process_lsm: {
@@ -28,40 +28,40 @@ const events: Record<string, object> = {
     },
   },
   overridden: kprobe({ action: 'KPROBE_ACTION_OVERRIDE', policy_name: 'deny-shadow', tags: ['severity.high', 'file'] }),
-  'overridden, but only watched': kprobe({
+  'overridden in monitor mode': kprobe({
     action: 'KPROBE_ACTION_OVERRIDE',
     policy_name: 'deny-shadow-monitor',
     tags: ['severity.low'],
   }),
   'refused by an enforcer': kprobe({ action: 'KPROBE_ACTION_NOTIFYENFORCER', policy_name: 'no-swap' }),
-  'refused by an enforcer, but only watched': kprobe({
+  'refused by an enforcer in monitor mode': kprobe({
     action: 'KPROBE_ACTION_NOTIFYENFORCER',
     policy_name: 'no-swap-monitor',
   }),
   'killed by a signal': { process_exit: { process, signal: 'SIGKILL' } },
-  'ended by another signal': { process_exit: { process, signal: 'SIGTERM' } },
+  'exited on another signal': { process_exit: { process, signal: 'SIGTERM' } },
   'tags without a severity': kprobe({ policy_name: 'p', tags: ['one', 'two'] }),
   'two severities': kprobe({ policy_name: 'p', tags: ['severity.critical', 'severity.medium'] }),
-  'no tags at all': kprobe({ policy_name: 'p', tags: [] }),
+  'an empty list of tags': kprobe({ policy_name: 'p', tags: [] }),
   'a path as second argument': kprobe({ args: [{ int_arg: -100 }, { string_arg: '/etc/passwd' }] }),
   'a file as third argument': kprobe({
     args: [{ string_arg: 'a name' }, { int_arg: 1 }, { file_arg: { path: '/etc/shadow' } }],
   }),
-  'a path that is no open file': kprobe({ args: [{ path_arg: { path: '/etc/shadow', flags: '1' } }] }),
-  'an address that is no socket yet': kprobe({
+  'a path without an open file': kprobe({ args: [{ path_arg: { path: '/etc/shadow', flags: '1' } }] }),
+  'an address without a socket': kprobe({
     args: [{ int_arg: 3 }, { sockaddr_arg: { family: 'AF_INET', addr: '10.96.0.1', port: 443 } }],
   }),
   'a socket': kprobe({ args: [{ sock_arg: { saddr: '::1', daddr: '10.96.0.1', dport: 443 } }] }),
-  'a socket without an end': kprobe({ args: [{ sock_arg: { family: 'AF_INET', saddr: '10.0.0.1' } }] }),
+  'a socket without a remote address': kprobe({ args: [{ sock_arg: { family: 'AF_INET', saddr: '10.0.0.1' } }] }),
   'a message': kprobe({ message: 'a "quoted" word, and = signs', policy_name: 'p' }),
-  'what the rate limit kept back': { rate_limit_info: { number_of_dropped_process_events: '17' } },
+  'events that the rate limit dropped': { rate_limit_info: { number_of_dropped_process_events: '17' } },
 }
 
-/** The digits of a second that are written: none, three, six or nine. */
+/** Fractions of a second with 0, 3, 6 and 9 digits. */
 const fractions = [0n, 120_000_000n, 123_456_000n, 123_456_789n, 999_999_999n, 1n]
 
-/** The lines, a second apart, up to now. */
-export function awkwardLines(): string[] {
+/** Returns the edge cases as lines, one second apart and up to now. */
+export function edgeCaseLines(): string[] {
   const first = BigInt(Math.floor(Date.now() / 1000) - 60)
   return Object.values(events).map((event, index) => {
     const time = formatTime((first + BigInt(index)) * 1_000_000_000n + fractions[index % fractions.length]!)
@@ -69,5 +69,5 @@ export function awkwardLines(): string[] {
   })
 }
 
-/** Lines that are no events. */
-export const noEvents = ['not JSON at all', '{"process_exec":{"process":{"exec_id":"torn', '[1, 2]', '"text"']
+/** Lines that are not events. */
+export const invalidLines = ['not JSON at all', '{"process_exec":{"process":{"exec_id":"torn', '[1, 2]', '"text"']
