@@ -28,8 +28,8 @@ import { fakeDocker } from '../support/fake-docker.ts'
 import { newFolder } from '../support/folders.ts'
 import { errorOf } from '../support/publisher.ts'
 
-// Three images show the same as all 17, and each takes several runs of the fake docker
-vi.mock('../../../shared/lab-images.ts', () => ({ imagesOf: () => ['loki', 'grafana', 'redis'] }))
+// With the node image, three images show the same as all 17, and each takes several runs of the fake docker
+vi.mock('../../../shared/lab-images.ts', () => ({ imagesOf: () => ['loki', 'redis'] }))
 
 const tools = toolNames.filter(name => name !== 'node')
 const context = useBundleTest()
