@@ -137,7 +137,7 @@ export const items: Record<string, Item> = {
   'k8s-three-stages': {
     headings: ['Let’s Build My First Tracing Policy'],
     claims: ['To do this, we’ll build it step by step'],
-    shows: /The\s+#? *first of three: this, sys-openat, sys-openat-kill/,
+    shows: /The[\s#]+first[\s#]+of[\s#]+three: sys-openat-bare, sys-openat, sys-openat-kill/,
   },
   'k8s-bare': {
     headings: ['The World’s Simplest Tracing Policy'],
@@ -147,7 +147,7 @@ export const items: Record<string, Item> = {
   },
   'k8s-opens': {
     claims: ['This first tracing policy will allow us to monitor all read accesses to the system'],
-    shows: /openat2 and io_uring pass by/,
+    shows: /openat2 and io_uring are missed/,
   },
   'k8s-apply': {
     blocks: [
@@ -156,7 +156,7 @@ export const items: Record<string, Item> = {
       '📬️ openat default/nginx /usr/bin/bash',
     ],
     claims: ['But we can’t see which ones'],
-    shows: /application\/sys-openat-bare created[\s\S]*out of the cluster/,
+    shows: /application\/sys-openat-bare created[\s\S]*removed from the cluster/,
   },
   'k8s-signature': {
     headings: ['Tracing policy—a bit more complicated'],
@@ -358,13 +358,13 @@ export const items: Record<string, Item> = {
       '2024 has been a remarkable year for Tetragon',
       'the standard for eBPF-based security observability and runtime enforcement',
     ],
-    shows: /watches[\s\S]*Sigkill|Sigkill[\s\S]*watches/,
+    shows: /observe[\s\S]*Sigkill|Sigkill[\s\S]*observe/,
   },
   'review-releases': { headings: ['Release Highlights', 'Tetragon 1.1', 'Tetragon 1.2'], shows: /v1\.7\.0/ },
   'review-identity': {
     headings: ['Kubernetes Identity-Aware Policies'],
     claims: ['with precision to specific Kubernetes workloads based on their identity'],
-    shows: /application\/tcp-connect-container created[\s\S]*out of the cluster/,
+    shows: /application\/tcp-connect-container created[\s\S]*removed from the cluster/,
   },
   'review-redaction': { headings: ['Redaction Filters'], shows: /--password/ },
   'review-redacted': {
@@ -648,7 +648,7 @@ export const items: Record<string, Item> = {
   'case-summary': {
     headings: ['10. Podsumowanie – wnioski', 'Podsumowanie'],
     claims: ['przygotowana zgodnie z podejściem **Infrastructure as Code**'],
-    shows: /\d+ resources\. Make them: \.\/lab up/,
+    shows: /\d+ resources\. To create them: \.\/lab up/,
   },
   'case-correlation': { headings: ['Wnioski'], claims: ['korelacja tych danych z logami i metrykami'], shows: /\d/ },
   'case-references': { headings: ['11. Bibliografia / Referencje'], shows: /Programs[\s\S]*Charts/ },
