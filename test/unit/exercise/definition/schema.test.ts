@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { exerciseSchemaFile, exerciseSchemaText } from '../../../../scripts/docs/exercise-schema.ts'
 import { projectDir } from '../../../../shared/paths.ts'
+import { taskOf } from '../../../fakes/checks.ts'
 
 describe('the schema of exercise.yaml', () => {
   it('labs/exercise.schema.json is up to date', () => {
@@ -23,4 +24,13 @@ describe('the schema of exercise.yaml', () => {
     expect(keys.size).toBeGreaterThan(60)
     expect([...keys].filter(key => !new RegExp(`\\b${key}\\b`).test(page))).toEqual([])
   })
+})
+
+describe('a recording in exercise.yaml', () => {
+  it.each([{ after: { transcript: 'enforce' } }, { missing: 'x', before: { agent: 'a' }, after: { agent: 'b' } }])(
+    'needs before and after, or missing alone: rejects %j',
+    recorded => {
+      expect(() => taskOf({ check: { kube: { get: 'pods' } }, recorded })).toThrow(/before and after, or missing alone/)
+    },
+  )
 })
