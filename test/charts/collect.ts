@@ -6,9 +6,10 @@ import { parse } from 'yaml'
 import { ensureCharts } from '../../scripts/supplies/charts.ts'
 import { chartFile, chartNames, readLock } from '../../shared/lock.ts'
 
-// Writes down which keys each pinned chart knows, so that the test needs no archive: `node test/charts/collect.ts` after a chart was raised.
+// Saves the keys in the values of each pinned chart, so that the test needs no archive. Run after changing the version of a
+// chart: `node test/charts/collect.ts`.
 
-/** Keys of a values file, as paths. A list or an empty map ends a path: what is below it is free. */
+/** Returns the keys of a values file as paths. A list or an empty map ends a path, because it can contain anything. */
 export function keyPaths(value: unknown, path = ''): string[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length === 0)
     return [path]

@@ -5,20 +5,21 @@ import { execa } from 'execa'
 import * as tar from 'tar'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { kubectlJson } from '../../scripts/cluster/kubectl.ts'
+import { loadContext } from '../../scripts/context/context.ts'
 import { ensureCharts } from '../../scripts/supplies/charts.ts'
-import { containersOf, type PodSpec } from '../../scripts/verify/restricted.ts'
+import { containersOf, type PodSpec } from '../../scripts/verify/security/restricted.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { chartFile, chartNames, readLock } from '../../shared/lock.ts'
 import { namespaces } from '../../shared/names.ts'
-import { given } from './given.ts'
+import { chartValues } from './chart-values.ts'
 
-// Writes down what pods the charts make of the lab's values, as far as it matters what they may do and who reaches them, so that tests need
-// neither helm nor archives: `node test/charts/render.ts` after a chart or what it is given has changed. It wants helm on PATH, and a lab that is
-// up, for the one pod that no chart makes: Prometheus's own, which is made by its operator.
+// Saves the rights, volumes and ports of the Pods that the charts create from the lab's values, so that tests need neither Helm
+// nor archives. Run after changing a chart or its values: `node test/charts/render.ts`. It needs helm on PATH, and a running lab
+// for Prometheus's Pod, which its operator creates.
 
-/** A workload's pods, as far as it matters. */
+/** A workload and the relevant parts of its Pods. */
 export interface Workload {
-  /** The chart that makes it, or `prometheus-operator`. */
+  /** The chart that creates it, or `prometheus-operator`. */
   chart: string
   namespace: string
   name: string
@@ -28,7 +29,7 @@ export interface Workload {
 
 export const workloadsFile = join(import.meta.dirname, 'workloads.yaml')
 
-/** What was written down. */
+/** Returns the saved workloads. */
 export const readWorkloads = (): Workload[] => parse(readFileSync(workloadsFile, 'utf8')) as Workload[]
 
 interface Controller {
@@ -37,17 +38,17 @@ interface Controller {
   spec: { template: { metadata: { labels?: Record<string, string> }; spec: PodSpec } }
 }
 
-/** A pod's rights, volumes and ports; nothing of what it runs. */
-function essence(chart: string, { metadata, spec: { template } }: Controller): Workload {
+/** Returns the rights, volumes and ports of a workload's Pods. */
+function toWorkload(chart: string, { metadata, spec: { template } }: Controller): Workload {
   const { hostNetwork, hostPID, hostIPC, automountServiceAccountToken, securityContext, volumes } = template.spec
-  // A chart writes `null` where a list is empty.
-  const part = (containers?: PodSpec['containers'] | null) =>
+  // A chart can render `null` for an empty list.
+  const relevantParts = (containers?: PodSpec['containers'] | null) =>
     containers?.map(({ name, image, securityContext, ports, env }) => ({
       name,
       image,
       securityContext: securityContext ?? {},
       ports,
-      // A secret that is named is none; one that is written out would be seen here.
+      // A reference to a secret is fine. A secret in plain text would show here.
       env: env?.filter(({ name }) => /PASS|SECRET|TOKEN|KEY/i.test(name)),
     }))
   const spec: PodSpec = {
@@ -57,20 +58,20 @@ function essence(chart: string, { metadata, spec: { template } }: Controller): W
     automountServiceAccountToken,
     securityContext: securityContext ?? {},
     volumes: volumes?.map(({ name, ...kind }) => ({ name, [Object.keys(kind)[0]!]: {} })),
-    containers: part(template.spec.containers) ?? [],
-    initContainers: part(template.spec.initContainers),
+    containers: relevantParts(template.spec.containers) ?? [],
+    initContainers: relevantParts(template.spec.initContainers),
   }
   return {
     chart,
     namespace: namespaces.monitoring,
     name: metadata.name,
     labels: template.metadata.labels ?? {},
-    // Without what is not there.
+    // Removes undefined values.
     spec: JSON.parse(JSON.stringify(spec)) as PodSpec,
   }
 }
 
-/** What `helm template` makes of the lab's values. Nothing is fetched: the archives are there. */
+/** Renders all charts with the lab's values. The archives must have been downloaded. */
 export async function renderCharts(): Promise<Workload[]> {
   const lock = readLock()
   const all: Workload[] = []
@@ -79,8 +80,8 @@ export async function renderCharts(): Promise<Workload[]> {
     try {
       await tar.extract({ file: chartFile(lock, name), cwd: folder })
       const chart = join(folder, readdirSync(folder)[0]!)
-      dropAbsent(chart)
-      writeFileSync(join(folder, 'values.yaml'), stringify(given[name]))
+      removeMissingDependencies(chart)
+      writeFileSync(join(folder, 'values.yaml'), stringify(chartValues[name]))
       const { stdout } = await execa('helm', [
         ...['template', name, chart, '--namespace', namespaces.monitoring, '--values', join(folder, 'values.yaml')],
         ...['--kube-version', lock.tools.kubectl.version],
@@ -88,7 +89,7 @@ export async function renderCharts(): Promise<Workload[]> {
       for (const document of parseAllDocuments(stdout)) {
         const object = document.toJS() as Controller | null
         if (object && ['Deployment', 'DaemonSet', 'StatefulSet', 'Job'].includes(object.kind))
-          all.push(essence(name, object))
+          all.push(toWorkload(name, object))
       }
     } finally {
       rmSync(folder, { recursive: true, force: true })
@@ -97,32 +98,32 @@ export async function renderCharts(): Promise<Workload[]> {
   return all
 }
 
-/** A chart that was packed without the parts that are switched off anyway still names them, which helm refuses. */
-function dropAbsent(chart: string): void {
+/** Removes dependencies that a repacked chart lists but does not contain, which Helm would reject. */
+function removeMissingDependencies(chart: string): void {
   const file = join(chart, 'Chart.yaml')
   const whole = parse(readFileSync(file, 'utf8')) as { dependencies?: { name: string }[] }
-  const there = (name: string): boolean => existsSync(join(chart, 'charts', name))
-  whole.dependencies = whole.dependencies?.filter(({ name }) => there(name))
+  const exists = (name: string): boolean => existsSync(join(chart, 'charts', name))
+  whole.dependencies = whole.dependencies?.filter(({ name }) => exists(name))
   writeFileSync(file, stringify(whole))
 }
 
 const operator = 'prometheus-operator'
 
-/** What the operator has made of the resource that describes a Prometheus, in the lab that is up. */
-async function operated(): Promise<Workload[]> {
-  const { items } = await kubectlJson<{ items: Controller[] }>([
+/** Returns the workload that the operator created for Prometheus in the running lab. */
+async function readPrometheusWorkload(): Promise<Workload[]> {
+  const { items } = await kubectlJson<{ items: Controller[] }>(await loadContext(), [
     ...['get', 'statefulsets', '-n', namespaces.monitoring, '-l', 'operator.prometheus.io/name'],
   ])
-  return items.map(item => essence(operator, item))
+  return items.map(item => toWorkload(operator, item))
 }
 
 if (import.meta.main) {
   const lock = readLock()
   await ensureCharts(lock, chartNames)
   const rendered = await renderCharts()
-  const made = await operated().catch((error: unknown) => {
+  const made = await readPrometheusWorkload().catch((error: unknown) => {
     if (!(error instanceof LabError)) throw error
-    console.log(`${operator}: ${error.found}; what was written down before is kept`)
+    console.log(`${operator}: ${error.found}; keeping the saved workload`)
     return existsSync(workloadsFile) ? readWorkloads().filter(({ chart }) => chart === operator) : []
   })
   const all = [...rendered, ...made]

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { ChartName } from '../../../shared/lock.ts'
 import { projectDir } from '../../../shared/paths.ts'
+import { chartValues, lock } from '../../charts/chart-values.ts'
 import { keyPaths } from '../../charts/collect.ts'
-import { given, lock } from '../../charts/given.ts'
 
 // Helm silently ignores keys that a chart does not have, so every key is looked up in the chart's own values.
 
@@ -21,7 +21,7 @@ const passedOn: Partial<Record<ChartName, RegExp>> = {
   tetragon: /^((tetragon|tetragonOperator)\/(resources|containerSecurityContext)|export\/securityContext)\b/,
 }
 
-describe.each(Object.entries(given) as [ChartName, Record<string, unknown>][])('%s', (chart, values) => {
+describe.each(Object.entries(chartValues) as [ChartName, Record<string, unknown>][])('%s', (chart, values) => {
   const file = join(projectDir, 'test', 'charts', `${chart}-${lock.charts[chart].version}.keys`)
 
   it('has a list of keys for the pinned version', () => {

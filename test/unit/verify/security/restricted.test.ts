@@ -4,7 +4,7 @@ import { describe, expect, it, test } from 'vitest'
 import { type Container, type PodSpec, violations } from '../../../../scripts/verify/security/restricted.ts'
 import { chartFile, chartNames } from '../../../../shared/lock.ts'
 import { type Control, podSecurityExceptions } from '../../../../shared/pod-security.ts'
-import { lock } from '../../../charts/given.ts'
+import { lock } from '../../../charts/chart-values.ts'
 import { readWorkloads, renderCharts } from '../../../charts/render.ts'
 
 const container: Container = {

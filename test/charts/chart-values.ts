@@ -1,5 +1,5 @@
 import { type ChartName, readLock } from '../../shared/lock.ts'
-import { parseSettings } from '../../shared/settings/schema.ts'
+import { parseSettings } from '../../shared/settings/parser.ts'
 import { fluentBitValues } from '../../stacks/monitoring/fluent-bit.ts'
 import { dashboardFolders, grafanaValues } from '../../stacks/monitoring/grafana.ts'
 import { lokiValues } from '../../stacks/monitoring/loki.ts'
@@ -7,13 +7,13 @@ import { otelValues } from '../../stacks/monitoring/otel.ts'
 import { prometheusValues } from '../../stacks/monitoring/prometheus.ts'
 import { tetragonValues } from '../../stacks/monitoring/tetragon.ts'
 
-/** The lab's own pins. */
+/** The lab's own lock file, without overlays. */
 export const lock = readLock('')
 
 const lab = { settings: parseSettings({ tetragon: { runtimeHooks: true } }), lock, source: 'live' as const }
 
-/** What the lab gives to each chart, with all of its parts switched on. */
-export const given: Record<ChartName, Record<string, unknown>> = {
+/** The lab's values for each chart, with every feature enabled. */
+export const chartValues: Record<ChartName, Record<string, unknown>> = {
   tetragon: tetragonValues(lab),
   'kube-prometheus-stack': prometheusValues(lab),
   loki: lokiValues(lab),
