@@ -6,7 +6,7 @@ import { engineKernel } from './engine-kernel.ts'
 import { noFeatures } from './features.ts'
 import { type KernelFacts, parseProbe } from './kernel-facts.ts'
 import type { ProbeOptions, ProbeTarget } from './probe-target.ts'
-import { judgeKernel, type Verdict } from './verdict.ts'
+import { kernelVerdict, type Verdict } from './verdict.ts'
 
 /** Where the lab's events come from, and the kernel that decides it. */
 export interface Decision extends Verdict {
@@ -66,7 +66,7 @@ async function findKernel({ cluster, pull = true, ...rest }: DecisionOptions) {
 function decide({ probe, rootless, asked }: Cached): Decision {
   const facts = parseProbe(probe, rootless)
   const { release, lockdown, lsm, tracefs } = facts
-  return { ...judgeKernel(facts), probed: asked, kernel: { release, lockdown, lsm, tracefs } }
+  return { ...kernelVerdict(facts), probed: asked, kernel: { release, lockdown, lsm, tracefs } }
 }
 
 /** Returns the cautious decision for a kernel that could not be probed. */

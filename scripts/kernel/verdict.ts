@@ -26,7 +26,7 @@ const blockerReasons: Record<Blocker, string> = {
 }
 
 /** Judges whether Tetragon can run on a kernel. Only a requirement that is known to be missing speaks against it. */
-export function judgeKernel(facts: KernelFacts): Verdict {
+export function kernelVerdict(facts: KernelFacts): Verdict {
   const features = supportedFeatures(facts)
   const blocker = findBlocker(facts)
   if (blocker) {

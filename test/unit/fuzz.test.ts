@@ -11,7 +11,7 @@ import { parseExercise } from '../../scripts/exercise/definition/exercises.ts'
 import { readProgress } from '../../scripts/exercise/session/progress.ts'
 import { progressReport } from '../../scripts/exercise/view/progress-report.ts'
 import { parseProbe } from '../../scripts/kernel/kernel-facts.ts'
-import { judgeKernel } from '../../scripts/kernel/verdict.ts'
+import { kernelVerdict } from '../../scripts/kernel/verdict.ts'
 import { withLabLock } from '../../scripts/lab/run-lock.ts'
 import { compareWithLastUp } from '../../scripts/lab/up-to-date.ts'
 import { lintPolicy } from '../../scripts/policy/lint/lint.ts'
@@ -429,7 +429,7 @@ describe('a file in .lab', () => {
           .map(pairs => pairs.map(pair => pair.join('=')).join('\n')),
       ),
       text => {
-        const { source, why } = judgeKernel(parseProbe(text, false))
+        const { source, why } = kernelVerdict(parseProbe(text, false))
         expect(['live', 'replay']).toContain(source)
         expect(why).not.toBe('')
       },

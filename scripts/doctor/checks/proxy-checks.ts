@@ -1,7 +1,7 @@
 import { fixFor, hostNameForContainers } from '../../engine/products.ts'
 import { type DoctorCheck, ok, warn } from '../doctor-check.ts'
 import type { DoctorFacts } from '../facts/gather-facts.ts'
-import { isLoopback, withoutPassword } from '../facts/proxy-facts.ts'
+import { isLoopbackProxy, withoutPassword } from '../facts/proxy-facts.ts'
 
 /** Checks the proxies of this shell and of the Docker engine, which are configured independently. */
 export function proxyChecks(facts: DoctorFacts): DoctorCheck[] {
@@ -32,7 +32,7 @@ function engineProxyCheck(facts: DoctorFacts): DoctorCheck[] {
   if (enginePull === undefined || 'problem' in engine) return []
   const reachable = (proxy: string): string =>
     proxy.replace(/localhost|127\.[\d.]+|\[::1\]/, hostNameForContainers(engine))
-  if (enginePull && isLoopback(enginePull) && !engine.local)
+  if (enginePull && isLoopbackProxy(enginePull) && !engine.local)
     return [
       warn('proxy-engine', 'Docker proxy', {
         found: `Docker uses the proxy ${enginePull}, which is an address of its own VM and not of this machine`,

@@ -19,13 +19,13 @@ export function readProxies(env: NodeJS.ProcessEnv = process.env): ProxyFacts {
   const covers = (...names: string[]): boolean => !['*', ...names].some(name => exempt.includes(name))
   return {
     address: shown,
-    onLoopback: isLoopback(shown),
+    onLoopback: isLoopbackProxy(shown),
     coversLabPorts: covers('127.0.0.1', '127.0.0.0/8') || covers('localhost'),
   }
 }
 
 /** Returns whether the address of a proxy refers to the machine that uses it. */
-export const isLoopback = (address: string): boolean =>
+export const isLoopbackProxy = (address: string): boolean =>
   /^(\w+:\/\/)?([^@/]*@)?(localhost|127\.[\d.]+|\[::1\])(:\d+)?\/?$/.test(address)
 
 /** Removes user name and password from the address of a proxy. */

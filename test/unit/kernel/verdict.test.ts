@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { parseProbe } from '../../../scripts/kernel/kernel-facts.ts'
-import { judgeKernel } from '../../../scripts/kernel/verdict.ts'
+import { kernelVerdict } from '../../../scripts/kernel/verdict.ts'
 import { debian, dockerDesktop, microVm, ubuntu, withValue, wsl } from './probes.ts'
 
-const judge = (probe: string, rootless = false) => judgeKernel(parseProbe(probe, rootless))
+const judge = (probe: string, rootless = false) => kernelVerdict(parseProbe(probe, rootless))
 
 describe('runs Tetragon', () => {
   test('on Debian 12, with the features that `tetra probe` reports there', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isLoopback, readProxies, withoutPassword } from '../../../../scripts/doctor/facts/proxy-facts.ts'
+import { isLoopbackProxy, readProxies, withoutPassword } from '../../../../scripts/doctor/facts/proxy-facts.ts'
 
 test.each<[NodeJS.ProcessEnv, ReturnType<typeof readProxies>]>([
   [{}, { onLoopback: false, coversLabPorts: false }],
@@ -29,10 +29,10 @@ test.each<[NodeJS.ProcessEnv, ReturnType<typeof readProxies>]>([
 ])('reads the proxies from %j', (env, facts) => expect(readProxies(env)).toEqual(facts))
 
 test('recognizes the addresses of this machine', () => {
-  expect(['http://localhost:1', '127.0.0.1:3128', 'http://a:b@127.0.1.1/', 'http://[::1]:8'].map(isLoopback)).toEqual(
-    Array(4).fill(true),
-  )
-  expect(['http://proxy:1', 'http.docker.internal:3128', 'http://127.example.org'].map(isLoopback)).toEqual(
+  expect(
+    ['http://localhost:1', '127.0.0.1:3128', 'http://a:b@127.0.1.1/', 'http://[::1]:8'].map(isLoopbackProxy),
+  ).toEqual(Array(4).fill(true))
+  expect(['http://proxy:1', 'http.docker.internal:3128', 'http://127.example.org'].map(isLoopbackProxy)).toEqual(
     Array(3).fill(false),
   )
 })
