@@ -1,8 +1,8 @@
 import { dataSources } from './queries.ts'
 import { growth, type Loss, type Stage, stages } from './stages.ts'
 
-// Alerts as plain data. Prometheus evaluates those on metrics, as groups of a PrometheusRule. Grafana evaluates those that
-// need Loki.
+// Alerts as plain data. Prometheus evaluates those on metrics, as groups of a PrometheusRule. Grafana evaluates those
+// that need Loki.
 
 /** An alert in the format of Prometheus. */
 export interface AlertRule {
@@ -143,8 +143,9 @@ export interface GrafanaAlertGroup {
 /**
  * Alerts that Grafana evaluates against Loki, for a file `{ apiVersion: 1, groups }`.
  *
- * None of Tetragon's metrics shows that a process was killed: `tetragon_policy_events_total` counts matches, also in monitor
- * mode, and has no label for the action. Only the exit event of the killed process has the signal, and it is in Loki.
+ * None of Tetragon's metrics shows that a process was killed: `tetragon_policy_events_total` counts matches, also in
+ * monitor mode, and has no label for the action. Only the exit event of the killed process has the signal, and it is in
+ * Loki.
  */
 export const grafanaAlertGroups: GrafanaAlertGroup[] = [
   {

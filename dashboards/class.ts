@@ -19,7 +19,9 @@ const failedAttempts = ofCurrentTasks(last('task_tries'))
 const noStudents =
   'No student sends progress. Start a class with `./lab class open`, and run `./lab class join` on each student’s machine.'
 
-/** Builds the teacher's dashboard: where each student is, and who is stuck. Empty unless a class reports to this lab. */
+/**
+ * Builds the teacher's dashboard: where each student is, and who is stuck. Empty unless a class reports to this lab.
+ */
 export const classroom = (): Dashboard =>
   buildDashboard({
     page: pages.class,

@@ -1,4 +1,5 @@
-// Selectors that apply the four variables of every dashboard. All is `.*`, which also matches a label that does not exist.
+// Selectors that apply the four variables of every dashboard. All is `.*`, which also matches a label that does not
+// exist.
 
 /** Matchers for Tetragon's metrics with workload labels: `tetragon_events_total`, `tetragon_policy_events_total`. */
 export const workload = 'namespace=~"$namespace", pod=~"$pod", binary=~"$binary"'
@@ -8,15 +9,15 @@ export interface EventFilter {
   /** `process_exec`, `process_exit` or `process_kprobe`; all types by default. */
   type?: string
   /**
-   * `selected` applies the variable, whose All includes events without a policy. `any` excludes events without a policy.
-   * By default the variable does not apply.
+   * `selected` applies the variable, whose All includes events without a policy. `any` excludes events without a
+   * policy. By default the variable does not apply.
    */
   policy?: 'selected' | 'any'
 }
 
 /**
- * Returns LogQL that selects Tetragon's events by the dashboard's variables. Namespace, type and policy are stream labels.
- * Pod and binary are structured metadata, so they are filters after the selector.
+ * Returns LogQL that selects Tetragon's events by the dashboard's variables. Namespace, type and policy are stream
+ * labels. Pod and binary are structured metadata, so they are filters after the selector.
  */
 export function events({ type, policy }: EventFilter = {}): string {
   const labels = ['service_name="tetragon"', 'k8s_namespace_name=~"$namespace"']
@@ -31,8 +32,8 @@ export const violations = `${events({ policy: 'any' })} | detected_level=~"warn|
 
 /**
  * Selects what was blocked. The event's action is not enough: it is what the policy requests, even in monitor mode. The
- * shipper sets `tetragon_blocked` on the exit of a killed process and on a call that an enforcing policy refused. An exit
- * has no policy, so the policy variable does not apply.
+ * shipper sets `tetragon_blocked` on the exit of a killed process and on a call that an enforcing policy refused. An
+ * exit has no policy, so the policy variable does not apply.
  */
 export const blocked = `${events()} | tetragon_blocked="true"`
 
@@ -43,8 +44,8 @@ export const observed = `${violations} | tetragon_blocked!="true"`
 export const sensitiveFiles = `${violations} | tetragon_function_name=~"(security_)?(file|path|inode)_.*|fd_install|.*sys_open.*"`
 
 /**
- * Selects TCP connections, with the remote address and port as `destination` and the remote address as `peer`. Only events
- * of one policy: every policy that hooks the function reports the same connection.
+ * Selects TCP connections, with the remote address and port as `destination` and the remote address as `peer`. Only
+ * events of one policy: every policy that hooks the function reports the same connection.
  */
 export const connections = `${events({ type: 'process_kprobe', policy: 'selected' }).replace('}', ', tetragon_policy_name="tcp-connect"}')} | tetragon_function_name="tcp_connect" | tetragon_args=~".+ -> .+" | label_format destination=\`{{ regexReplaceAll "^.* -> " .tetragon_args "" }}\` | label_format peer=\`{{ regexReplaceAll "^::ffff:|:[0-9]+$" .destination "" }}\``
 

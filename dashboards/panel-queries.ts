@@ -64,8 +64,8 @@ function requiredSetting(expr: string): PanelQuery['needs'] {
 }
 
 /**
- * Panels that show zero in a healthy lab, and why. A recording fills every query of all other panels, so a query of theirs
- * that falls back to zero during a replay is wrong.
+ * Panels that show zero in a healthy lab, and why. A recording fills every query of all other panels, so a query of
+ * theirs that falls back to zero during a replay is wrong.
  */
 export const expectedAtZero: Record<string, string> = {
   'Connections to public addresses': 'no workload of the lab makes one',

@@ -44,8 +44,8 @@ export const logql = (expr: string, legend = ''): LokiQuery =>
 export const logqlNow = (expr: string, legend = ''): LokiQuery => logql(expr, legend).queryType('instant').instant(true)
 
 /**
- * Returns a zero, with `value` in the label `label`, if a grouped query finds nothing: an empty panel looks like a broken
- * one. Works in PromQL and in LogQL.
+ * Returns a zero, with `value` in the label `label`, if a grouped query finds nothing: an empty panel looks like a
+ * broken one. Works in PromQL and in LogQL.
  */
 export const orNone = (expr: string, label: string, value = 'none'): string =>
   `${expr} or on() label_replace(vector(0), "${label}", "${value}", "", "")`

@@ -19,8 +19,8 @@ export interface Loss {
 }
 
 /**
- * Returns a selector of a metric that has a different name in each shipper and version. Only one of them exists at a time,
- * so a rate over the selector is safe.
+ * Returns a selector of a metric that has a different name in each shipper and version. Only one of them exists at a
+ * time, so a rate over the selector is safe.
  */
 const anyOf = (names: string[], ...matchers: string[]): string =>
   `{${[`__name__=~"${names.join('|')}"`, ...matchers].join(', ')}}`
@@ -100,9 +100,9 @@ export const stages = {
 } satisfies Record<string, Stage>
 
 /**
- * Returns PromQL for the growth of a counter in a span of time. A new counter counts from zero: several of these counters
- * only appear with the first loss, at 1, which `increase` does not see. A counter is new if it did not exist in the day
- * before, so that a gap in the scrapes, as while a laptop sleeps, does not make an old counter new.
+ * Returns PromQL for the growth of a counter in a span of time. A new counter counts from zero: several of these
+ * counters only appear with the first loss, at 1, which `increase` does not see. A counter is new if it did not exist
+ * in the day before, so that a gap in the scrapes, as while a laptop sleeps, does not make an old counter new.
  */
 export const growth = (metric: string, span: string): string =>
   `(sum(${metric}) unless sum(last_over_time(${metric}[1d] offset ${span})) or sum(increase(${metric}[${span}])))`

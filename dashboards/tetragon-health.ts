@@ -9,7 +9,9 @@ const notScraped = 'Prometheus does not scrape Tetragon’s metrics. See Targets
 const pipelineNotScraped = 'Prometheus does not scrape any stage of the pipeline.'
 const noKubeletMetrics = 'The kubelet’s metrics have not arrived. They take about a minute after the start.'
 
-/** Builds the dashboard that tells whether the others can be trusted: lost events, policies that failed, and the cost. */
+/**
+ * Builds the dashboard that tells whether the others can be trusted: lost events, policies that failed, and the cost.
+ */
 export const tetragonHealth = (): Dashboard =>
   buildDashboard({
     page: pages.health,

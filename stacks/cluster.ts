@@ -12,8 +12,8 @@ import { labDir, labId, projectDir } from '../shared/paths.ts'
 import type { Settings } from '../shared/settings/schema.ts'
 
 /**
- * Makes the provider read the kubeconfig that `KUBECONFIG` names, so that none of it is kept in the state. A path would not
- * do: on each run the provider copies the file, with its keys, to a temporary folder and leaves it there.
+ * Makes the provider read the kubeconfig that `KUBECONFIG` names, so that none of it is kept in the state. A path would
+ * not do: on each run the provider copies the file, with its keys, to a temporary folder and leaves it there.
  */
 const kubeconfigFromEnvironment = ''
 
@@ -69,7 +69,8 @@ export class Cluster extends pulumi.ComponentResource {
         `${name}-provider`,
         {
           kubeconfig: kubeconfigFromEnvironment,
-          // The name selects this cluster and no other. The node's output makes the provider wait until the node exists.
+          // The name selects this cluster and no other. The node's output makes the provider wait until the node
+          // exists.
           context: this.node.stdout.apply(() => `kind-${settings.cluster.name}`),
           clusterIdentifier: settings.cluster.name,
           // Adopts resources that an interrupted `up` created but did not record.
@@ -84,8 +85,8 @@ export class Cluster extends pulumi.ComponentResource {
   }
 
   /**
-   * Returns options for a component in this cluster. It is deleted with the node, so `destroy` only has to delete the node.
-   * Children inherit the options.
+   * Returns options for a component in this cluster. It is deleted with the node, so `destroy` only has to delete the
+   * node. Children inherit the options.
    */
   inside(more: pulumi.ComponentResourceOptions = {}): pulumi.ComponentResourceOptions {
     return { providers: { kubernetes: this.provider }, deletedWith: this.node, ...more }

@@ -4,9 +4,9 @@ import type { Lab } from '../shared/lab.ts'
 import { namespaces, podSubnet, releases } from '../shared/names.ts'
 import type { Settings } from '../shared/settings/schema.ts'
 
-// Allowed connections. In both namespaces, everything else is denied. kind's network enforces this; another cluster's may not.
-// The kubelet's probes are always allowed. NetworkPolicies do not apply to Pods on the node's network (Tetragon, the replay,
-// node-exporter).
+// Allowed connections. In both namespaces, everything else is denied. kind's network enforces this; another cluster's
+// may not. The kubelet's probes are always allowed. NetworkPolicies do not apply to Pods on the node's network
+// (Tetragon, the replay, node-exporter).
 
 type Labels = Record<string, string>
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer
@@ -57,8 +57,8 @@ function allowedConnections({ settings }: Pick<Lab, 'settings'>): Record<string,
   const shipper = monitoring(otel ? releases.otel : releases.fluentBit)
   const original = settings.guestbook.images === 'upstream'
   return {
-    // The page is open to browsers and to every Pod of the application namespace. Prometheus scrapes the metrics, which the
-    // original image does not have.
+    // The page is open to browsers and to every Pod of the application namespace. Prometheus scrapes the metrics, which
+    // the original image does not have.
     frontend: {
       to: frontend,
       edges: [
@@ -74,7 +74,8 @@ function allowedConnections({ settings }: Pick<Lab, 'settings'>): Record<string,
     prometheus: { to: prometheus, edges: [{ from: [outside, grafana, traffic], ports: [9090] }] },
     'prometheus-operator': { to: operator, edges: [{ from: [prometheus], ports: [8080] }] },
     'kube-state-metrics': { to: stateMetrics, edges: [{ from: [prometheus], ports: [8080] }] },
-    // The shipper sends events, Grafana and `lab query` send queries, and Prometheus scrapes. Loki also connects to itself.
+    // The shipper sends events, Grafana and `lab query` send queries, and Prometheus scrapes. Loki also connects to
+    // itself.
     loki: {
       to: loki,
       edges: [
@@ -93,7 +94,8 @@ export function networkPolicies(lab: Pick<Lab, 'settings'>): NetworkPolicy[] {
   const { settings } = lab
   if (!settings.cluster.networkPolicies) return []
   return [
-    // Denies what no other policy allows. An existing cluster has other Pods, so there only the lab's Pods are restricted.
+    // Denies what no other policy allows. An existing cluster has other Pods, so there only the lab's Pods are
+    // restricted.
     ...(settings.cluster.mode === 'existing' ? [] : Object.values(namespaces)).map(namespace => ({
       namespace,
       name: 'default-deny',
@@ -117,8 +119,8 @@ export function networkPolicies(lab: Pick<Lab, 'settings'>): NetworkPolicy[] {
 
 /**
  * Returns policies that let the application connect only to itself and to the cluster's DNS, so that an intruder cannot
- * connect to the internet. k6 can also push to Prometheus. In an existing cluster nothing is restricted, because its DNS
- * can be anywhere.
+ * connect to the internet. k6 can also push to Prometheus. In an existing cluster nothing is restricted, because its
+ * DNS can be anywhere.
  */
 function egress(settings: Settings): NetworkPolicy[] {
   if (settings.cluster.mode === 'existing') return []

@@ -13,8 +13,8 @@ export interface PoliciesArgs {
 }
 
 /**
- * The TracingPolicies of the lab, each from its file in `policies/`. The API server also accepts policies that the agent
- * cannot load, so `lab up` and `lab verify` check in the agent.
+ * The TracingPolicies of the lab, each from its file in `policies/`. The API server also accepts policies that the
+ * agent cannot load, so `lab up` and `lab verify` check in the agent.
  */
 export class Policies extends pulumi.ComponentResource {
   constructor(name: string, { lab, tetragon, namespace }: PoliciesArgs, options: pulumi.ComponentResourceOptions) {

@@ -10,8 +10,8 @@ import { namespaces } from '../shared/names.ts'
 export type Values = Record<string, unknown>
 
 /**
- * Creates a Helm release in the monitoring namespace from a chart archive that was downloaded and verified before. It is
- * complete when its Pods are ready.
+ * Creates a Helm release in the monitoring namespace from a chart archive that was downloaded and verified before. It
+ * is complete when its Pods are ready.
  * @throws LabError if the archive is missing
  */
 export function release(

@@ -12,8 +12,9 @@ export interface ReplayState {
 }
 
 /**
- * The events that a replay wrote, calculated from its state: the n-th event is the n-th of the recording, round after round, at a
- * time that depends only on the start and the speed. Each event has its own nanosecond, by which it is found in Loki or missed.
+ * The events that a replay wrote, calculated from its state: the n-th event is the n-th of the recording, round after
+ * round, at a time that depends only on the start and the speed. Each event has its own nanosecond, by which it is
+ * found in Loki or missed.
  */
 export class ExpectedEvents {
   readonly #events
@@ -54,8 +55,8 @@ export class ExpectedEvents {
 }
 
 /**
- * Counts the expected times that were not found, and the found times that were not expected. Both arrays must be sorted, and
- * `found` must have no duplicates.
+ * Counts the expected times that were not found, and the found times that were not expected. Both arrays must be
+ * sorted, and `found` must have no duplicates.
  */
 export function compareTimes(expected: BigInt64Array, found: BigInt64Array): { missing: number; unknown: number } {
   let missing = 0

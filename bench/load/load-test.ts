@@ -124,7 +124,8 @@ export class LoadTest {
     const end = times.at(-1)! + 1n
     const counted = await this.#measurements.count(start, end)
     const { missing, unknown } = compareTimes(times, await this.#measurements.times(start, end, rate))
-    // Above 3,000 events per second, two events can have the same nanosecond. Then only the count shows that one is missing.
+    // Above 3,000 events per second, two events can have the same nanosecond. Then only the count shows that one is
+    // missing.
     const lost = Math.max(missing, expected.count - counted)
     return {
       counted,
@@ -143,7 +144,8 @@ export class LoadTest {
   }
 
   /**
-   * Waits until Loki has received the expected number of lines, or nothing for longer than a shipper waits between attempts.
+   * Waits until Loki has received the expected number of lines, or nothing for longer than a shipper waits between
+   * attempts.
    * @returns when the last line arrived, on the clock of `performance`
    */
   async #waitForArrival(expected: number): Promise<number> {

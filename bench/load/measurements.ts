@@ -81,8 +81,8 @@ export class Measurements {
   }
 
   /**
-   * Returns how many events Loki has between two times, and up to a minute after them. An event stored twice counts twice. Queries
-   * one minute at a time, because Loki keeps all events of a query in memory.
+   * Returns how many events Loki has between two times, and up to a minute after them. An event stored twice counts
+   * twice. Queries one minute at a time, because Loki keeps all events of a query in memory.
    */
   async count(start: bigint, end: bigint): Promise<number> {
     let total = 0

@@ -138,7 +138,10 @@ function kneeTable(runs: Run[]): string {
   ].join('\n')
 }
 
-/** Draws a Mermaid chart of the events that were written and of those that arrived. The lines part where events are late. */
+/**
+ * Draws a Mermaid chart of the events that were written and of those that arrived. The lines part where events are
+ * late.
+ */
 export function kneeChart(runs: Run[]): string {
   const series = (value: (run: Run) => number): string => `[${runs.map(run => Math.round(value(run))).join(', ')}]`
   return [

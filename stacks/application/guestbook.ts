@@ -11,9 +11,9 @@ const frontendLabels = { app: 'guestbook', tier: 'frontend' }
 const redisLabels = (role: 'leader' | 'follower') => ({ app: 'redis', role, tier: 'backend' })
 
 /**
- * The Guestbook: frontends that write to a Redis leader and read from its followers. The lab's own frontend has the API of
- * the classic `guestbook.php` and runs on amd64 and arm64. With `guestbook.images: upstream`, it uses the images of the
- * original tutorial, for amd64 only.
+ * The Guestbook: frontends that write to a Redis leader and read from its followers. The lab's own frontend has the API
+ * of the classic `guestbook.php` and runs on amd64 and arm64. With `guestbook.images: upstream`, it uses the images of
+ * the original tutorial, for amd64 only.
  */
 export class Guestbook extends pulumi.ComponentResource {
   constructor(name: string, { lab, namespace: created }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
@@ -61,8 +61,8 @@ export class Guestbook extends pulumi.ComponentResource {
         inside,
       )
     }
-    // Nothing is saved, so a new lab starts with an empty page. A follower needs the folder while it copies from the leader.
-    // Protected mode would only accept connections from loopback.
+    // Nothing is saved, so a new lab starts with an empty page. A follower needs the folder while it copies from the
+    // leader. Protected mode would only accept connections from loopback.
     const memoryOnly = [
       'redis-server',
       '--dir',

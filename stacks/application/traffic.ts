@@ -39,7 +39,8 @@ export class Traffic extends pulumi.ComponentResource {
             { name: 'RATE', value: String(traffic.rate) },
             { name: 'NOISE', value: String(traffic.noise) },
             { name: 'K6_PROMETHEUS_RW_SERVER_URL', value: `${inCluster(services.prometheus, lab)}/api/v1/write` },
-            // Allow percentiles over the last minute. k6's own cover its whole run, for which it keeps every value in memory.
+            // Allow percentiles over the last minute. k6's own cover its whole run, for which it keeps every value in
+            // memory.
             { name: 'K6_FEATURES', value: 'native-histograms' },
             { name: 'K6_PROMETHEUS_RW_STALE_MARKERS', value: 'true' },
             { name: 'K6_NO_USAGE_REPORT', value: 'true' },
@@ -57,9 +58,9 @@ export class Traffic extends pulumi.ComponentResource {
 }
 
 /**
- * Completes an address to a fully qualified name. While its Service does not exist, a shorter name is resolved outside the
- * cluster. Some networks answer with one of their own machines, to which k6 would stay connected. An existing cluster may
- * have another domain, so its addresses stay as they are.
+ * Completes an address to a fully qualified name. While its Service does not exist, a shorter name is resolved outside
+ * the cluster. Some networks answer with one of their own machines, to which k6 would stay connected. An existing
+ * cluster may have another domain, so its addresses stay as they are.
  */
 const inCluster = (address: string, { settings }: Lab): string =>
   settings.cluster.mode === 'create' ? address.replace(/\.svc(?=:|$)/, '.svc.cluster.local.') : address

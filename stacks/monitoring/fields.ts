@@ -1,5 +1,5 @@
-// The fields that a shipper extracts from an event for Loki. Both shippers are configured from this table, so that every query
-// works with either. The event itself stays unchanged, as the log line.
+// The fields that a shipper extracts from an event for Loki. Both shippers are configured from this table, so that
+// every query works with either. The event itself stays unchanged, as the log line.
 
 /** Tetragon's types of event. In its JSON, the type is the key that contains the event. */
 export const eventTypes = [
@@ -22,7 +22,9 @@ export interface Field {
   name: string
   /** Path inside the event. A number is an index in a list, from 0. */
   path: (string | number)[]
-  /** Whether it is a stream label, for fields with few values. Others become structured metadata, which filters as well. */
+  /**
+   * Whether it is a stream label, for fields with few values. Others become structured metadata, which filters as well.
+   */
   label?: boolean
   /** Whether it is an integer rather than text. */
   integer?: boolean
@@ -49,7 +51,10 @@ export const fields: Field[] = [
 /** Indexes of the arguments that are searched. */
 const indexes = [0, 1, 2]
 
-/** Paths to a short text for the arguments of a call. The first that exists is used, so file paths come before other text. */
+/**
+ * Paths to a short text for the arguments of a call. The first that exists is used, so file paths come before other
+ * text.
+ */
 export const argumentPaths: (string | number)[][] = [
   ...['file_arg', 'path_arg', 'linux_binprm_arg'].flatMap(kind => indexes.map(index => ['args', index, kind, 'path'])),
   ...indexes.map(index => ['args', index, 'string_arg']),
@@ -61,7 +66,10 @@ export const socketPath: (string | number)[] = ['args', 0, 'sock_arg']
 /** Paths to an address before its socket is connected, as in security_socket_connect. */
 export const addressPaths: (string | number)[][] = [0, 1].map(index => ['args', index, 'sockaddr_arg'])
 
-/** Attributes that are derived from an event: its type, the policy's tags, the arguments as text, and whether it was blocked. */
+/**
+ * Attributes that are derived from an event: its type, the policy's tags, the arguments as text, and whether it was
+ * blocked.
+ */
 export const derived = {
   eventType: 'tetragon.event.type',
   tags: 'tetragon.tags',
@@ -80,8 +88,8 @@ export const streamLabels = [
 export const serviceName = 'tetragon'
 
 /**
- * Severities by the tag of a policy, with OpenTelemetry's number and that of syslog. The texts are levels that Loki knows:
- * it would copy any other text to `detected_level` as it is.
+ * Severities by the tag of a policy, with OpenTelemetry's number and that of syslog. The texts are levels that Loki
+ * knows: it would copy any other text to `detected_level` as it is.
  */
 export const severities = [
   { tag: 'severity.info', text: 'info', number: 9, syslog: 6 },

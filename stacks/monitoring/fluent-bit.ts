@@ -56,12 +56,13 @@ export function fluentBitValues(lab: Lab): Values {
         HTTP_Listen: '0.0.0.0',
         HTTP_Port: '2020',
         Health_Check: 'On',
-        // The queue: an event is on disk before its position in Tetragon's file is saved, until the destination accepts it.
+        // The queue: an event is on disk before its position in Tetragon's file is saved, until the destination accepts
+        // it.
         'storage.path': `${storage}/queue`,
         'storage.sync': 'normal',
         'storage.backlog.mem_limit': '16M',
-        // Number of chunks (2 MB at most) in memory; the others wait on disk. An attempt to reach a SIEM that is down keeps its
-        // chunk in memory for 10 s, so there must be room for Loki's chunks.
+        // Number of chunks (2 MB at most) in memory; the others wait on disk. An attempt to reach a SIEM that is down
+        // keeps its chunk in memory for 10 s, so there must be room for Loki's chunks.
         'storage.max_chunks_up': onlyLoki ? '16' : '64',
         // Seconds between attempts: first and maximum. By default they grow to 30 minutes.
         'scheduler.base': '1',
@@ -103,8 +104,8 @@ interface Reader {
 }
 
 /**
- * Each destination has its own reader. A chunk for two destinations stays in memory until both have accepted it, so one that
- * is down would soon block both. A chunk for one destination waits on disk.
+ * Each destination has its own reader. A chunk for two destinations stays in memory until both have accepted it, so one
+ * that is down would soon block both. A chunk for one destination waits on disk.
  */
 const readers: Record<'loki' | 'siem', Reader> = {
   loki: { tag: 'tetragon', position: 'position.db' },
@@ -115,7 +116,8 @@ const tail = ({ tag, position, alias }: Reader): string =>
   section('INPUT', {
     Name: 'tail',
     ...(alias && { Alias: alias }),
-    // Includes rotated files, so that the last lines before a rotation are read even if Fluent Bit was down at that moment.
+    // Includes rotated files, so that the last lines before a rotation are read even if Fluent Bit was down at that
+    // moment.
     Path: `${exportFile.directory}/${exportFile.pattern}`,
     // A rotated file still matches the pattern. If Fluent Bit forgot it, it would read it again from the start.
     Rotate_Wait: String(365 * 24 * 3600),
@@ -194,8 +196,8 @@ function section(name: string, entries: Record<string, string>): string {
 }
 
 /**
- * Returns the Lua script that extracts the fields. A record becomes the line as it was written, the labels and the metadata
- * with Loki's names, and whatever the SIEM needs.
+ * Returns the Lua script that extracts the fields. A record becomes the line as it was written, the labels and the
+ * metadata with Loki's names, and whatever the SIEM needs.
  */
 export function luaScript(siem: Siem = 'none'): string {
   const quoted = (value: string): string => JSON.stringify(value)

@@ -27,7 +27,8 @@ export function otelValues(lab: Lab): Values {
   return {
     mode: 'daemonset',
     image: { repository: `${registry}/${repository}`, tag },
-    // Saves the checkpoint after lines are passed on. By default the receiver buffers up to 100 lines, which a kill would lose.
+    // Saves the checkpoint after lines are passed on. By default the receiver buffers up to 100 lines, which a kill
+    // would lose.
     command: { name: 'otelcol-k8s', extraArgs: ['--feature-gates=stanza.synchronousLogEmitter'] },
     // Root owns the event file, with mode 0600.
     securityContext: restrictedRoot,
@@ -43,7 +44,8 @@ export function otelValues(lab: Lab): Values {
       zipkin: closed,
       metrics: { enabled: true, containerPort: 8888, servicePort: 8888, protocol: 'TCP' },
     },
-    // Events are garbage once sent. Collecting half as often saves 20% CPU and costs a few MB. The chart sets GOMEMLIMIT.
+    // Events are garbage once sent. Collecting half as often saves 20% CPU and costs a few MB. The chart sets
+    // GOMEMLIMIT.
     extraEnvs: [{ name: 'GOGC', value: '200' }],
     resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
     extraVolumes: [
@@ -68,9 +70,9 @@ function withoutTemplates<T>(config: T): T {
 }
 
 /**
- * Returns the collector's configuration: read the files from the checkpoint, extract the fields, put the events into a queue
- * on disk, and send them from there. An event is always in the file or in the queue, so a kill or an outage loses none. Each
- * destination has its own reader, so that one that is down does not delay the other.
+ * Returns the collector's configuration: read the files from the checkpoint, extract the fields, put the events into a
+ * queue on disk, and send them from there. An event is always in the file or in the queue, so a kill or an outage loses
+ * none. Each destination has its own reader, so that one that is down does not delay the other.
  */
 export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
   const { siem } = settings.pipeline
@@ -132,8 +134,8 @@ const forever = { enabled: true, initial_interval: '1s', max_interval: '15s', ma
 const parsed = { type: 'type', event: 'event', time: 'time' } as const
 
 /**
- * Returns the receiver's operators, which parse a line and keep only the parts that the table needs. Every later step would
- * copy the rest, which is 90% of an event.
+ * Returns the receiver's operators, which parse a line and keep only the parts that the table needs. Every later step
+ * would copy the rest, which is 90% of an event.
  */
 function operators() {
   const quietly = { if: 'body startsWith "{"', on_error: 'send_quiet' }
@@ -173,7 +175,8 @@ const receiver = {
   start_at: 'beginning',
   include_file_name: false,
   storage: 'file_storage',
-  // Files are told apart by how they begin, and the events of a long-lived process begin alike for several kB, up to their time.
+  // Files are told apart by how they begin, and the events of a long-lived process begin alike for several kB, up to
+  // their time.
   fingerprint_size: '16KiB',
   // An event with its ancestors and namespaces is long.
   max_log_size: '1MiB',
@@ -194,7 +197,8 @@ const exporter = (endpoint: string, compression: 'none' | 'gzip') => ({
     sizer: 'bytes',
     queue_size: 256 * 1024 ** 2,
     block_on_overflow: true,
-    // One small batch at a time keeps the order, and after a kill no more is sent again than Loki recognizes as duplicates.
+    // One small batch at a time keeps the order, and after a kill no more is sent again than Loki recognizes as
+    // duplicates.
     num_consumers: 1,
     batch: { sizer: 'items', min_size: 100, max_size: 100, flush_timeout: '200ms' },
   },

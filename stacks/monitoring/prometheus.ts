@@ -20,7 +20,9 @@ export class Prometheus extends pulumi.ComponentResource {
   }
 }
 
-/** Returns the values of kube-prometheus-stack: a small Prometheus, without the parts that are useless on one kind node. */
+/**
+ * Returns the values of kube-prometheus-stack: a small Prometheus, without the parts that are useless on one kind node.
+ */
 export function prometheusValues({ settings, lock }: Lab): Values {
   const { scrapeInterval, retention } = settings.prometheus
   const image = (name: PrometheusImage) => imageParts(lock.images[name])
@@ -98,7 +100,10 @@ interface Relabel {
   replacement?: string
 }
 
-/** Returns the scrape configurations for Tetragon, the shipper, Loki and the Guestbook. The chart adds the cluster's own. */
+/**
+ * Returns the scrape configurations for Tetragon, the shipper, Loki and the Guestbook. The chart adds the cluster's
+ * own.
+ */
 export function scrapeConfigs() {
   const keep = (labels: string[], regex: string): Relabel => ({ source_labels: labels, regex, action: 'keep' })
   const take = (from: string, to: string): Relabel => ({ source_labels: [from], target_label: to })

@@ -13,7 +13,10 @@ export const recordingFolder = join(programFolder, 'recordings', 'guestbook')
 /** Module that the Pod starts. */
 export const entryPoint = 'main.ts'
 
-/** Returns the source of each module of the program by file name, and the package.json that tells Node to read ES modules. */
+/**
+ * Returns the source of each module of the program by file name, and the package.json that tells Node to read ES
+ * modules.
+ */
 export const readProgram = (): Record<string, string> => ({
   'package.json': JSON.stringify({ type: 'module' }),
   ...Object.fromEntries(

@@ -10,8 +10,8 @@ import { checkRecording, entryPoint, readProgram, readRecordingFiles } from './r
 const mountPath = '/replay'
 
 /**
- * Plays a recorded run of the real Tetragon where the kernel cannot run it. It writes the same file on the node and serves
- * the same metrics on the same port, behind a Service of the same name, so nothing downstream has to change.
+ * Plays a recorded run of the real Tetragon where the kernel cannot run it. It writes the same file on the node and
+ * serves the same metrics on the same port, behind a Service of the same name, so nothing downstream has to change.
  */
 export class Replay extends pulumi.ComponentResource {
   constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {

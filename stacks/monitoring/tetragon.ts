@@ -9,8 +9,8 @@ import { release, type Values } from '../release.ts'
 import { Replay } from './replay.ts'
 
 /**
- * Tetragon: the agent and its operator, or a replay if the kernel cannot trace. Either way the CRDs are installed, events
- * are written to the same file on the node, and the same metrics are served on port 2112.
+ * Tetragon: the agent and its operator, or a replay if the kernel cannot trace. Either way the CRDs are installed,
+ * events are written to the same file on the node, and the same metrics are served on port 2112.
  */
 export class Tetragon extends pulumi.ComponentResource {
   /** Installs the CRDs, so every TracingPolicy depends on it. */

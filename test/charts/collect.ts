@@ -6,8 +6,8 @@ import { parse } from 'yaml'
 import { ensureCharts } from '../../scripts/supplies/charts.ts'
 import { chartFile, chartNames, readLock } from '../../shared/lock.ts'
 
-// Saves the keys in the values of each pinned chart, so that the test needs no archive. Run after changing the version of a
-// chart: `node test/charts/collect.ts`.
+// Saves the keys in the values of each pinned chart, so that the test needs no archive. Run after changing the version
+// of a chart: `node test/charts/collect.ts`.
 
 /** Returns the keys of a values file as paths. A list or an empty map ends a path, because it can contain anything. */
 export function keyPaths(value: unknown, path = ''): string[] {

@@ -13,9 +13,9 @@ import { chartFile, chartNames, readLock } from '../../shared/lock.ts'
 import { namespaces } from '../../shared/names.ts'
 import { chartValues } from './chart-values.ts'
 
-// Saves the rights, volumes and ports of the Pods that the charts create from the lab's values, so that tests need neither Helm
-// nor archives. Run after changing a chart or its values: `node test/charts/render.ts`. It needs helm on PATH, and a running lab
-// for Prometheus's Pod, which its operator creates.
+// Saves the rights, volumes and ports of the Pods that the charts create from the lab's values, so that tests need
+// neither Helm nor archives. Run after changing a chart or its values: `node test/charts/render.ts`. It needs helm on
+// PATH, and a running lab for Prometheus's Pod, which its operator creates.
 
 /** A workload and the relevant parts of its Pods. */
 export interface Workload {

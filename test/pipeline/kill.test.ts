@@ -4,7 +4,8 @@ import { describeArrival, exactly, waitForArrival } from './support/arrival.ts'
 import { Feed, recordedLines } from './support/feed.ts'
 import { Pipeline, shippers } from './support/pipeline.ts'
 
-// The shipper is killed and restarted. It sends again what it had sent after its last checkpoint, and Loki drops the duplicates.
+// The shipper is killed and restarted. It sends again what it had sent after its last checkpoint, and Loki drops the
+// duplicates.
 
 /** Much more than a busy Guestbook produces. */
 const eventsPerSecond = 50

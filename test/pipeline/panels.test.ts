@@ -5,7 +5,8 @@ import { queryToCheck } from '../../scripts/verify/panel-data.ts'
 import { recordedLines } from './support/feed.ts'
 import { Pipeline } from './support/pipeline.ts'
 
-// Runs the panels' queries on a real Loki with the recording, without their fallback to zero, which would hide a misspelt label.
+// Runs the panels' queries on a real Loki with the recording, without their fallback to zero, which would hide a
+// misspelt label.
 
 let pipeline: Pipeline
 afterEach(() => pipeline.remove())

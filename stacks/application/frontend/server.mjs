@@ -1,6 +1,6 @@
-// @ts-check
-// The Guestbook's frontend: the page, and the API of the classic `guestbook.php` on top of Redis. It writes to the leader and reads from
-// a follower. Like PHP, it opens a new connection for each command, so that Tetragon sees every one.
+// @ts-check The Guestbook's frontend: the page, and the API of the classic `guestbook.php` on top of Redis. It writes
+// to the leader and reads from a follower. Like PHP, it opens a new connection for each command, so that Tetragon sees
+// every one.
 //
 // The Pod mounts these modules and index.html from a ConfigMap into a plain Node image, so they have no dependencies.
 //

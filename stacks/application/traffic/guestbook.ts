@@ -1,5 +1,5 @@
-// k6 visits the Guestbook: each visit loads the page and the messages, and one in five signs. The rate varies, so that the graphs
-// look like those of a real site.
+// k6 visits the Guestbook: each visit loads the page and the messages, and one in five signs. The rate varies, so that
+// the graphs look like those of a real site.
 //
 //   TARGET_URL  the Guestbook (http://frontend)
 //   RATE        visits per second, on average (5)
@@ -24,8 +24,8 @@ interface Stage {
 }
 
 /**
- * Returns a day of stages of 30 s each. The rate stays within `average * (1 ± noise)`, drifts back to the average, and is the
- * same for the same seed.
+ * Returns a day of stages of 30 s each. The rate stays within `average * (1 ± noise)`, drifts back to the average, and
+ * is the same for the same seed.
  */
 export function day(average: number, noise: number, seed: number): Stage[] {
   const random = mulberry32(seed)

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The program of the Pod `visitor`. It behaves like an intruder, so that the policies report it: it reads files that it should not
-# read, lists a home folder and makes a request, each in a shell. It changes nothing and prints nothing of what it read.
+# The program of the Pod `visitor`. It behaves like an intruder, so that the policies report it: it reads files that it
+# should not read, lists a home folder and makes a request, each in a shell. It changes nothing and prints nothing of
+# what it read.
 #
 #   VISIT_EVERY    seconds between two visits (60); 0 makes no visits, so that you can make them yourself
 #   GUESTBOOK_URL  address of the request (http://frontend/)
@@ -23,9 +24,9 @@ pause() {
   wait $!
 }
 
-# Runs a step in its own shell, as `kubectl exec … -- sh -c '…'` does, so that Tetragon has seen the parent start. The shell of
-# this script can be older than the agent, which would then report it as /bin/busybox. The step is not the last command,
-# because a shell may exec its last command instead of forking.
+# Runs a step in its own shell, as `kubectl exec … -- sh -c '…'` does, so that Tetragon has seen the parent start. The
+# shell of this script can be older than the agent, which would then report it as /bin/busybox. The step is not the last
+# command, because a shell may exec its last command instead of forking.
 step() {
   sh -c "$1; exit \$?"
 }

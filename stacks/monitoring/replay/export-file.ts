@@ -26,8 +26,8 @@ export interface ExportFileOptions {
 }
 
 /**
- * A log file that rotates as Tetragon's does: before it exceeds its size limit it is renamed to `tetragon-<time>.log`, and
- * the oldest rotated files are deleted.
+ * A log file that rotates as Tetragon's does: before it exceeds its size limit it is renamed to `tetragon-<time>.log`,
+ * and the oldest rotated files are deleted.
  */
 export class ExportFile {
   readonly path: string

@@ -1,8 +1,8 @@
-// Replays a recorded run of the real Tetragon, for kernels that cannot trace: writes the recorded events to the export file
-// with new timestamps and serves the recorded metrics. Readers of either cannot tell the difference.
+// Replays a recorded run of the real Tetragon, for kernels that cannot trace: writes the recorded events to the export
+// file with new timestamps and serves the recorded metrics. Readers of either cannot tell the difference.
 //
-// The Pod mounts this folder from a ConfigMap into a plain Node image, so no module here may import anything from outside
-// the folder, or a package.
+// The Pod mounts this folder from a ConfigMap into a plain Node image, so no module here may import anything from
+// outside the folder, or a package.
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { Player, type PlayerOptions } from './player.ts'

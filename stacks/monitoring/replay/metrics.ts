@@ -38,7 +38,9 @@ interface Position extends Moment {
   sample: number
 }
 
-/** The recorded samples as metrics that keep growing: each round adds to a counter what the recorded run added to it. */
+/**
+ * The recorded samples as metrics that keep growing: each round adds to a counter what the recorded run added to it.
+ */
 export class Metrics {
   readonly #families = new Map<string, Family>()
   /** Seconds from the first event to each sample. */
@@ -97,7 +99,8 @@ export class Metrics {
     const beforeFirst = first * Math.max(0, seconds / (this.#times[0] ?? 1))
     const inRound =
       sample >= 0 ? (values[sample] ?? 0) : Number.isInteger(first) ? Math.floor(beforeFirst) : beforeFirst
-    // Rounding errors can make a sum of fractions smaller by its last bit, which Prometheus would read as a counter reset.
+    // Rounding errors can make a sum of fractions smaller by its last bit, which Prometheus would read as a counter
+    // reset.
     series.highest = Math.max(series.highest, round * (values.at(-1) ?? 0) + inRound)
     return series.highest
   }
@@ -139,8 +142,8 @@ function getOrCreate<T>(map: Map<string, T>, key: string, create: () => T): T {
 }
 
 /**
- * Replaces the values of a counter with what it counted since the start of the recording: zero before it first appears, its
- * last value after it disappears (its policy was removed), and the sum of both runs if the agent restarted.
+ * Replaces the values of a counter with what it counted since the start of the recording: zero before it first appears,
+ * its last value after it disappears (its policy was removed), and the sum of both runs if the agent restarted.
  */
 function accumulate(values: (number | undefined)[], sampleCount: number): void {
   let base = 0

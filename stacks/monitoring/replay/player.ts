@@ -37,9 +37,9 @@ interface State {
 }
 
 /**
- * Plays a recording until `stop` is called. It first writes a whole round at once, as history that ends now, so that the
- * dashboards have data. If it was restarted a moment ago, it continues where it was instead.
- * Emits `error` if a write fails, and keeps playing.
+ * Plays a recording until `stop` is called. It first writes a whole round at once, as history that ends now, so that
+ * the dashboards have data. If it was restarted a moment ago, it continues where it was instead. Emits `error` if a
+ * write fails, and keeps playing.
  */
 export class Player extends EventEmitter<{ error: [Error] }> {
   readonly events: RecordedEvent[]
@@ -152,8 +152,8 @@ export class Player extends EventEmitter<{ error: [Error] }> {
 }
 
 /**
- * Returns the state of a player that stopped a moment ago, with its epoch moved so that it continues where it was. Returns
- * undefined if there is no valid state, or the player stopped more than two rounds ago.
+ * Returns the state of a player that stopped a moment ago, with its epoch moved so that it continues where it was.
+ * Returns undefined if there is no valid state, or the player stopped more than two rounds ago.
  * @param roundMs duration of a round now, as the speed may have changed
  */
 function resumeState(stateFile: string, exportFile: string, roundMs: number, now: number): State | undefined {

@@ -97,8 +97,8 @@ function* nonEmptyLines(text: Buffer): Generator<Buffer> {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /**
- * Maps times in the recording to times at which they are played. The recording is played in rounds without a pause between
- * them: round 0 starts at `epoch` (milliseconds since 1970), round n at `epoch + n * roundMs`.
+ * Maps times in the recording to times at which they are played. The recording is played in rounds without a pause
+ * between them: round 0 starts at `epoch` (milliseconds since 1970), round n at `epoch + n * roundMs`.
  */
 export class Schedule {
   /** Time of the first event, in nanoseconds since 1970. */

@@ -3,8 +3,8 @@
 const nsPerSecond = 1_000_000_000n
 
 /**
- * Matches a JSON string value that is a timestamp. A timestamp inside a longer string, such as a program's arguments, does
- * not match.
+ * Matches a JSON string value that is a timestamp. A timestamp inside a longer string, such as a program's arguments,
+ * does not match.
  */
 const timestampValue = /(?<=":\s?")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z(?=")/g
 

@@ -1,6 +1,6 @@
-// @ts-check
-// A small receiver in place of a SIEM: OTLP over HTTP (protobuf) on port 4318 and syslog (RFC 5424, one message per line) over TCP
-// on port 5514. It returns what it received at http://…:8080/held. It has no dependencies and runs in a plain Node image.
+// @ts-check A small receiver in place of a SIEM: OTLP over HTTP (protobuf) on port 4318 and syslog (RFC 5424, one
+// message per line) over TCP on port 5514. It returns what it received at http://…:8080/held. It has no dependencies
+// and runs in a plain Node image.
 import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import { createInterface } from 'node:readline'

@@ -28,8 +28,8 @@ export function recordedLines(count = events.length): string[] {
 }
 
 /**
- * Returns the recorded events of the process with the most events, which only differ in their time. The first kilobytes of one
- * equal those of the next.
+ * Returns the recorded events of the process with the most events, which only differ in their time. The first kilobytes
+ * of one equal those of the next.
  */
 export function linesOfOneProcess(): string[] {
   const lines = events.map(({ line }) => line)

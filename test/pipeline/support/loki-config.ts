@@ -7,7 +7,8 @@ import { lokiValues } from '../../../stacks/monitoring/loki.ts'
 type Section = Record<string, unknown>
 
 /**
- * Returns Loki's configuration as the chart renders it from the lab's values. `loki-VERSION.yaml` has what the chart adds.
+ * Returns Loki's configuration as the chart renders it from the lab's values. `loki-VERSION.yaml` has what the chart
+ * adds.
  */
 export function lokiConfig(lab: Lab): Section {
   const base = parse(

@@ -16,8 +16,8 @@ import { ExportFile } from '../../../stacks/monitoring/replay/export-file.ts'
 import { LokiClient } from './loki-client.ts'
 import { lokiConfig } from './loki-config.ts'
 
-// The pipeline without a cluster: the real Loki and a real shipper in plain containers on their own network. They have the locked
-// images, the configuration and memory limits from the chart values, and the names of the Services.
+// The pipeline without a cluster: the real Loki and a real shipper in plain containers on their own network. They have
+// the locked images, the configuration and memory limits from the chart values, and the names of the Services.
 
 export type Shipper = 'otel' | 'fluent-bit'
 export const shippers: Shipper[] = ['otel', 'fluent-bit']
