@@ -7,13 +7,13 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { allDashboards } from '../../../dashboards/index.ts'
 import { panelQueries } from '../../../dashboards/panel-queries.ts'
 import { readCatalog } from '../../../scripts/policy/catalog.ts'
-import { report } from '../../../scripts/terminal/output.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { policyFolder } from '../../../shared/policy-file.ts'
 import { settingRows } from '../../../shared/settings/setting-rows.ts'
 import { counts, items } from '../../documents/items.ts'
 import { type RowResult, runner } from '../../documents/run.ts'
 import { type Row, readRows } from '../../documents/table.ts'
+import { runLab } from '../support/run-lab.ts'
 
 // docs/reference/documents.md: whether what it names is there, whether it leaves nothing of the four documents out, and whether what needs
 // neither Docker nor a cluster does what it says. The rows that need a lab: `lab test documents`.
@@ -159,30 +159,10 @@ describe('what a row names is there', () => {
   })
 })
 
-/**
- * Runs `lab WORDS` in this process, as the program does once it has started: most of what a small command costs is to start Node.
- * Its output goes to whoever reads this process's, so only one at a time.
- */
-async function here(words: string[]): Promise<RowResult> {
-  const written: string[] = []
-  const write = (text: string | Uint8Array) => written.push(String(text)) > 0
-  const spies = [process.stdout, process.stderr].map(stream => vi.spyOn(stream, 'write').mockImplementation(write))
-  let exitCode: number | string | null | undefined
-  try {
-    const program = new Command('lab').exitOverride()
-    const { register } = (await import(
-      `../../scripts/commands/${words[0]}.ts`
-    )) as typeof import('../../../scripts/commands/policy.ts')
-    register(program)
-    await program.parseAsync(words, { from: 'user' })
-    exitCode = process.exitCode ?? 0
-  } catch (error) {
-    exitCode = report(error)
-  } finally {
-    for (const spy of spies) spy.mockRestore()
-    process.exitCode = undefined
-  }
-  return { output: written.join(''), exitCode: Number(exitCode) }
+/** Runs `lab WORDS` in this process, because starting Node takes longer than a small command. */
+async function runHere(words: string[]): Promise<RowResult> {
+  const { stdout, stderr, exitCode } = await runLab(...words)
+  return { output: stdout + stderr, exitCode }
 }
 
 describe('rows that need nothing', () => {
@@ -209,7 +189,7 @@ describe('rows that need nothing', () => {
     rmSync(folder, { recursive: true, force: true })
   })
   const run = ({ command }: Row): Promise<RowResult> =>
-    simple.test(command) ? here(command.split(' ').slice(1)) : shell(command)
+    simple.test(command) ? runHere(command.split(' ').slice(1)) : shell(command)
 
   test.each(plan.map(row => [row.id, row] as const))('%s', { timeout: 60_000 }, async (id, row) => {
     const { shows, hides, exit = 0 } = items[id]!
