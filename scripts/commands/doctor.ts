@@ -28,8 +28,8 @@ function showChecks(checks: readonly DoctorCheck[]): void {
   for (const { level, title, found, expected, next } of checks) {
     print(`${marks[level]}  ${title.padEnd(width)}  ${found}`)
     if (level === 'ok') continue
-    if (expected) print(`${indent}${colors.dim('Expected')} ${expected}`)
-    print(`${indent}${colors.dim('Fix     ')} ${next}`)
+    if (expected) print(`${indent}${colors.dim('Expected')}  ${expected}`)
+    print(`${indent}${colors.dim('Fix')}       ${next}`)
   }
   const count = (level: DoctorCheck['level']): number => checks.filter(check => check.level === level).length
   const [failures, warnings] = [count('fail'), count('warn')]
