@@ -4,8 +4,7 @@ import semver from 'semver'
 import { describe, expect, it } from 'vitest'
 import { projectDir } from '../../shared/paths.ts'
 
-// What npm puts into node_modules is what was looked at: each package by its digest, from the registry that the user has set, and none of it runs
-// a program of its own while it is installed.
+// npm installs exactly the reviewed packages, from the user's registry, without running their scripts.
 
 interface Locked {
   version?: string
@@ -22,25 +21,25 @@ const lock = read('package-lock.json') as {
 }
 const { '': root, ...packages } = lock.packages
 const entries = Object.entries(packages)
-const those = (which: (one: Locked) => boolean): string[] =>
-  entries.filter(([, one]) => which(one)).map(([path]) => path)
+const pathsWhere = (matches: (entry: Locked) => boolean): string[] =>
+  entries.filter(([, entry]) => matches(entry)).map(([path]) => path)
 
-describe('the lock of npm', () => {
-  it('names every package with its digest', () => {
+describe('package-lock.json', () => {
+  it('has a digest for every package', () => {
     expect(lock.lockfileVersion).toBe(3)
     expect(entries.length).toBeGreaterThan(100)
-    expect(those(({ integrity }) => !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? ''))).toEqual([])
+    expect(pathsWhere(({ integrity }) => !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? ''))).toEqual([])
   })
 
-  it('takes packages from whatever registry npm is set to: no address of a machine, a repository or a folder', () => {
-    expect(those(({ resolved }) => resolved !== undefined)).toEqual([])
-    expect(those(({ link }) => link === true)).toEqual([])
-    expect(those(({ version }) => !semver.valid(version))).toEqual([])
+  it('names no registry, repository or folder, so that npm uses the configured registry', () => {
+    expect(pathsWhere(({ resolved }) => resolved !== undefined)).toEqual([])
+    expect(pathsWhere(({ link }) => link === true)).toEqual([])
+    expect(pathsWhere(({ version }) => !semver.valid(version))).toEqual([])
   })
 
-  it('knows whose installation would run a program, which the launcher does not let it', () => {
-    // Each of them works without: two look for a plugin that the lab fetches itself, one only warns.
-    expect(those(({ hasInstallScript }) => hasInstallScript === true)).toEqual([
+  it('has 3 packages with install scripts, which the launcher does not run', () => {
+    // They work without their scripts: two look for a plugin that the lab downloads itself, and one only warns.
+    expect(pathsWhere(({ hasInstallScript }) => hasInstallScript === true)).toEqual([
       'node_modules/@pulumi/command',
       'node_modules/@pulumi/kubernetes',
       'node_modules/protobufjs',
@@ -50,7 +49,7 @@ describe('the lock of npm', () => {
     for (const line of installs.filter(line => line.includes('--no-'))) expect(line).toContain('--ignore-scripts')
   })
 
-  it('is that of package.json, where every version is exact', () => {
+  it('matches package.json, where every version is exact', () => {
     const { dependencies, devDependencies } = manifest
     for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
       expect(semver.valid(version), name).toBe(version)
