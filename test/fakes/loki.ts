@@ -1,24 +1,24 @@
-import type { Sample } from '../../scripts/exercise/check/lab-client.ts'
+import type { Sample } from '../../scripts/telemetry/query-response.ts'
 import { argumentPaths, derived, eventTypes, fields, serviceName } from '../../stacks/monitoring/fields.ts'
 
 type Json = Record<string, unknown>
 type Labels = Record<string, string>
 
 /**
- * A fake of Loki, with these events in it as the shipper would have brought them. It knows the LogQL of the exercises on processes and no more
- * (`sum by` of `count_over_time`, filters, `json`, `label_format` with names alone), and is at a loss aloud for the rest.
+ * Returns a fake Loki that holds these events as the shipper delivers them. It evaluates only the LogQL that the exercises on processes use
+ * (`sum by` of `count_over_time`, filters, `json`, `label_format` with names alone), and throws for anything else.
  */
 export function fakeLoki(events: readonly Json[]): (query: string) => Sample[] {
-  const entries = events.map(event => ({ labels: lifted(event), line: event }))
+  const entries = events.map(event => ({ labels: labelsOf(event), line: event }))
   return query => {
     const text = query.replace(/\s+/g, ' ').trim()
     const [, top, by = '', log] =
       /^(topk\(1, )?sum by \(([^)]*)\) ?\(count_over_time\((.*?) ?\[\d+m\] ?\)\)\)?$/.exec(text) ?? []
-    if (log === undefined) throw new Error(`not in this fake: ${text}`)
+    if (log === undefined) throw new Error(`the fake Loki cannot evaluate: ${text}`)
     const names = by.split(',').map(name => name.trim())
     const counts = new Map<string, Sample>()
     for (const entry of entries) {
-      const labels = through(log, entry)
+      const labels = runPipeline(log, entry)
       if (!labels) continue
       const kept = Object.fromEntries(names.filter(name => labels[name]).map(name => [name, labels[name]!]))
       const sample = counts.get(JSON.stringify(kept)) ?? { labels: kept, value: 0 }
@@ -30,8 +30,8 @@ export function fakeLoki(events: readonly Json[]): (query: string) => Sample[] {
   }
 }
 
-/** The labels and fields of an event. */
-function lifted(event: Json): Labels {
+/** Returns the labels and the structured metadata of an event. */
+function labelsOf(event: Json): Labels {
   const type = eventTypes.find(each => each in event)!
   const at = (path: (string | number)[]): unknown => valueAt(event[type], path)
   const found: [string, unknown][] = [
@@ -48,11 +48,11 @@ function lifted(event: Json): Labels {
 const valueAt = (value: unknown, path: (string | number)[]): unknown =>
   path.reduce<unknown>((inner, key) => (inner as Json | undefined)?.[key], value)
 
-/** What a selector and the stages behind it make of a line; undefined where they hold it back. */
-function through(log: string, { labels, line }: { labels: Labels; line: Json }): Labels | undefined {
+/** Runs a selector and its pipeline on an event. @returns its labels; undefined when the event is filtered out. */
+function runPipeline(log: string, { labels, line }: { labels: Labels; line: Json }): Labels | undefined {
   const [, selector = '', rest = ''] = /^\{([^}]*)\}(.*)$/.exec(log.trim())!
   const now = { ...labels }
-  // Between bars, but not those within quotes.
+  // Stages are separated by bars, but not by bars in quotes.
   const stages = (rest.match(/\|(?:[^|"`]|"(?:[^"\\]|\\.)*"|`[^`]*`)+/g) ?? []).map(stage => stage.slice(1).trim())
   for (const stage of [...(selector.match(/\w+\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"/g) ?? []), ...stages]) {
     if (stage.startsWith('json '))
@@ -65,7 +65,7 @@ function through(log: string, { labels, line }: { labels: Labels; line: Json }):
         now[name!] = template!.replace(/\{\{\s*\.(\w+)\s*\}\}/g, (_, label: string) => now[label] ?? '')
     else {
       const [, name, operator, value] = /^(\w+)\s*(=~|!~|!=|=)\s*"(.*)"$/.exec(stage) ?? []
-      if (name === undefined) throw new Error(`not in this fake: ${stage}`)
+      if (name === undefined) throw new Error(`the fake Loki cannot evaluate: ${stage}`)
       const is = now[name] ?? ''
       const same = operator!.endsWith('~') ? new RegExp(`^(?:${value})$`).test(is) : is === value
       if (same === operator!.startsWith('!')) return undefined
