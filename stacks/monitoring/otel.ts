@@ -170,15 +170,14 @@ function operators() {
 }
 
 const receiver = {
-  // With the rotated ones: what was written last before a rotation is read also when nobody was reading at that moment.
+  // Includes rotated files, so that the last lines before a rotation are read even if the collector was down.
   include: [`${exportFile.directory}/${exportFile.pattern}`],
   start_at: 'beginning',
   include_file_name: false,
   storage: 'file_storage',
-  // Files are told apart by how they begin, and the events of a long-lived process begin alike for several kB, up to
-  // their time.
+  // The start of a file identifies it. Events of a long-lived process are equal for several kB, up to their time.
   fingerprint_size: '16KiB',
-  // An event with its ancestors and namespaces is long.
+  // Events with ancestors and namespaces are long.
   max_log_size: '1MiB',
   poll_interval: '200ms',
   resource: { 'service.name': serviceName },
