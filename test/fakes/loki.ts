@@ -5,8 +5,9 @@ type Json = Record<string, unknown>
 type Labels = Record<string, string>
 
 /**
- * Returns a fake Loki that holds these events as the shipper delivers them. It evaluates only the LogQL that the exercises on processes use
- * (`sum by` of `count_over_time`, filters, `json`, `label_format` with names alone), and throws for anything else.
+ * Returns a fake Loki that holds these events as the shipper delivers them. It evaluates only the LogQL that the
+ * exercises on processes use (`sum by` of `count_over_time`, filters, `json`, `label_format` with names alone), and
+ * throws for anything else.
  */
 export function fakeLoki(events: readonly Json[]): (query: string) => Sample[] {
   const entries = events.map(event => ({ labels: labelsOf(event), line: event }))

@@ -13,8 +13,8 @@ const noAnswer = ({ task }: CheckContext, what: string): CheckResult =>
 export async function checkAnswer(check: AnswerCheck, context: CheckContext): Promise<CheckResult> {
   const { answer, now } = context
   if (!answer) return noAnswer(context, 'VALUE')
-  // Counters grow, so an answer that was right when it was given stays right. It is also compared with the present data, because
-  // a new lab has no data from that time.
+  // Counters grow, so an answer that was right when it was given stays right. It is also compared with the present
+  // data, because a new lab has no data from that time.
   for (const at of [answer.at, now]) {
     const accepted = await acceptedAnswers(check, { ...context, now: at })
     if (accepted.some(value => sameAnswer(answer.value, value, check.tolerance)))
@@ -25,7 +25,10 @@ export async function checkAnswer(check: AnswerCheck, context: CheckContext): Pr
   return fail(`your answer ${answer.value}`, isNumber ? 'a different number' : 'a different answer')
 }
 
-/** Explains why no answer can be right: the lab has no events yet, or the student has not created what the text asked for. */
+/**
+ * Explains why no answer can be right: the lab has no events yet, or the student has not created what the text asked
+ * for.
+ */
 function noAcceptedAnswer({ kube, run }: AnswerCheck['from']): CheckResult {
   const created = 'what the text told you to create'
   if (kube) return fail(`no answer can be right yet: ${kube.get} does not exist`, created)
@@ -56,7 +59,10 @@ async function answerValues({ from, label }: AnswerCheck, context: CheckContext)
   return samples.filter(({ value }) => value > 0).flatMap(sample => labels.map(name => sample.labels[name] ?? ''))
 }
 
-/** Compares two answers without case and quotes. A program may be named without its folder; numbers may differ by the tolerance. */
+/**
+ * Compares two answers without case and quotes. A program may be named without its folder; numbers may differ by the
+ * tolerance.
+ */
 function sameAnswer(given: string, accepted: string, tolerance: number): boolean {
   const [a, b] = [plainText(given), plainText(accepted)]
   if (a === b) return true

@@ -15,7 +15,10 @@ export interface CheckContext {
   answer?: { value: string; at: Date }
   /** Set when the check recognises a dead end rather than a solution. */
   deadEnd?: boolean
-  /** How long the task says that a retry is worthwhile, in milliseconds: for data, and for objects that the student creates. */
+  /**
+   * How long the task says that a retry is worthwhile, in milliseconds: for data, and for objects that the student
+   * creates.
+   */
   within?: { data: number; objects?: number }
 }
 

@@ -60,8 +60,8 @@ async function checkTaskOnce(
 }
 
 /**
- * Returns how long a retry is worthwhile, as the task says. A check of objects beside other checks keeps its own, shorter time:
- * the student has created them, or not.
+ * Returns how long a retry is worthwhile, as the task says. A check of objects beside other checks keeps its own,
+ * shorter time: the student has created them, or not.
  */
 function retryOf({ within, check }: Task): CheckContext['within'] {
   if (within === undefined) return undefined

@@ -20,7 +20,10 @@ export interface Student {
   points: number
   /** Points of the exercises that the student has started. */
   possible: number
-  /** The current task, and the minutes on it up to when the student was last seen; undefined when the exercise is finished. */
+  /**
+   * The current task, and the minutes on it up to when the student was last seen; undefined when the exercise is
+   * finished.
+   */
   at?: { exercise: string; task: string; minutes: number; tries: number }
   /** 3 failed tries, or 15 minutes on one task, and not away. */
   stuck: boolean

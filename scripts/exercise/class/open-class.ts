@@ -28,8 +28,8 @@ export const requirePrometheus = (context: Context): Promise<unknown> =>
   kubectl(context, [...inMonitoring, 'get', service])
 
 /**
- * Forwards a port of this machine to the lab's Prometheus until Ctrl-C. Prometheus receives the progress, so students need no
- * account and the lab needs no server.
+ * Forwards a port of this machine to the lab's Prometheus until Ctrl-C. Prometheus receives the progress, so students
+ * need no account and the lab needs no server.
  */
 export async function forwardPrometheus({ settings, env }: Context, address: string, port: number): Promise<void> {
   const args = [

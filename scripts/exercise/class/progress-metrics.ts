@@ -8,8 +8,8 @@ import { pointsOf } from '../session/exercise-state.ts'
 import { type ExerciseProgress, type Progress, readProgress } from '../session/progress.ts'
 import { isSolving } from '../session/session.ts'
 
-// A student's progress as metrics, sent to the teacher's Prometheus as OTLP in JSON over HTTP. Each request holds everything, so a lost
-// one does not matter.
+// A student's progress as metrics, sent to the teacher's Prometheus as OTLP in JSON over HTTP. Each request holds
+// everything, so a lost one does not matter.
 
 /** A sample for the teacher's Prometheus. */
 export interface MetricPoint {
@@ -114,7 +114,8 @@ const askTeacher = (pushTo: string, path: string, init?: RequestInit): Promise<R
   fetch(pushTo.replace(/\/$/, '') + path, { ...init, signal: AbortSignal.timeout(teacherTimeoutMs) })
 
 /**
- * Sends the student's progress to the teacher, if the setting `class.pushTo` is set. Takes a few seconds at most and never fails.
+ * Sends the student's progress to the teacher, if the setting `class.pushTo` is set. Takes a few seconds at most and
+ * never fails.
  * @returns a sentence for the student when the progress could not be sent.
  */
 export async function sendProgress(
@@ -125,7 +126,8 @@ export async function sendProgress(
   const { pushTo } = settings.class
   if (!pushTo || solving || !isOwnProgress(folders)) return undefined
   try {
-    // The teacher's clock counts: Prometheus rejects samples from the past, and a sample from the future hides those before it.
+    // The teacher's clock counts: Prometheus rejects samples from the past, and a sample from the future hides those
+    // before it.
     const ready = await askTeacher(pushTo, '/-/ready')
     const now = new Date(ready.headers.get('date') ?? Date.now())
     const points = progressMetrics(readProgress(folders.progress), studentName(settings), capabilities, now)
@@ -142,7 +144,10 @@ export async function sendProgress(
   }
 }
 
-/** Tells whether a student of that name has sent progress in the last 6 hours; false when the teacher's lab does not respond. */
+/**
+ * Tells whether a student of that name has sent progress in the last 6 hours; false when the teacher's lab does not
+ * respond.
+ */
 export async function isNameTaken(student: string, pushTo: string): Promise<boolean> {
   const query = `last_over_time(lab_class_seen_timestamp_seconds{student=${JSON.stringify(student)}}[6h])`
   try {

@@ -16,8 +16,8 @@ const operators: Record<string, { words: string; holds: (value: number, limit: n
 }
 
 /**
- * Tells whether a value meets a condition: a comparison of numbers (`>= 3`), a regular expression (`/^10\./i`), or the same text.
- * Two texts that are both numbers are compared as numbers.
+ * Tells whether a value meets a condition: a comparison of numbers (`>= 3`), a regular expression (`/^10\./i`), or the
+ * same text. Two texts that are both numbers are compared as numbers.
  */
 export function meets(condition: Condition, value: string | number): boolean {
   const text = String(value).trim()

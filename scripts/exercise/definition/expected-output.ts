@@ -1,6 +1,6 @@
 /**
- * Compares an output with the text that shows it. Spaces and table borders count as one space. `…` within a line matches anything; a
- * line of `…` alone matches any lines.
+ * Compares an output with the text that shows it. Spaces and table borders count as one space. `…` within a line
+ * matches anything; a line of `…` alone matches any lines.
  * @returns the first line that does not match; undefined when all do.
  */
 export function outputMismatch(shown: string, output: string): string | undefined {

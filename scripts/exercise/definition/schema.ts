@@ -3,8 +3,8 @@ import { featureNames } from '../../kernel/features.ts'
 import { checkSchema, duration } from './check-schema.ts'
 import { emptyClusterProblem } from './empty-cluster.ts'
 
-// The schema of exercise.yaml. labs/exercise.schema.json, which editors use to complete and explain, is generated from it.
-// The guide for authors is docs/writing-exercises.md.
+// The schema of exercise.yaml. labs/exercise.schema.json, which editors use to complete and explain, is generated from
+// it. The guide for authors is docs/writing-exercises.md.
 
 const text = z.string().min(1)
 

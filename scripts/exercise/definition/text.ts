@@ -22,12 +22,13 @@ export interface TaskQuote {
 }
 
 /**
- * Parses a text. The attributes of a code block follow its language: `bash`, `bash task=ID`, `bash expect-error`, `bash for=5s`,
- * `bash timeout=300s`, `bash no-test reason="…"`, `yaml file=work/…`. A block `text stable` (or `text stable source=replay`) shows
- * what the bash block before it always prints.
+ * Parses a text. The attributes of a code block follow its language:
+ * - `bash`, `bash task=ID`, `bash expect-error`, `bash for=5s`, `bash timeout=300s`, `bash no-test reason="…"`;
+ * - `yaml file=work/…`;
+ * - `text stable` or `text stable source=replay` for the output that the bash block before it always prints.
  *
- * Code blocks in a task's quote belong to the task. So does a command that is alone in a paragraph there and has no placeholder
- * such as NAME.
+ * Code blocks in a task's quote belong to the task. So does a command that is alone in a paragraph there and has no
+ * placeholder such as NAME.
  */
 export function parseExerciseText(markdown: string): ExerciseText {
   const tokens = new Lexer().lex(markdown)

@@ -11,8 +11,8 @@ import { runCommands } from './shell.ts'
 // What a student does during an exercise: check, answer, ask for a hint, have a task solved.
 
 /**
- * Checks the tasks that are not done. The current task is retried for a while; later ones are checked once, because some students work
- * ahead. A passed task stays passed: a later task can undo what an earlier one asked for.
+ * Checks the tasks that are not done. The current task is retried for a while; later ones are checked once, because
+ * some students work ahead. A passed task stays passed: a later task can undo what an earlier one asked for.
  * @param options.task checks only this task, done or not.
  * @param options.again also checks what has passed.
  */
@@ -90,8 +90,8 @@ function recordTry(attempt: Attempt, progress: TaskProgress, { hints }: Task): v
 }
 
 /**
- * Tells whether a failure counts as a try: the student tried something, the lab could be read, and the answer was not counted before.
- * For a later task only a dead end counts.
+ * Tells whether a failure counts as a try: the student tried something, the lab could be read, and the answer was not
+ * counted before. For a later task only a dead end counts.
  */
 function isTry(attempt: Attempt, { answer, judged }: TaskProgress, currentTask: string | undefined): boolean {
   if (attempt.untried || attempt.unable !== undefined) return false

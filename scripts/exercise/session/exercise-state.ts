@@ -10,8 +10,8 @@ export interface TaskState {
   title: string
   points: number
   /**
-   * `passed`: by the student; `solved`: by the lab; `failed`: in this check; `unable`: the lab could not be read, which is not a try;
-   * `open`: a later task; `left`: cannot be done here.
+   * `passed`: by the student; `solved`: by the lab; `failed`: in this check; `unable`: the lab could not be read, which
+   * is not a try; `open`: a later task; `left`: cannot be done here.
    */
   state: 'passed' | 'solved' | 'failed' | 'unable' | 'open' | 'left'
   tries: number

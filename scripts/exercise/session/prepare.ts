@@ -33,8 +33,8 @@ export interface StartResult {
 }
 
 /**
- * Starts or resumes an exercise. Undoes what the previous exercise changed in the cluster, and runs the setup where it has not run
- * yet: running it again could undo the student's work.
+ * Starts or resumes an exercise. Undoes what the previous exercise changed in the cluster, and runs the setup where it
+ * has not run yet: running it again could undo the student's work.
  * @throws LabError when the exercise cannot be done here.
  */
 export async function startExercise(session: Session): Promise<StartResult> {
@@ -154,8 +154,8 @@ const recordReset = ({ exercise, capabilities, folders }: Session): Promise<void
   })
 
 /**
- * Returns the passed tasks whose result is missing from the cluster. A later task can undo an earlier one on purpose, so nothing is
- * missing while the last of them still passes.
+ * Returns the passed tasks whose result is missing from the cluster. A later task can undo an earlier one on purpose,
+ * so nothing is missing while the last of them still passes.
  */
 async function missingResults(session: Session, tasks: Task[], progress: ExerciseProgress): Promise<Task[]> {
   const inCluster = tasks.filter(

@@ -7,8 +7,8 @@ import { loadContext } from '../../context/context.ts'
 import { type Folders, folderVariables, workFolder } from '../definition/folders.ts'
 
 /**
- * Runs an exercise's commands (setup, reset or a solution) in the project's folder, with the lab's programs and with $WORK. Stops at
- * the first command that fails.
+ * Runs an exercise's commands (setup, reset or a solution) in the project's folder, with the lab's programs and with
+ * $WORK. Stops at the first command that fails.
  * @param what what the commands are, for errors.
  * @param options.lenient continues after a command that fails.
  * @returns what the commands printed.
@@ -39,8 +39,8 @@ export async function runCommands(
 const capitalized = (text: string): string => text[0]!.toUpperCase() + text.slice(1)
 
 /**
- * Returns the environment of a terminal that a student has just opened: without the lab's programs, and with a kubeconfig without
- * clusters. A text that forgets `./lab` or `lab env` therefore fails in the test too.
+ * Returns the environment of a terminal that a student has just opened: without the lab's programs, and with a
+ * kubeconfig without clusters. A text that forgets `./lab` or `lab env` therefore fails in the test too.
  */
 export function studentTerminal(folders: Folders): NodeJS.ProcessEnv {
   const kubeconfig = labPath('walk', 'kubeconfig')

@@ -16,7 +16,10 @@ export interface BlockResult {
 /** The exit code of a block that took too long, as with timeout(1). */
 const timedOut = 124
 
-/** One shell that runs the blocks of a text in order, as a student does in one terminal. A block keeps the variables of those before. */
+/**
+ * One shell that runs the blocks of a text in order, as a student does in one terminal. A block keeps the variables of
+ * those before.
+ */
 export class BlockShell {
   readonly #folder = mkdtempSync(join(tmpdir(), 'lab-blocks-'))
   readonly #options: { cwd: string; env: NodeJS.ProcessEnv; detached: true }
@@ -55,7 +58,10 @@ export class BlockShell {
     return { exitCode, output: readOutput(output) }
   }
 
-  /** Runs commands that do not end on their own, and interrupts them as Ctrl-C does. The exit code is 0 when they were still running. */
+  /**
+   * Runs commands that do not end on their own, and interrupts them as Ctrl-C does. The exit code is 0 when they were
+   * still running.
+   */
   async runFor(code: string, seconds: number): Promise<BlockResult> {
     const { script, output } = this.#writeFiles(code)
     const child = spawn('bash', ['-c', `source '${script}' </dev/null >'${output}' 2>&1`], {

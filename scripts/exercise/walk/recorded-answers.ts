@@ -20,7 +20,8 @@ export interface RecordedCommand {
 }
 
 /**
- * Parses a transcript. Sections start with `== HH:MM:SS NAME`, commands with `$ `, and each command ends with a line `exit CODE`.
+ * Parses a transcript. Sections start with `== HH:MM:SS NAME`, commands with `$ `, and each command ends with a line
+ * `exit CODE`.
  * @returns the commands of each section.
  */
 export function readTranscript(text: string): Map<string, RecordedCommand[]> {
@@ -44,8 +45,8 @@ export function readTranscript(text: string): Map<string, RecordedCommand[]> {
 }
 
 /**
- * Returns the recorded result of a `kubectl exec` command: that of the command after `--`, also when it was recorded with a redirection
- * or a pipe.
+ * Returns the recorded result of a `kubectl exec` command: that of the command after `--`, also when it was recorded
+ * with a redirection or a pipe.
  * @throws LabError when it was not recorded.
  */
 export function recordedRun(command: string, section: string, sections = recordedSections()): CommandResult {

@@ -6,8 +6,8 @@ import { StepFailure } from './walk-step.ts'
 const columns = 80
 
 /**
- * Checks a text on a terminal of 80 columns: every command is on one line, every task is shown, no Markdown syntax is left, and prose is
- * wrapped.
+ * Checks a text on a terminal of 80 columns: every command is on one line, every task is shown, no Markdown syntax is
+ * left, and prose is wrapped.
  * @returns how many lines there are.
  */
 export function checkRendering(exercise: Exercise): string {

@@ -3,8 +3,8 @@ import { labPath } from '../../../shared/paths.ts'
 import { type Folders, workFolder } from '../definition/folders.ts'
 
 /**
- * Runs a test with its own progress and an empty folder for the exercise, and puts the student's files back afterwards, also after
- * Ctrl-C.
+ * Runs a test with its own progress and an empty folder for the exercise, and puts the student's files back afterwards,
+ * also after Ctrl-C.
  */
 export async function keepStudentFiles(
   folders: Folders,

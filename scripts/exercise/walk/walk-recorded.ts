@@ -10,8 +10,8 @@ import { expectDeadEnd, requireFailure, requirePass, type Walk, walkContext } fr
 import { StepFailure } from './walk-step.ts'
 
 /**
- * Tests a task that cannot be done here. Its files and objects are real. The rest of its check reads recorded results, from before the
- * task was done and from after.
+ * Tests a task that cannot be done here. Its files and objects are real. The rest of its check reads recorded results,
+ * from before the task was done and from after.
  * @param why it cannot be done here.
  */
 export async function walkRecordedTask(walk: Walk, task: Task, why: string): Promise<void> {

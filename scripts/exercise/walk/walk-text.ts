@@ -36,7 +36,10 @@ function skipTask({ recorder }: Walk, { kind, line, task }: TextItem): void {
   if (kind === 'task') recorder.skip(`text line ${line}, task ${task}`, 'cannot be done here')
 }
 
-/** Returns the blocks that do a task. A command in the quote of a task about files only reads the file that the student writes. */
+/**
+ * Returns the blocks that do a task. A command in the quote of a task about files only reads the file that the student
+ * writes.
+ */
 const blocksOf = (items: TextItem[], task: Task): TextItem[] =>
   items.filter(
     item =>

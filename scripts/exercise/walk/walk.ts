@@ -17,7 +17,8 @@ import { walkRecordedTask } from './walk-recorded.ts'
 import { StepFailure, type StepListener, StepRecorder, type WalkStep } from './walk-step.ts'
 import { walkText } from './walk-text.ts'
 
-// The test of an exercise: its own text, walked as a student would. Tasks that need a live agent are checked against recorded results.
+// The test of an exercise: its own text, walked as a student would. Tasks that need a live agent are checked against
+// recorded results.
 
 interface WalkOptions {
   listener?: StepListener
@@ -26,9 +27,9 @@ interface WalkOptions {
 }
 
 /**
- * Tests an exercise in the running lab. At the start every check fails. Each passes after its part of the text, and not before. Every
- * dead end that can be tried is recognised. The solutions make all checks pass, and a reset makes them fail again. The student's own
- * progress and files are kept.
+ * Tests an exercise in the running lab. At the start every check fails. Each passes after its part of the text, and not
+ * before. Every dead end that can be tried is recognised. The solutions make all checks pass, and a reset makes them
+ * fail again. The student's own progress and files are kept.
  * @returns all steps, also those that failed.
  */
 export async function walkExercise(

@@ -6,7 +6,8 @@ import { execa } from 'execa'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { projectDir } from '../../../../shared/paths.ts'
 
-// The script of exercise 13, with a fake kubectl: commands for the Pod run on this machine, and Loki returns the same number for each minute.
+// The script of exercise 13, with a fake kubectl: commands for the Pod run on this machine, and Loki returns the same
+// number for each minute.
 describe('compare.sh', () => {
   const script = join(projectDir, 'labs', '13-nothing-is-lost', 'files', 'compare.sh')
   const recorded = gunzipSync(

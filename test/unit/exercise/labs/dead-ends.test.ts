@@ -12,7 +12,8 @@ import type { Task } from '../../../../scripts/exercise/definition/schema.ts'
 import { projectDir } from '../../../../shared/paths.ts'
 import { fakeLabClient } from '../../../fakes/lab-client.ts'
 
-// Tasks whose result is a file. They need no lab: the solution must pass, and each wrong solution must be recognised as its dead end.
+// Tasks whose result is a file. They need no lab: the solution must pass, and each wrong solution must be recognised as
+// its dead end.
 
 const root = mkdtempSync(join(tmpdir(), 'lab-dead-ends-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))

@@ -8,8 +8,8 @@ import { projectDir } from '../../../../shared/paths.ts'
 import { fakeLabClient } from '../../../fakes/lab-client.ts'
 import { fakeLoki } from '../../../fakes/loki.ts'
 
-// The visitor's events differ between the recording (a Debian image, commands by kubectl exec) and a live lab (Alpine, a script of its
-// own). The exercises must have an answer in both.
+// The visitor's events differ between the recording (a Debian image, commands by kubectl exec) and a live lab (Alpine,
+// a script of its own). The exercises must have an answer in both.
 
 type Json = Record<string, unknown>
 
@@ -22,8 +22,9 @@ const recorded = gunzipSync(
   .map(line => JSON.parse(line) as Json)
 
 /**
- * Returns the events of a visit in an Alpine image. Tetragon reports each program by the path it was started with. Only the script's shell,
- * which is older than the agent, is reported by its file with links resolved: busybox. Not recorded, but written by hand.
+ * Returns the events of a visit in an Alpine image. Tetragon reports each program by the path it was started with. Only
+ * the script's shell, which is older than the agent, is reported by its file with links resolved: busybox. Not
+ * recorded, but written by hand.
  */
 function alpineVisit(): Json[] {
   let pid = 100
