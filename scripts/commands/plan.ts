@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .command('plan')
     .description('Show the resources that `lab up` would create; needs neither Docker nor a cluster')
     .option('--json', 'Print every resource with its inputs as JSON, with secrets hidden')
-    .option('--set <setting=value>', 'Plan with this setting; can be repeated', append, [])
+    .option('--set <setting=value>', 'Plan with this setting; can be repeated', append)
     .addHelpText(
       'after',
       `
@@ -20,7 +20,7 @@ Examples:
   ./lab plan --json | jq -r ".[].urn"
   ./lab plan --set tetragon.runtimeHooks=true --set tetragon.source=live`,
     )
-    .action(async ({ json = false, set }: { json?: boolean; set: string[] }) => {
+    .action(async ({ json = false, set = [] }: { json?: boolean; set?: string[] }) => {
       const { resources, errors } = await planLab(overrideSettings(readStackConfig(), set))
       if (errors.length > 0) throw LabError.parse(errors[0]!) ?? new Error(errors.join('\n'))
       if (json) printJson(resources)
@@ -28,7 +28,7 @@ Examples:
     })
 }
 
-const append = (value: string, values: string[]): string[] => [...values, value]
+const append = (value: string, values: string[] = []): string[] => [...values, value]
 
 function showTree(resources: PlannedResource[]): void {
   const childrenOf = (urn: string) => resources.filter(resource => resource.parent === urn)

@@ -23,17 +23,13 @@ function showSummary({ settings, source, why, seconds, changes, mended, remember
   print()
   for (const line of mended) print(colors.dim(`repaired: ${line}`))
   for (const line of remembered) print(colors.dim(line))
-  const done = Object.entries(changes).filter(([op]) => op !== 'same')
-  print(
-    colors.green(`The lab is up, ${seconds.toFixed(1)} s`) +
-      colors.dim(done.length ? ` (${done.map(([op, count]) => `${count} ${op}`).join(', ')})` : ' (no changes)'),
-  )
+  const counts = Object.entries(changes).flatMap(([op, count]) => (op === 'same' ? [] : `${count} ${op}`))
+  print(colors.green(`The lab is up, ${seconds.toFixed(1)} s`) + colors.dim(` (${counts.join(', ') || 'no changes'})`))
   print()
   for (const [name, address] of Object.entries(accessByService(settings))) print(`  ${name.padEnd(12)} ${address}`)
   print()
-  print(
-    `  Sign in to Grafana as ${colors.bold(grafana.user)}, password: ${grafana.password ? 'the one you set' : `cat ${labPath('grafana-password')}`}`,
-  )
+  const password = grafana.password ? 'as set in grafana.password' : `cat ${labPath('grafana-password')}`
+  print(`  Sign in to Grafana as ${colors.bold(grafana.user)}, password: ${password}`)
   print(`  Event source: ${colors.bold(source)} (${why})`)
   print(`  Next: ./lab verify, ./lab status, ./lab down`)
 }
