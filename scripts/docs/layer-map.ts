@@ -4,11 +4,15 @@ import { cruise, type ICruiseResult } from 'dependency-cruiser'
 import { layers, options, rules } from '../../.dependency-cruiser.mjs'
 import { projectDir } from '../../shared/paths.ts'
 
-// The import layers: the check that `./lab test` makes, and the diagram in docs/architecture.md. Both come from one run of dependency-cruiser.
+// The import layers: the check that `./lab test` makes, and the diagram in docs/architecture.md. Both come from one run
+// of dependency-cruiser.
 
 export const architectureFile = join(projectDir, 'docs', 'architecture.md')
 
-/** Reads the imports of the product's code, without its tests, and checks them against the rules in `.dependency-cruiser.mjs`. */
+/**
+ * Reads the imports of the product's code, without its tests, and checks them against the rules in
+ * `.dependency-cruiser.mjs`.
+ */
 export async function readImports(): Promise<ICruiseResult> {
   const folders = [...new Set(layers.map(layer => layer.split('/')[0]!))]
   const { output } = await cruise(folders, {
