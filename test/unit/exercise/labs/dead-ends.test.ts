@@ -9,7 +9,7 @@ import { readWorkFiles } from '../../../../scripts/exercise/check/lab-client.ts'
 import { type Check, kindOf } from '../../../../scripts/exercise/definition/check-schema.ts'
 import { readExercises } from '../../../../scripts/exercise/definition/exercises.ts'
 import type { Task } from '../../../../scripts/exercise/definition/schema.ts'
-import { projectDir } from '../../../../shared/paths.ts'
+import { labPath, projectDir } from '../../../../shared/paths.ts'
 import { fakeLabClient } from '../../../fakes/lab-client.ts'
 
 // Tasks whose result is a file. They need no lab: the solution must pass, and each wrong solution must be recognised as
@@ -25,7 +25,12 @@ const readsOnlyFiles = (check: Check): boolean =>
 const bash = (commands: string, work: string, options: string[] = []) =>
   execa('bash', [...options, '-c', commands], {
     cwd: projectDir,
-    env: { WORK: work, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+    env: {
+      WORK: work,
+      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+      // As ./lab sets it: the exercises' programs then start in half the time.
+      NODE_COMPILE_CACHE: labPath('cache', 'compile'),
+    },
     reject: false,
   })
 
