@@ -62,15 +62,15 @@ describe('answers', () => {
       found: expect.stringMatching(/no data/),
       unable: './lab verify',
     })
-    const there = { kube: { get: 'pods' } }
-    expect(await checkIn({ all: [{ answer: { from: { run: 'false' } } }, there] }, {}, given(''))).toMatchObject({
+    const pods = { kube: { get: 'pods' } }
+    expect(await checkIn({ all: [{ answer: { from: { run: 'false' } } }, pods] }, {}, given(''))).toMatchObject({
       passed: false,
     })
     // An object that the student should have created is not the lab's fault.
     const kube = { answer: { from: { kube: { get: 'pod/mine', jsonpath: '{.x}' } } } }
-    const made = await checkIn(kube, {}, given('a'))
-    expect(made).toMatchObject({ passed: false, found: 'no answer can be right yet: pod/mine does not exist' })
-    expect(made.unable).toBeUndefined()
+    const result = await checkIn(kube, {}, given('a'))
+    expect(result).toMatchObject({ passed: false, found: 'no answer can be right yet: pod/mine does not exist' })
+    expect(result.unable).toBeUndefined()
   })
 })
 
