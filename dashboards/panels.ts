@@ -43,7 +43,7 @@ import { pages } from './pages.ts'
 import { dataSources, type Query } from './queries.ts'
 
 /** Message in an empty panel that counts events. Without events it shows zero, so it is only empty if Loki fails. */
-export const lokiUnavailable = 'Loki does not answer; see Tetragon health.'
+export const lokiUnavailable = 'Loki does not respond; see Tetragon health.'
 
 /** What every panel must have. */
 export interface PanelOptions {
@@ -74,16 +74,16 @@ export interface PanelBuilder extends Builder<Panel> {
 }
 
 /** Adds to a builder what every panel must have, and gives each query a letter. */
-function panel<P extends PanelBuilder>(builder: P, about: PanelOptions, queries: Query[]): P {
+function panel<P extends PanelBuilder>(builder: P, options: PanelOptions, queries: Query[]): P {
   const source = queries[0] instanceof LokiQuery ? dataSources.loki : dataSources.prometheus
   builder
-    .title(about.title)
-    .description(about.description)
-    .unit(about.unit)
-    .noValue(about.empty)
+    .title(options.title)
+    .description(options.description)
+    .unit(options.unit)
+    .noValue(options.empty)
     .datasource(source)
-    .span(about.width ?? 12)
-    .height(about.height ?? 8)
+    .span(options.width ?? 12)
+    .height(options.height ?? 8)
   queries.forEach((query, index) => {
     builder.withTarget(query.refId(String.fromCharCode(65 + index)))
   })
@@ -103,8 +103,8 @@ const tooltip = () => new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Mul
 const minInterval = '15s'
 
 /** Creates a panel of lines over time. */
-export const timeSeries = (about: PanelOptions, ...queries: Query[]): TimeseriesPanel =>
-  panel(new TimeseriesPanel(), about, queries)
+export const timeSeries = (options: PanelOptions, ...queries: Query[]): TimeseriesPanel =>
+  panel(new TimeseriesPanel(), options, queries)
     .interval(minInterval)
     .legend(legend('lastNotNull'))
     // By name, so that a policy has the same colour on every panel.
@@ -116,8 +116,8 @@ export const timeSeries = (about: PanelOptions, ...queries: Query[]): Timeseries
     .axisSoftMin(0)
 
 /** Creates a panel of counts per interval, as stacked bars. */
-export const bars = (about: PanelOptions, ...queries: Query[]): TimeseriesPanel =>
-  timeSeries(about, ...queries)
+export const bars = (options: PanelOptions, ...queries: Query[]): TimeseriesPanel =>
+  timeSeries(options, ...queries)
     .legend(legend('sum'))
     .drawStyle(GraphDrawStyle.Bars)
     .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'))
@@ -131,16 +131,16 @@ export const thresholds = (...steps: Threshold[]): ThresholdsConfigBuilder =>
   new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([{ value: null, color: 'green' }, ...steps])
 
 /** Creates a panel with one large number per series. */
-export const stat = (about: PanelOptions, ...queries: Query[]): StatPanel =>
-  panel(new StatPanel(), about, queries)
+export const stat = (options: PanelOptions, ...queries: Query[]): StatPanel =>
+  panel(new StatPanel(), options, queries)
     .reduceOptions(lastValue())
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.None)
     .thresholds(thresholds())
 
 /** Creates a panel with one horizontal bar per series. */
-export const barGauges = (about: PanelOptions, ...queries: Query[]): BarGaugePanel =>
-  panel(new BarGaugePanel(), about, queries)
+export const barGauges = (options: PanelOptions, ...queries: Query[]): BarGaugePanel =>
+  panel(new BarGaugePanel(), options, queries)
     .reduceOptions(lastValue())
     .orientation(VizOrientation.Horizontal)
     .displayMode(BarGaugeDisplayMode.Basic)
@@ -148,8 +148,8 @@ export const barGauges = (about: PanelOptions, ...queries: Query[]): BarGaugePan
     .thresholds(thresholds())
 
 /** Creates a heatmap: a row per series, a column per interval, darker for higher counts. */
-export const heatmap = (about: PanelOptions, query: Query): HeatmapPanel =>
-  panel(new HeatmapPanel(), about, [query])
+export const heatmap = (options: PanelOptions, query: Query): HeatmapPanel =>
+  panel(new HeatmapPanel(), options, [query])
     .interval('30s')
     .calculate(false)
     .color(new HeatmapColorOptionsBuilder().mode(HeatmapColorMode.Scheme).scheme('Oranges').exponent(0.5).steps(64))
@@ -158,8 +158,8 @@ export const heatmap = (about: PanelOptions, query: Query): HeatmapPanel =>
     .showLegend()
 
 /** Creates a panel of log lines, newest first by default. */
-export const logLines = (about: PanelOptions, query: Query, { oldestFirst = false } = {}): LogsPanel =>
-  panel(new LogsPanel(), about, [query])
+export const logLines = (options: PanelOptions, query: Query, { oldestFirst = false } = {}): LogsPanel =>
+  panel(new LogsPanel(), options, [query])
     .showTime(true)
     .enableLogDetails(true)
     .wrapLogMessage(false)
@@ -178,13 +178,13 @@ const linkedColumns: Record<string, string> = {
  * @param columns label to heading; the cells under a heading in `linkedColumns` link to their events
  */
 export function table(
-  about: PanelOptions,
+  options: PanelOptions,
   query: Query,
   columns: Record<string, string>,
   count = 'Events',
 ): TablePanel {
   const labels = Object.keys(columns)
-  const builder = panel(new TablePanel(), about, [query])
+  const builder = panel(new TablePanel(), options, [query])
     .withTransformation({
       id: 'organize',
       options: {

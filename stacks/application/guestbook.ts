@@ -1,5 +1,6 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
+import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { namespaces, nodePorts } from '../../shared/names.ts'
 import type { ComponentArgs } from '../component-args.ts'
@@ -8,7 +9,9 @@ import { deployment, mountFiles } from './deployment.ts'
 
 const namespace = namespaces.application
 const frontendLabels = { app: 'guestbook', tier: 'frontend' }
-const redisLabels = (role: 'leader' | 'follower') => ({ app: 'redis', role, tier: 'backend' })
+
+type Container = k8s.types.input.core.v1.Container
+type RedisRole = 'leader' | 'follower'
 
 /**
  * The Guestbook: frontends that write to a Redis leader and read from its followers. The lab's own frontend has the API
@@ -19,109 +22,18 @@ export class Guestbook extends pulumi.ComponentResource {
   constructor(name: string, { lab, namespace: created }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:application:Guestbook', name, {}, options)
     const inside = { parent: this, dependsOn: created }
-    const { guestbook } = lab.settings
-    const upstream = guestbook.images === 'upstream'
-    const redis = imageRef(lab.lock.images.redis)
-
-    const store = (
-      role: 'leader' | 'follower',
-      replicas: number,
-      container: Partial<k8s.types.input.core.v1.Container>,
-    ) => {
-      const labels = redisLabels(role)
-      new k8s.core.v1.Service(
-        `${name}-redis-${role}`,
-        { metadata: { name: `redis-${role}`, namespace, labels }, spec: { selector: labels, ports: [{ port: 6379 }] } },
-        inside,
-      )
-      new k8s.apps.v1.Deployment(
-        `${name}-redis-${role}-pods`,
-        deployment(
-          `redis-${role}`,
-          labels,
-          replicas,
-          {
-            name: role,
-            image: redis,
-            ports: [{ containerPort: 6379 }],
-            resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
-            securityContext: { ...restricted, runAsUser: 999 },
-            volumeMounts: [{ name: 'data', mountPath: '/data' }],
-            // Runs a program every few seconds, so that even a quiet cluster has exec and exit events.
-            readinessProbe: {
-              exec: { command: ['redis-cli', 'ping'] },
-              initialDelaySeconds: 1,
-              periodSeconds: 10,
-              timeoutSeconds: 5,
-            },
-            ...container,
-          },
-          { volumes: [{ name: 'data', emptyDir: {} }] },
-        ),
-        inside,
-      )
-    }
-    // Nothing is saved, so a new lab starts with an empty page. A follower needs the folder while it copies from the
-    // leader. Protected mode would only accept connections from loopback.
-    const memoryOnly = [
-      'redis-server',
-      '--dir',
-      '/data',
-      '--save',
-      '',
-      '--appendonly',
-      'no',
-      '--repl-diskless-sync-delay',
-      '0',
-      '--protected-mode',
-      'no',
-    ]
-    store('leader', 1, { command: memoryOnly })
-    store(
-      'follower',
-      guestbook.followers,
-      upstream
-        ? { image: imageRef(lab.lock.images['guestbook-redis-follower']), securityContext: {} }
-        : { command: [...memoryOnly, '--replicaof', 'redis-leader', '6379'] },
-    )
+    const { images, followers, frontends } = lab.settings.guestbook
+    const upstream = images === 'upstream'
+    createRedis(name, 'leader', 1, leaderContainer(lab), inside)
+    createRedis(name, 'follower', followers, upstream ? upstreamFollower(lab) : followerContainer(lab), inside)
 
     const modules = ['server.mjs', 'redis.mjs', 'frontend-metrics.mjs', 'info-page.mjs']
     const program = mountFiles(`${name}-frontend-program`, 'frontend', [...modules, 'index.html'], inside)
-    const own: k8s.types.input.core.v1.Container = {
-      name: 'guestbook',
-      image: imageRef(lab.lock.images.node),
-      command: ['node', '/guestbook/server.mjs'],
-      env: [
-        { name: 'PORT', value: '8080' },
-        { name: 'REDIS_LEADER_HOST', value: 'redis-leader' },
-        { name: 'REDIS_FOLLOWER_HOST', value: 'redis-follower' },
-      ],
-      ports: [
-        { name: 'http', containerPort: 8080 },
-        { name: 'metrics', containerPort: 9113 },
-      ],
-      readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 2 },
-      securityContext: { ...restricted, runAsUser: 1000 },
-      volumeMounts: [{ name: 'files', mountPath: '/guestbook', readOnly: true }],
-    }
-    const original: k8s.types.input.core.v1.Container = {
-      name: 'guestbook',
-      image: imageRef(lab.lock.images['guestbook-frontend']),
-      env: [{ name: 'GET_HOSTS_FROM', value: 'dns' }],
-      ports: [{ name: 'http', containerPort: 80 }],
-    }
+    const container = upstream ? upstreamFrontend(lab) : frontendContainer(lab)
+    const labels = { ...frontendLabels, 'app.kubernetes.io/name': 'frontend' }
     new k8s.apps.v1.Deployment(
       `${name}-frontend-pods`,
-      deployment(
-        'frontend',
-        { ...frontendLabels, 'app.kubernetes.io/name': 'frontend' },
-        guestbook.frontends,
-        {
-          resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
-          ...(upstream ? original : own),
-        },
-        upstream ? {} : program,
-      ),
+      deployment('frontend', labels, frontends, container, upstream ? {} : program),
       inside,
     )
     new k8s.core.v1.Service(
@@ -139,3 +51,91 @@ export class Guestbook extends pulumi.ComponentResource {
     this.registerOutputs({})
   }
 }
+
+/** Creates the Deployment and the Service of a Redis role. */
+function createRedis(
+  prefix: string,
+  role: RedisRole,
+  replicas: number,
+  container: Container,
+  options: pulumi.CustomResourceOptions,
+): void {
+  const name = `redis-${role}`
+  const labels = { app: 'redis', role, tier: 'backend' }
+  new k8s.core.v1.Service(
+    `${prefix}-${name}`,
+    { metadata: { name, namespace, labels }, spec: { selector: labels, ports: [{ port: 6379 }] } },
+    options,
+  )
+  new k8s.apps.v1.Deployment(
+    `${prefix}-${name}-pods`,
+    deployment(name, labels, replicas, container, { volumes: [{ name: 'data', emptyDir: {} }] }),
+    options,
+  )
+}
+
+const redisContainer = (role: RedisRole, image: string): Container => ({
+  name: role,
+  image,
+  ports: [{ containerPort: 6379 }],
+  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
+  volumeMounts: [{ name: 'data', mountPath: '/data' }],
+  // Runs a program every few seconds, so that even a quiet cluster has exec and exit events.
+  readinessProbe: {
+    exec: { command: ['redis-cli', 'ping'] },
+    initialDelaySeconds: 1,
+    periodSeconds: 10,
+    timeoutSeconds: 5,
+  },
+})
+
+const leaderContainer = (lab: Lab): Container => ({
+  ...redisContainer('leader', imageRef(lab.lock.images.redis)),
+  securityContext: { ...restricted, runAsUser: 999 },
+  // Nothing is saved, so a new lab starts with an empty page. A follower needs the folder while it copies from the
+  // leader. Protected mode would only accept connections from loopback.
+  command: [
+    ...['redis-server', '--dir', '/data', '--save', '', '--appendonly', 'no'],
+    ...['--repl-diskless-sync-delay', '0', '--protected-mode', 'no'],
+  ],
+})
+
+function followerContainer(lab: Lab): Container {
+  const leader = leaderContainer(lab)
+  const command = [...(leader.command as string[]), '--replicaof', 'redis-leader', '6379']
+  return { ...leader, name: 'follower', command }
+}
+
+const upstreamFollower = (lab: Lab): Container => ({
+  ...redisContainer('follower', imageRef(lab.lock.images['guestbook-redis-follower'])),
+  securityContext: {},
+})
+
+const frontendResources = { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } }
+
+const frontendContainer = (lab: Lab): Container => ({
+  name: 'guestbook',
+  image: imageRef(lab.lock.images.node),
+  command: ['node', '/guestbook/server.mjs'],
+  env: [
+    { name: 'PORT', value: '8080' },
+    { name: 'REDIS_LEADER_HOST', value: 'redis-leader' },
+    { name: 'REDIS_FOLLOWER_HOST', value: 'redis-follower' },
+  ],
+  ports: [
+    { name: 'http', containerPort: 8080 },
+    { name: 'metrics', containerPort: 9113 },
+  ],
+  readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 2 },
+  resources: frontendResources,
+  securityContext: { ...restricted, runAsUser: 1000 },
+  volumeMounts: [{ name: 'files', mountPath: '/guestbook', readOnly: true }],
+})
+
+const upstreamFrontend = (lab: Lab): Container => ({
+  name: 'guestbook',
+  image: imageRef(lab.lock.images['guestbook-frontend']),
+  env: [{ name: 'GET_HOSTS_FROM', value: 'dns' }],
+  ports: [{ name: 'http', containerPort: 80 }],
+  resources: frontendResources,
+})

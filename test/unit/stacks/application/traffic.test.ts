@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 
@@ -55,11 +55,10 @@ beforeEach(() => {
 
 test('compiles with the types of k6', { timeout: 60_000 }, () => {
   const tsc = resolve('node_modules/typescript/bin/tsc')
-  const checked = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })
-  expect(checked.stdout + checked.stderr).toBe('')
-  expect(checked.status).toBe(0)
-  // The compiler really checks the script.
-  const files = execFileSync(process.execPath, [tsc, '-p', folder, '--listFilesOnly'], { encoding: 'utf8' })
+  const { status, stdout: files } = spawnSync(process.execPath, [tsc, '-p', folder, '--listFiles'], {
+    encoding: 'utf8',
+  })
+  expect(status, files).toBe(0)
   expect(files).toContain('traffic/guestbook.ts')
   expect(files).toContain('@types/k6/')
 })
