@@ -2,11 +2,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { RE2JS } from 're2js'
 
-// What Tetragon's redaction filters make of a few commands, to try filters without an agent: only the groups of an expression are replaced, and only where
-// binary_regex, if there is one, matches the program. Says of each command whether a secret leaks or more than the secret is gone. A filter must not know the
-// secret: each command is tried a second time with another user and password.
+// Applies redaction filters to the commands in commands.json as Tetragon would, so that students can try filters without
+// an agent. An expression replaces only its groups, and only in programs that binary_regex matches. Each command is
+// tried again with another user and password, because a filter must not contain the secret itself.
 //
-//   node redact.ts FILTERS.json [PROGRAM]     all commands, or those of which PROGRAM is a part; exits 1 when one is not as it should be
+//   node redact.ts FILTERS.json [PROGRAM]     all commands, or those that contain PROGRAM; exits 1 if one is not good
 
 interface Filter {
   binary_regex?: string[]
@@ -22,95 +22,92 @@ interface Command {
 
 const stars = '*****'
 
-function stop(problem: string): never {
+function fail(problem: string): never {
   console.log(problem)
   process.exit(1)
 }
 
-/** The agent's expressions are RE2's, which knows no looking around and no references back; it would not start with them. */
-function expression(text: string): RE2JS {
+/** Compiles with RE2, as the agent does: an agent with an expression that RE2 refuses does not start. */
+function compile(expression: string): RE2JS {
   try {
-    return RE2JS.compile(text)
+    return RE2JS.compile(expression)
   } catch (error) {
-    return stop(`refused: RE2 says ${(error as Error).message}`)
+    return fail(`refused: RE2 says ${(error as Error).message}`)
   }
 }
 
 function readFilters(file: string): Filter[] {
-  if (!existsSync(file)) stop(`no file ${basename(file)} yet`)
+  if (!existsSync(file)) fail(`${basename(file)} does not exist yet`)
   try {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
     if (Array.isArray(value)) return value as Filter[]
-    return stop('no list: filters stand in brackets, [{ "redact": ["…"] }]')
+    return fail('not a list: put the filters in brackets, [{ "redact": ["…"] }]')
   } catch (error) {
-    return stop(`not to be read: ${(error as Error).message}`)
+    return fail(`not valid JSON: ${(error as Error).message}`)
   }
 }
 
-/** An expression's groups, from the left, in place of which there are stars; a group within another goes with it. */
-function withStars(text: string, pattern: RE2JS): string {
+/** Replaces each group by stars. A group inside another one is replaced together with the outer one. */
+function replaceGroups(text: string, pattern: RE2JS): string {
   const match = pattern.matcher(text)
   let result = ''
-  let done = 0
+  let end = 0
   while (match.find())
     for (let group = 1; group <= match.groupCount(); group++) {
-      const from = match.start(group)
-      if (from < done) continue
-      result += text.slice(done, from) + stars
-      done = match.end(group)
+      const start = match.start(group)
+      if (start < end) continue
+      result += text.slice(end, start) + stars
+      end = match.end(group)
     }
-  return result + text.slice(done)
+  return result + text.slice(end)
 }
 
 const [file, program = ''] = process.argv.slice(2)
-if (!file) stop('which filters? node redact.ts FILTERS.json [PROGRAM]')
+if (!file) fail('no filters given: node redact.ts FILTERS.json [PROGRAM]')
 const filters = readFilters(file).map(({ binary_regex = [], redact = [] }) => ({
-  binaries: binary_regex.map(expression),
-  patterns: redact.map(expression),
+  binaries: binary_regex.map(compile),
+  patterns: redact.map(compile),
 }))
+
+function redact({ binary, arguments: text }: Command): string {
+  return filters
+    .filter(({ binaries }) => binaries.length === 0 || binaries.some(pattern => pattern.matcher(binary).find()))
+    .flatMap(({ patterns }) => patterns)
+    .reduce(replaceGroups, text)
+}
+
+const expected = ({ arguments: text, secret }: Command): string => (secret ? text.replaceAll(secret, stars) : text)
+
+/** Returns the same command with another user and password. */
+function withOtherSecret(command: Command): Command {
+  const user = 'zoe'
+  const secret = 'Tr0ub4dor!'
+  let text = command.arguments
+  if (command.user) text = text.replaceAll(command.user, user)
+  if (command.secret) text = text.replaceAll(command.secret, secret)
+  return { ...command, arguments: text, secret: command.secret && secret }
+}
+
+function judge(command: Command): { good: boolean; line: string } {
+  const other = withOtherSecret(command)
+  let text = redact(command)
+  let verdict = 'good'
+  if (text !== expected(command)) verdict = command.secret && text.includes(command.secret) ? 'leaks' : 'too much'
+  else if (redact(other) !== expected(other)) {
+    verdict = 'by heart'
+    text = redact(other)
+  }
+  return { good: verdict === 'good', line: `${verdict.padEnd(8)}  ${command.binary} ${text}` }
+}
+
 const commands = JSON.parse(readFileSync(join(import.meta.dirname, 'commands.json'), 'utf8')) as Command[]
+const results = commands.filter(({ binary, arguments: text }) => `${binary} ${text}`.includes(program)).map(judge)
+for (const { line } of results) console.log(line)
 
-/** What is left to see of a command's arguments. */
-function seen({ binary, arguments: given }: Command): string {
-  let left = given
-  for (const { binaries, patterns } of filters)
-    if (binaries.length === 0 || binaries.some(pattern => pattern.matcher(binary).find()))
-      for (const pattern of patterns) left = withStars(left, pattern)
-  return left
-}
+const withoutGroup = filters.flatMap(({ patterns }) => patterns).find(pattern => pattern.groupCount() === 0)
+if (withoutGroup) console.log(`no group: ${withoutGroup.pattern()} matches, but replaces nothing`)
 
-const wanted = ({ arguments: given, secret }: Command): string => (secret ? given.replaceAll(secret, stars) : given)
-
-/** The same command of somebody else. */
-function another(command: Command): Command {
-  const given = [command.user, command.secret].reduce<string>(
-    (text, word, index) => (word ? text.replaceAll(word, ['zoe', 'Tr0ub4dor!'][index]!) : text),
-    command.arguments,
-  )
-  return { ...command, arguments: given, secret: command.secret && 'Tr0ub4dor!' }
-}
-
-const bad: string[] = []
-let all = 0
-for (const command of commands) {
-  const { binary, arguments: given, secret } = command
-  if (!`${binary} ${given}`.includes(program)) continue
-  all++
-  const left = seen(command)
-  const leftOfAnother = seen(another(command))
-  const byHeart = left === wanted(command) && leftOfAnother !== wanted(another(command))
-  const verdict = byHeart
-    ? 'by heart'
-    : left === wanted(command)
-      ? 'good'
-      : secret && left.includes(secret)
-        ? 'leaks'
-        : 'too much'
-  const line = `${verdict.padEnd(8)}  ${binary} ${byHeart ? leftOfAnother : left}`
-  if (verdict !== 'good') bad.push(line)
-  console.log(line)
-}
-const groupless = filters.flatMap(({ patterns }) => patterns).find(pattern => pattern.groupCount() === 0)
-if (groupless) console.log(`no group: ${groupless.pattern()} matches, but names nothing to be replaced`)
-console.log(`${all - bad.length} of ${all} are good${bad.length === 0 ? '' : `; the first that is not: ${bad[0]}`}`)
+const bad = results.filter(({ good }) => !good)
+const firstProblem = bad[0] ? `; first problem: ${bad[0].line}` : ''
+console.log(`${results.length - bad.length} of ${results.length} are good${firstProblem}`)
 process.exit(bad.length === 0 ? 0 : 1)
