@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# How many events of each of the last minutes are in the file on the node, and how many in Loki. By the time at which they happened.
+# Prints how many events of each of the last minutes are in the file on the node, and how many are in Loki, by event time.
 #
-# Run it from the lab's folder: bash work/13-nothing-is-lost/compare.sh
+# Run it in the folder of the lab: bash work/13-nothing-is-lost/compare.sh
 set -euo pipefail
-# The lab's kubectl and cluster, whatever this terminal's are.
+# Uses the lab's kubectl and cluster, whatever this terminal is set to.
 environment=$(./lab env)
 eval "$environment"
 
 agent=$(kubectl -n monitoring get daemonsets -o name | grep -E '/tetragon(-replay)?$')
-# From the node: its clock is the events'. A minute is looked at when it is over by 15 seconds.
+# Uses the clock of the node, as the events do. Counts a minute 15 s after its end, so that late events are included.
 text=$(kubectl -n monitoring exec "$agent" -- sh -c '
   now=$(date +%s); last=$(( (now - 15) / 60 * 60 ))
   for minute in 4 3 2 1; do
@@ -20,7 +20,7 @@ missing=0 total=0
 printf '%-8s%8s%8s\n' minute file Loki
 while read -r from minute file; do
   query='sum(count_over_time(%7Bservice_name%3D%22tetragon%22%7D%5B60s%5D))'
-  # A nanosecond before the next minute: a range holds its end, and not its beginning.
+  # One nanosecond before the next minute, because a range includes its end but not its start.
   answer=$(kubectl get --raw "/api/v1/namespaces/monitoring/services/loki:3100/proxy/loki/api/v1/query?query=$query&time=$(( from + 59 ))999999999")
   loki=$(sed -nE 's/.*"value":\[[^,]*,"([0-9]+)"\].*/\1/p' <<<"$answer")
   printf '%-8s%8s%8s\n' "$minute" "$file" "${loki:=0}"
