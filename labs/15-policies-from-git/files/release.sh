@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A colleague who wants to see curl, and commits that to the repository, in place of wget. The pipeline applies it.
+# A colleague wants to watch curl instead of wget, and commits that. Then the pipeline applies it.
 #
-# Run it from the lab's folder: bash work/15-policies-from-git/release.sh
+# Run it in the folder of the lab: bash work/15-policies-from-git/release.sh
 set -euo pipefail
 repo=$(dirname "$0")/policies
 sed -i.bak 's#values: \[/wget\]#values: [/curl]#' "$repo/observe-wget.yaml"
