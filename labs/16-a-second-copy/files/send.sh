@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Sends a second copy of the events to the stand-in. The shipper's configuration is that of the lab, with another destination.
+# Sends a second copy of the events to the test SIEM. The second shipper has the configuration of the lab's shipper,
+# except for the destination.
 #
-# Run it from the lab's folder: bash work/16-a-second-copy/send.sh
+# Run it in the folder of the lab: bash work/16-a-second-copy/send.sh
 set -euo pipefail
-# The lab's kubectl and cluster, whatever this terminal's are.
+# Uses the lab's kubectl and cluster, whatever this terminal is set to.
 environment=$(./lab env)
 eval "$environment"
 
