@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints how many events of each of the last minutes are in the file on the node, and how many are in Loki, by event time.
+# Prints how many events of the last minutes are in the file on the node and in Loki, by event time.
 #
 # Run it in the folder of the lab: bash work/13-nothing-is-lost/compare.sh
 set -euo pipefail
