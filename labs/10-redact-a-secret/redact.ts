@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { RE2JS } from 're2js'
 
-// Applies redaction filters to the commands in commands.json as Tetragon would, so that students can try filters without
-// an agent. An expression replaces only its groups, and only in programs that binary_regex matches. Each command is
-// tried again with another user and password, because a filter must not contain the secret itself.
+// Applies redaction filters to the commands in commands.json as Tetragon would, so that students can try filters
+// without an agent. An expression replaces only its groups, and only in programs that binary_regex matches. Each
+// command is tried again with another user and password, because a filter must not contain the secret itself.
 //
 //   node redact.ts FILTERS.json [PROGRAM]     all commands, or those that contain PROGRAM; exits 1 if one is not good
 
