@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['test/{unit,plan}/**/*.test.ts'],
     // Most files wait for programs that they start: leaving a processor free would only make it longer.
     maxWorkers: '150%',
-    // Colours would be on where CI is set, also without a terminal.
+    // Colors would be on where CI is set, also without a terminal.
     env: { NO_COLOR: '1' },
     testTimeout: 20_000,
     hookTimeout: 60_000,

@@ -109,14 +109,14 @@ function otherPages(uid: string): { uid: string; title: string }[] {
  */
 export const logAnnotation = (
   name: string,
-  colourName: string,
+  colorName: string,
   expr: string,
   title = '{{tetragon_policy_name}} {{tetragon_message}}',
 ): AnnotationQuery => ({
   name,
   datasource: dataSources.loki,
   enable: true,
-  iconColor: colourName,
+  iconColor: colorName,
   expr,
   titleFormat: title,
   textFormat: '{{k8s_namespace_name}}/{{k8s_pod_name}}: {{process_executable_path}} {{tetragon_args}}',

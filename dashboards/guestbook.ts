@@ -2,7 +2,7 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { blockedAnnotation, buildDashboard, logAnnotation } from './dashboard.ts'
 import { blocked, events, observed, shortLine, violations } from './filters.ts'
 import { pages } from './pages.ts'
-import { bars, fixedColour, logLines, lokiUnavailable, timeSeries } from './panels.ts'
+import { bars, fixedColor, logLines, lokiUnavailable, timeSeries } from './panels.ts'
 import { logql, orNone, orZero, promql } from './queries.ts'
 
 const traffic = 'testid="guestbook"'
@@ -134,8 +134,8 @@ export const guestbook = (): Dashboard =>
             logql(orZero(`sum(count_over_time(${observed} [$__auto]))`), 'observed'),
             logql(orZero(`sum(count_over_time(${blocked} [$__auto]))`), 'blocked'),
           )
-            .overrideByName('observed', fixedColour('orange'))
-            .overrideByName('blocked', fixedColour('dark-red')),
+            .overrideByName('observed', fixedColor('orange'))
+            .overrideByName('blocked', fixedColor('dark-red')),
           timeSeries(
             {
               title: 'CPU of the application',

@@ -8,7 +8,7 @@ import {
 import { buildDashboard } from './dashboard.ts'
 import { events, shortLine } from './filters.ts'
 import { pages } from './pages.ts'
-import { bars, colourBySeverity, logLines, lokiUnavailable, severityColours, stat, table } from './panels.ts'
+import { bars, colorBySeverity, logLines, lokiUnavailable, severityColors, stat, table } from './panels.ts'
 import { logql, logqlNow, orNone, orZero } from './queries.ts'
 
 /** Selects events by the four variables of every dashboard and the three of this one. */
@@ -38,7 +38,7 @@ export const logs = (): Dashboard =>
         'process_uprobe',
         'process_lsm',
       ]),
-      multiSelect('severity', 'Severity', Object.keys(severityColours)),
+      multiSelect('severity', 'Severity', Object.keys(severityColors)),
       new TextBoxVariableBuilder('search').label('Text or regular expression').defaultValue(''),
     ],
     rows: [
@@ -75,7 +75,7 @@ export const logs = (): Dashboard =>
               '{{tetragon_event_type}}',
             ),
           ),
-          colourBySeverity(
+          colorBySeverity(
             bars(
               {
                 title: 'By severity',

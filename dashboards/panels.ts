@@ -107,7 +107,7 @@ export const timeSeries = (options: PanelOptions, ...queries: Query[]): Timeseri
   panel(new TimeseriesPanel(), options, queries)
     .interval(minInterval)
     .legend(legend('lastNotNull'))
-    // By name, so that a policy has the same colour on every panel.
+    // By name, so that a policy has the same color on every panel.
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
     .tooltip(tooltip())
     .lineWidth(2)
@@ -126,7 +126,7 @@ export const bars = (options: PanelOptions, ...queries: Query[]): TimeseriesPane
 
 const lastValue = () => new ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false)
 
-/** Colours values: green below the first step, then the colour of the highest step reached. */
+/** Colors values: green below the first step, then the color of the highest step reached. */
 export const thresholds = (...steps: Threshold[]): ThresholdsConfigBuilder =>
   new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([{ value: null, color: 'green' }, ...steps])
 
@@ -213,21 +213,21 @@ const eventsLink = (variable: string, heading: string): DynamicConfigValue => ({
   ],
 })
 
-/** The colour of each severity. */
-export const severityColours: Record<string, string> = {
+/** The color of each severity. */
+export const severityColors: Record<string, string> = {
   info: 'blue',
   warn: 'yellow',
   error: 'orange',
   critical: 'dark-red',
 }
 
-/** Creates an override that gives a series a fixed colour. */
-export const fixedColour = (name: string): DynamicConfigValue[] => [
+/** Creates an override that gives a series a fixed color. */
+export const fixedColor = (name: string): DynamicConfigValue[] => [
   { id: 'color', value: new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(name).build() },
 ]
 
-/** Gives each series of a panel that is named after a severity the colour of that severity. */
-export function colourBySeverity(panel: TimeseriesPanel): TimeseriesPanel {
-  for (const [severity, name] of Object.entries(severityColours)) panel.overrideByName(severity, fixedColour(name))
+/** Gives each series of a panel that is named after a severity the color of that severity. */
+export function colorBySeverity(panel: TimeseriesPanel): TimeseriesPanel {
+  for (const [severity, name] of Object.entries(severityColors)) panel.overrideByName(severity, fixedColor(name))
   return panel
 }

@@ -4,8 +4,8 @@ import { blocked, connections, events, observed, publicConnections, sensitiveFil
 import { pages } from './pages.ts'
 import {
   bars,
-  colourBySeverity,
-  fixedColour,
+  colorBySeverity,
+  fixedColor,
   heatmap,
   logLines,
   lokiUnavailable,
@@ -120,7 +120,7 @@ export const security = (): Dashboard =>
               '{{tetragon_policy_name}}',
             ),
           ),
-          colourBySeverity(
+          colorBySeverity(
             bars(
               {
                 title: 'Violations by severity',
@@ -143,8 +143,8 @@ export const security = (): Dashboard =>
             logql(orZero(count(blocked)), 'blocked'),
             logql(orZero(count(observed)), 'observed'),
           )
-            .overrideByName('blocked', fixedColour('dark-red'))
-            .overrideByName('observed', fixedColour('blue')),
+            .overrideByName('blocked', fixedColor('dark-red'))
+            .overrideByName('observed', fixedColor('blue')),
           table(
             {
               title: 'Top talkers',

@@ -34,7 +34,7 @@ export interface Engine {
 export function productOf(info: ProductInfo, endpoint: string): Product {
   const system = info.OperatingSystem ?? ''
   const name = info.Name ?? ''
-  // Docker reports "Community Engine" as its licence, or nothing
+  // Docker reports "Community Engine" as its license, or nothing
   if (info.host || /\/containers\/storage$/.test(info.DockerRootDir ?? '') || info.ProductLicense === 'Apache-2.0')
     return 'Podman'
   if (/\/podman\/podman[^/]*\.sock$/.test(endpoint)) return 'Podman'

@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 
 type Format = Parameters<typeof styleText>[0]
 
-// Node turns colours off for NO_COLOR, FORCE_COLOR=0 and an output that is not a terminal.
+// Node turns colors off for NO_COLOR, FORCE_COLOR=0 and an output that is not a terminal.
 const style =
   (format: Format) =>
   (text: string): string =>
@@ -20,5 +20,5 @@ export const colors = {
   cyan: style('cyan'),
 }
 
-/** Tells whether standard output shows colours. */
+/** Tells whether standard output shows colors. */
 export const hasColors = (): boolean => colors.bold('x') !== 'x'

@@ -502,7 +502,7 @@ export const items: Record<string, Item> = {
   'case-versions': {
     headings: ['6. Metoda instalacji'],
     claims: ['wersja **27.5.1**', 'wersja **v1.32.3**', 'wersja **v3.17.3**', 'wersja **v1.32.4**'],
-    shows: /Docker[\s\S]*Programs/,
+    shows: /Docker[\s\S]*Tools/,
   },
   'case-systems': { claims: ['na systemach Linux/macOS/Windows'], shows: /System +(Linux|macOS)/ },
   'case-cd': {
@@ -651,5 +651,5 @@ export const items: Record<string, Item> = {
     shows: /\d+ resources\. To create them: \.\/lab up/,
   },
   'case-correlation': { headings: ['Wnioski'], claims: ['korelacja tych danych z logami i metrykami'], shows: /\d/ },
-  'case-references': { headings: ['11. Bibliografia / Referencje'], shows: /Programs[\s\S]*Charts/ },
+  'case-references': { headings: ['11. Bibliografia / Referencje'], shows: /Tools[\s\S]*Charts/ },
 }

@@ -26,10 +26,10 @@ export function machineFaults(): void {
   faultTest('another kind cluster and another kubeconfig context', async notes => {
     const before = existsSync(userKubeconfig) ? readFileSync(userKubeconfig) : undefined
     const image = (await docker('inspect', '--format', '{{.Config.Image}}', node)).stdout || 'kindest/node:v1.36.1'
-    await runProgram('kind', ['create', 'cluster', '--name', 'neighbour', '--image', image, '--wait', '60s'])
+    await runProgram('kind', ['create', 'cluster', '--name', 'neighbor', '--image', image, '--wait', '60s'])
     const kubeconfig = readFileSync(userKubeconfig)
     const idOf = async () =>
-      (await docker('inspect', '--format', '{{.Id}} {{.State.StartedAt}}', 'neighbour-control-plane')).stdout
+      (await docker('inspect', '--format', '{{.Id}} {{.State.StartedAt}}', 'neighbor-control-plane')).stdout
     const id = await idOf()
     try {
       notes.message = 'nothing'
@@ -38,12 +38,12 @@ export function machineFaults(): void {
       notes.recovery = `${up}; ${exitCode === 0 ? 'lab down' : 'down failed'}: the other is untouched`
       expect(await idOf()).toBe(id)
       expect(readFileSync(userKubeconfig)).toEqual(kubeconfig)
-      const theirs = await runProgram('kubectl', ['--context', 'kind-neighbour', 'get', 'namespaces', '-o', 'name'])
+      const theirs = await runProgram('kubectl', ['--context', 'kind-neighbor', 'get', 'namespaces', '-o', 'name'])
       expect(theirs).not.toMatch(/application|monitoring/)
       expect((await docker('network', 'ls', '--format', '{{.Name}}')).stdout.split('\n')).toContain('kind')
     } finally {
       // Restores the user's file even if kind fails.
-      await runProgram('kind', ['delete', 'cluster', '--name', 'neighbour']).catch(() => '')
+      await runProgram('kind', ['delete', 'cluster', '--name', 'neighbor']).catch(() => '')
       if (before) writeFileSync(userKubeconfig, before)
       else rmSync(userKubeconfig, { force: true })
     }

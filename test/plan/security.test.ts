@@ -138,7 +138,7 @@ describe('network policies', () => {
       ['dns', { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' }, ip: '10.244.0.2' }],
       ['stranger', { namespace: 'default', labels: { app: 'stranger' }, ip: '10.244.0.250' }],
       ['toolbox', { namespace: 'application', labels: { run: 'toolbox' }, ip: '10.244.0.251' }],
-      ['neighbour', { namespace: 'monitoring', labels: { run: 'neighbour' }, ip: '10.244.0.252' }],
+      ['neighbor', { namespace: 'monitoring', labels: { run: 'neighbor' }, ip: '10.244.0.252' }],
     ]) as Record<string, End>
   }
 
@@ -214,9 +214,9 @@ describe('network policies', () => {
     stranger -> grafana:3000
     stranger -> prometheus:9090
     stranger -> shipper:SHIPPER
-    neighbour -> loki:3100
-    neighbour -> grafana:3000
-    neighbour -> shipper:SHIPPER
+    neighbor -> loki:3100
+    neighbor -> grafana:3000
+    neighbor -> shipper:SHIPPER
     grafana -> redis-leader:6379
     grafana -> frontend:8080
     grafana -> shipper:SHIPPER
@@ -292,7 +292,7 @@ describe('network policies', () => {
   })
 
   it('do not apply to other pods in the namespaces of an existing cluster', () => {
-    expect(connections('stranger -> neighbour:80\nneighbour -> internet:443', 'closed', existing)).toEqual([])
+    expect(connections('stranger -> neighbor:80\nneighbor -> internet:443', 'closed', existing)).toEqual([])
   })
 
   it('apply to every pod', () => {

@@ -6,7 +6,7 @@ import type { DoctorFacts } from '../facts/gather-facts.ts'
 import { clockChecks, dockerChecks, podmanCheck } from './docker-checks.ts'
 import { exerciseCheck } from './exercise-check.ts'
 import { kernelChecks } from './kernel-checks.ts'
-import { neighbourChecks } from './neighbour-checks.ts'
+import { neighborChecks } from './neighbor-checks.ts'
 import { portChecks } from './port-checks.ts'
 import { proxyChecks } from './proxy-checks.ts'
 import { resourceChecks } from './resource-checks.ts'
@@ -50,7 +50,7 @@ export function allChecks(
     ...dockerChecks(engine, facts),
     ...resourceChecks(engine, facts, lock),
     ...kernelChecks(settings, facts, material),
-    ...neighbourChecks(settings, facts),
+    ...neighborChecks(settings, facts),
     ...portChecks(facts),
     ...proxyChecks(facts),
     ...supplies,

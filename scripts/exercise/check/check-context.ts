@@ -13,7 +13,7 @@ export interface CheckContext {
   startedAt: Date
   now: Date
   answer?: { value: string; at: Date }
-  /** Set when the check recognises a dead end rather than a solution. */
+  /** Set when the check recognizes a dead end rather than a solution. */
   deadEnd?: boolean
   /**
    * How long the task says that a retry is worthwhile, in milliseconds: for data, and for objects that the student

@@ -8,7 +8,7 @@ import { runCheck } from './run-check.ts'
 /** The result of checking a task. */
 export interface Attempt extends CheckResult {
   task: string
-  /** The dead end that was recognised. */
+  /** The dead end that was recognized. */
   deadEnd?: { id: string; says: string }
 }
 
@@ -23,7 +23,7 @@ interface Retry {
   intervalMs?: number
 }
 
-/** Checks a task until it passes, a dead end is recognised, nothing was tried, or a retry is no longer worthwhile. */
+/** Checks a task until it passes, a dead end is recognized, nothing was tried, or a retry is no longer worthwhile. */
 export async function checkTask(
   task: Task,
   context: Omit<CheckContext, 'now' | 'task' | 'within'>,

@@ -17,8 +17,8 @@ import { passesArgumentFilter, passesTextFilter } from '../../policy/model/value
 import type { CallSample, PodSample, PolicyCheck } from '../definition/check-schema.ts'
 import { describeCondition, meets } from '../definition/condition.ts'
 
-// Checks a student's policy by its behaviour: which calls it matches, which it spares, and what it does. Any policy
-// with the right behaviour passes, whatever hook order, operator or name the student chose.
+// Checks a student's policy by its behavior: which calls it matches, which it spares, and what it does. Any policy
+// with the right behavior passes, whatever hook order, operator or name the student chose.
 
 /** A policy that may be the student's solution. */
 export interface Candidate {

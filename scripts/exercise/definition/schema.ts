@@ -32,7 +32,7 @@ const solutionCheck = checkSchema.superRefine((value, context) => {
 const deadEnd = z
   .strictObject({
     id,
-    when: checkSchema.describe('How the dead end is recognised: a check that passes when the student is in it.'),
+    when: checkSchema.describe('How the dead end is recognized: a check that passes when the student is in it.'),
     says: text.describe('What went wrong, and how to go on.'),
     try: text.optional().describe('Shell commands that lead into the dead end, so that the test can check it.'),
   })

@@ -51,8 +51,8 @@ function remarks({ state, points, tries }: TaskState): string {
 function showFailure({ attempt, hint }: TaskState, indent: number): void {
   if (!attempt) return
   const pad = ' '.repeat(indent)
-  const line = (name: string, text: string, colour: (text: string) => string = plain => plain): void =>
-    print(`${pad}${colors.dim(name.padEnd(9))} ${colour(paragraph(text, { indent: indent + 10 }))}`)
+  const line = (name: string, text: string, color: (text: string) => string = plain => plain): void =>
+    print(`${pad}${colors.dim(name.padEnd(9))} ${color(paragraph(text, { indent: indent + 10 }))}`)
   line('found', attempt.found)
   if (attempt.expected) line('expected', attempt.expected)
   if (attempt.unable) line('fix', attempt.unable, colors.yellow)

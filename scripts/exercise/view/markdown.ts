@@ -10,7 +10,7 @@ import { type StyledText, textWidth, unstyled, wrap } from './paragraph.ts'
 /** Returns the line to show under a task's quote. */
 export type TaskLine = (id: string) => string | undefined
 
-/** Renders the tokens of a Markdown text with ANSI colours, if colours are enabled. */
+/** Renders the tokens of a Markdown text with ANSI colors, if colors are enabled. */
 export function renderMarkdown(
   tokens: Token[],
   { width = textWidth(), task = () => undefined }: { width?: number; task?: TaskLine } = {},

@@ -9,7 +9,7 @@ import { stripVTControlCharacters } from 'node:util'
 /** The result of a block of commands. */
 export interface BlockResult {
   exitCode: number
-  /** Standard output and standard error together, without colours. */
+  /** Standard output and standard error together, without colors. */
   output: string
 }
 

@@ -29,7 +29,7 @@ export const expectPass = ({ session, recorder }: Walk, task: Task, when: string
     return requirePass(tasks.find(({ id }) => id === task.id)!.attempt!)
   })
 
-/** Expects that a dead end is recognised. Skips it when exercise.yaml has no commands that lead into it. */
+/** Expects that a dead end is recognized. Skips it when exercise.yaml has no commands that lead into it. */
 export async function expectDeadEnd(
   walk: Walk,
   task: Task,
@@ -45,7 +45,7 @@ export async function expectDeadEnd(
     const attempt = await check()
     requireFailure(attempt)
     if (attempt.deadEnd?.id === deadEnd.id) return attempt.found
-    throw new StepFailure(attempt.deadEnd ? `taken for ${attempt.deadEnd.id}` : `not recognised: ${attempt.found}`)
+    throw new StepFailure(attempt.deadEnd ? `taken for ${attempt.deadEnd.id}` : `not recognized: ${attempt.found}`)
   })
 }
 

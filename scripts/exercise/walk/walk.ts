@@ -28,7 +28,7 @@ interface WalkOptions {
 
 /**
  * Tests an exercise in the running lab. At the start every check fails. Each passes after its part of the text, and not
- * before. Every dead end that can be tried is recognised. The solutions make all checks pass, and a reset makes them
+ * before. Every dead end that can be tried is recognized. The solutions make all checks pass, and a reset makes them
  * fail again. The student's own progress and files are kept.
  * @returns all steps, also those that failed.
  */
@@ -89,7 +89,7 @@ async function trySolution(walk: Walk, task: Task): Promise<void> {
   if (solved) await expectPass(walk, task, 'after its solution')
 }
 
-/** Follows each dead end that exercise.yaml has commands for. It must be recognised. */
+/** Follows each dead end that exercise.yaml has commands for. It must be recognized. */
 async function tryDeadEnds(walk: Walk, tasks: Task[]): Promise<void> {
   for (const [index, task] of tasks.entries())
     for (const deadEnd of task.deadEnds) {

@@ -29,7 +29,7 @@ export async function verifyPorts(settings: Settings): Promise<VerifyCheck[]> {
     verifySockets(bindings, engine),
     await verifyOtherAddresses(bindings, engine),
     judgeNodeSockets(parseListeners(tables), network, node),
-    judgeNeighbours(engine, network),
+    judgeNeighbors(engine, network),
     await verifyVacantAddresses(node),
   ]
 }
@@ -140,8 +140,8 @@ const protectedSince = '28.0.0'
  * Judges whether a machine in the same network segment can reach the node's own address through this machine. Docker
  * before 28 forwards such packets to mapped ports, even to those mapped to 127.0.0.1.
  */
-export function judgeNeighbours(engine: EngineFacts, network: string): VerifyCheck {
-  const title = 'neighbours that route through this machine'
+export function judgeNeighbors(engine: EngineFacts, network: string): VerifyCheck {
+  const title = 'neighbors that route through this machine'
   if (runsInLocalVm(engine)) return ok(title, `cannot reach the VM of ${engine.system}`)
   if (engine.rootless) return ok(title, 'cannot reach the network of a rootless Docker')
   const version = semver.coerce(engine.version)

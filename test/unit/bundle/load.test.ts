@@ -63,7 +63,7 @@ test('loads missing images and those whose tag is another image', async () => {
   expect((await load(context)).images.sort()).toEqual([loki, redis])
 })
 
-test('the containerd image store changes the digest of a loaded image, and `lab up` still recognises it', async () => {
+test('the containerd image store changes the digest of a loaded image, and `lab up` still recognizes it', async () => {
   const { lock } = context
   lock.images.redis = { ...lock.images.redis, digest: digest('a') }
   context.docker.remove(redis)

@@ -53,6 +53,6 @@ test.each([1, 511, 512, 513, 1024, 1600])('lists only complete members of an arc
   for (const { offset, size } of members.values()) expect(offset + size).toBeLessThanOrEqual(length)
 })
 
-test('recognises a file that is not an archive', async () => {
+test('recognizes a file that is not an archive', async () => {
   expect(await readTarIndex(await archiveFile(Buffer.from('not an archive'.repeat(100))))).toBeUndefined()
 })

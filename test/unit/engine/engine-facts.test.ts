@@ -33,7 +33,7 @@ const engines: [name: string, product: Product, traits: Traits][] = [
   ['podman-as-docker-command', 'Podman', { local: true, rootless: true }],
 ]
 
-test.each(engines)('recognises %s as %s', (name, product, traits) => {
+test.each(engines)('recognizes %s as %s', (name, product, traits) => {
   const engine = recordedEngine(name)
   expect({
     product: engine.product,

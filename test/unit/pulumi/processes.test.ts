@@ -16,7 +16,7 @@ afterEach(() => {
   else process.env.LAB_DIR = LAB_DIR
 })
 
-it('recognises a Pulumi that works on a stack, and no other process', async () => {
+it('recognizes a Pulumi that works on a stack, and no other process', async () => {
   const [update, about] = [fakePulumi('up'), fakePulumi('about')]
   expect(await Promise.all([update.pid, about.pid, 2 ** 30].map(isPulumi))).toEqual([true, false, false])
   update.end()

@@ -3,7 +3,7 @@ import { colors, hasColors } from '../../../scripts/terminal/colors.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 
-it('prints colours with FORCE_COLOR=1', () => {
+it('prints colors with FORCE_COLOR=1', () => {
   vi.stubEnv('NO_COLOR', undefined)
   vi.stubEnv('FORCE_COLOR', '1')
   expect(colors.red('x')).toBe('\u001b[31mx\u001b[39m')
@@ -13,7 +13,7 @@ it('prints colours with FORCE_COLOR=1', () => {
 it.each([
   ['FORCE_COLOR', '0'],
   ['NO_COLOR', '1'],
-])('prints no colours with %s=%s', (name, value) => {
+])('prints no colors with %s=%s', (name, value) => {
   vi.stubEnv('NO_COLOR', undefined)
   vi.stubEnv(name, value)
   expect(colors.red('x')).toBe('x')

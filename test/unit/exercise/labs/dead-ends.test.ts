@@ -12,7 +12,7 @@ import type { Task } from '../../../../scripts/exercise/definition/schema.ts'
 import { labPath, projectDir } from '../../../../shared/paths.ts'
 import { fakeLabClient } from '../../../fakes/lab-client.ts'
 
-// Tasks whose result is a file. They need no lab: the solution must pass, and each wrong solution must be recognised as
+// Tasks whose result is a file. They need no lab: the solution must pass, and each wrong solution must be recognized as
 // its dead end.
 
 const root = mkdtempSync(join(tmpdir(), 'lab-dead-ends-'))
@@ -80,7 +80,7 @@ describe.concurrent.each(exercises)('$name', ({ folder, tasks }) => {
     })
 
     const deadEnds = task.deadEnds.filter((each): each is typeof each & { try: string } => each.try !== undefined)
-    it.runIf(deadEnds.length > 0).each(deadEnds)('recognises the dead end $id', async ({ id, try: commands }) => {
+    it.runIf(deadEnds.length > 0).each(deadEnds)('recognizes the dead end $id', async ({ id, try: commands }) => {
       const { passed, deadEnd, found } = await checkFiles(task, await workAfter(folder, commands))
       expect(passed).toBe(false)
       expect(deadEnd?.id, found).toBe(id)

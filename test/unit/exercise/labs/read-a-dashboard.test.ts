@@ -34,7 +34,7 @@ function ofPanel({ dashboard: title, panel, namespace = '.*' }: (typeof readings
   return filled.replace(/ or on\(\) label_replace\(vector\(0\).*$/, '')
 }
 
-/** Normalises spaces, and removes the functions that limit rows or smooth a line. */
+/** Normalizes spaces, and removes the functions that limit rows or smooth a line. */
 const bare = (query: string): string =>
   query
     .replace(/\s+/g, ' ')

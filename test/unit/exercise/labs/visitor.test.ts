@@ -116,7 +116,7 @@ describe.each([
     ['who-started-it', 'grandparent', 'sh', 'parent'],
     ['who-started-it', 'end', `${start.process.exec_id} 2026-11-21T10:00:00.000Z`, undefined],
     ['who-started-it', 'end', end.process.exec_id, 'half'],
-  ])('%s, task %s: rejects %s and recognises the dead end', async (exercise, task, answer, deadEnd) => {
+  ])('%s, task %s: rejects %s and recognizes the dead end', async (exercise, task, answer, deadEnd) => {
     const attempt = await checkAnswer(events, exercise, task, answer)
     expect(attempt.passed).toBe(false)
     expect(attempt.deadEnd?.id).toBe(deadEnd)

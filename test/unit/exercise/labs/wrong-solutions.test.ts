@@ -118,7 +118,7 @@ const wrong: [string, string, string, { answer?: string; lab?: FakeLab }][] = [
   ],
 ]
 
-it.each(wrong)('exercise %s, task %s: recognises the dead end %s', async (name, id, deadEnd, { answer, lab }) => {
+it.each(wrong)('exercise %s, task %s: recognizes the dead end %s', async (name, id, deadEnd, { answer, lab }) => {
   const exercise = findExercise(name)
   const task = exercise.tasks.find(each => each.id === id)!
   const at = new Date()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
-  judgeNeighbours,
+  judgeNeighbors,
   judgeNodeSockets,
   judgeSockets,
   judgeVacantAddresses,
@@ -73,7 +73,7 @@ describe('unused addresses of the cluster', () => {
   })
 })
 
-describe('neighbours', () => {
+describe('neighbors', () => {
   const engine = {
     version: '28.2.2',
     product: 'Docker Engine',
@@ -90,6 +90,6 @@ describe('neighbours', () => {
     ['a rootless Docker before 28', { version: '27.5.1', rootless: true }, 'ok'],
     ['Docker Desktop before 28', { version: '27.5.1', product: 'Docker Desktop', local: false }, 'ok'],
   ])('%s, which differs by %j, gives %s', (_, more, expected) => {
-    expect(judgeNeighbours({ ...engine, ...more } as never, 'kind').result).toBe(expected)
+    expect(judgeNeighbors({ ...engine, ...more } as never, 'kind').result).toBe(expected)
   })
 })
