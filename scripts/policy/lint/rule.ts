@@ -6,8 +6,14 @@ export type Level = 'error' | 'warn'
 
 /** The facts about the kernel that a policy is for. Checks that need a missing fact are skipped. */
 export interface Kernel extends Partial<Features> {
-  /** All function names in /proc/kallsyms. */
+  /** As in 6.1.0-28-cloud-amd64. */
+  release?: string
+  /** As `uname -m` prints it: x86_64, aarch64. */
+  arch?: string
+  /** All function names in /proc/kallsyms, and its system calls without the architecture's prefix. */
   symbols?: ReadonlySet<string>
+  /** All tracepoints, as `subsystem/event`. */
+  tracepoints?: ReadonlySet<string>
 }
 
 export interface LintOptions {
