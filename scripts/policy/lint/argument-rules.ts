@@ -77,7 +77,8 @@ export const argumentRules: Rule[] = [
           continue
         }
         const fix = 'Add return: true'
-        if (spec.returnArg) report([...path, 'returnArg'], `${name} has returnArg but not return: true`, fix)
+        // Everything else in the hook works, so this is only a value that is missing from the events.
+        if (spec.returnArg) report([...path, 'returnArg'], `${name} has returnArg but not return: true`, fix, 'warn')
         for (const { path: selectorPath, spec: selector } of selectors)
           for (const key of ['matchReturnArgs', 'matchReturnActions'])
             if (Array.isArray(selector[key]) && selector[key].length > 0)

@@ -6,7 +6,15 @@ import {
   nearestKernelName,
   withoutArchPrefix,
 } from '../model/kernel-names.ts'
-import { bareName, type Hook, isKprobeMultiDisabled, itemsOf, type Policy, sections } from '../model/policy-model.ts'
+import {
+  bareName,
+  type Hook,
+  isFiltered,
+  isKprobeMultiDisabled,
+  itemsOf,
+  type Policy,
+  sections,
+} from '../model/policy-model.ts'
 import type { Report, Rule } from './rule.ts'
 
 // What a policy attaches to, and the lists of functions that it attaches to.
@@ -126,7 +134,7 @@ export const hookRules: Rule[] = [
     check(policy, report) {
       if (isKprobeMultiDisabled(policy)) return
       const indexes = new Map<string, number>()
-      for (const hook of functionHooks(policy)) {
+      for (const hook of functionHooks(policy).filter(({ section }) => section === 'kprobes')) {
         const first = indexes.get(bareName(hook))
         if (first === undefined) indexes.set(bareName(hook), hook.path.at(-1) as number)
         else
@@ -174,10 +182,7 @@ export const hookRules: Rule[] = [
       const isScoped = [podSelector, containerSelector].some(selector => selector && Object.keys(selector).length > 0)
       if (isScoped) return
       for (const hook of policy.hooks) {
-        const isFiltered = hook.selectors.some(({ args, binaries, spec }) =>
-          [args, binaries, spec.matchPIDs, spec.macros].some(filter => Array.isArray(filter) && filter.length > 0),
-        )
-        if (isHot(hook) && !isFiltered)
+        if (isHot(hook) && !hook.selectors.some(isFiltered))
           report(
             [...hook.path, hook.section === 'tracepoints' ? 'event' : 'call'],
             `Every ${hook.section === 'tracepoints' ? 'hit' : 'call'} of ${hook.name} produces an event`,

@@ -78,13 +78,14 @@ function valueProblem(operator: string, type: string, value: string): string | u
     return /^(sock|socket|lnk|link|reg|regular|blk|block|dir|chr|char|fifo|pipe)$/.test(value)
       ? undefined
       : 'is not one of reg, dir, lnk, sock, fifo, blk, chr'
-  if (!number.has(type) || sockets.has(operator)) return undefined
+  if (!number.has(type) || sockets.has(operator) || operator === 'CelExpr') return undefined
   return numberProblem(operator, value)
 }
 
 function numberProblem(operator: string, value: string): string | undefined {
   if (operator.endsWith('InMap') && value.startsWith('list:')) return undefined
-  const integer = '-?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|\\d+)'
+  // As Go parses a number whose prefix tells the base: the digits can be separated by single underscores.
+  const integer = '[+-]?(0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|\\d(_?\\d)*)'
   if (operator.endsWith('InRange'))
     return new RegExp(`^${integer}:${integer}$`).test(value) ? undefined : 'is not a range such as 1:10'
   if (operator.endsWith('InMap'))
@@ -121,7 +122,8 @@ export const operatorRules: Rule[] = [
     check(policy, report) {
       for (const { filter } of argumentFiltersOf(policy)) {
         const { operator, argument } = filter
-        if (!argument?.type || operator === 'In' || operator === 'NotIn') continue
+        // The agent replaces auto with the type of the tracepoint's field. Elsewhere, argument-type reports it.
+        if (!argument?.type || argument.type === 'auto' || operator === 'In' || operator === 'NotIn') continue
         const needsTwo = operator === 'CapabilitiesGained'
         const hasTwo = (filter.spec.args as unknown[] | undefined)?.length === 2
         const problem =
@@ -143,7 +145,7 @@ export const operatorRules: Rule[] = [
     check(policy, report) {
       for (const { filter } of argumentFiltersOf(policy)) {
         const type = filter.argument?.type
-        if (!type || operatorProblem(filter.operator, type)) continue
+        if (!type || type === 'auto' || operatorProblem(filter.operator, type)) continue
         for (const [index, value] of filter.values.entries()) {
           const problem = valueProblem(filter.operator, type, value)
           if (problem)
