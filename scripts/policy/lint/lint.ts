@@ -21,6 +21,7 @@ import { optionRules } from './option-rules.ts'
 import { overrideRules } from './override-rules.ts'
 import { pathRules } from './path-rules.ts'
 import type { Level, LintOptions, Rule } from './rule.ts'
+import { ruleSources } from './rule-sources.ts'
 import { scopeRules } from './scope-rules.ts'
 import { selectorRules } from './selector-rules.ts'
 
@@ -60,6 +61,23 @@ export const ruleReasons: Readonly<Record<string, string>> = {
   ...documentRules,
   ...Object.fromEntries(rules.map(({ id, why }) => [id, why])),
 }
+
+/** What `--explain` and docs/reference/lint.md tell about a rule. */
+export interface RuleInfo {
+  id: string
+  /** The level of most of its findings. */
+  level: Level
+  /** Why it matters. */
+  why: string
+  /** As in rule-sources.ts. */
+  source: string
+}
+
+/** Every rule, in the order of the checks. */
+export const ruleInfos: readonly RuleInfo[] = [
+  ...Object.entries(documentRules).map(([id, why]) => ({ id, level: 'error' as const, why })),
+  ...rules.map(({ id, level, why }) => ({ id, level, why })),
+].map(info => ({ ...info, source: ruleSources[info.id] ?? '' }))
 
 /**
  * Checks policies as the API server and the agent do, and finds what they would refuse or understand differently. A

@@ -25,6 +25,7 @@ export type Report = (path: Path, message: string, fix: string, level?: Level) =
 
 /** One mistake that a policy can have. */
 export interface Rule {
+  /** Also the key of its source in rule-sources.ts, and the folder of its examples in test/policies/rules/. */
   id: string
   level: Level
   /** Why the mistake matters. */
