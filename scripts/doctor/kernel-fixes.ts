@@ -1,6 +1,6 @@
 import type { EngineFacts } from '../engine/engine-facts.ts'
 import { addGrubOption, fixFor } from '../engine/products.ts'
-import type { Blocker } from '../kernel/verdict.ts'
+import { type Blocker, firstTetragonForLongBtfHeader } from '../kernel/verdict.ts'
 
 // How to fix a kernel, depending on who provides it: the engine's product (engine/products.ts), else the Linux
 // distribution.
@@ -61,6 +61,8 @@ export const newerKernelFix = (host: KernelHost): string =>
 /** Returns the command that fixes what prevents Tetragon from running. */
 export function kernelFix(blocker: Blocker | undefined, host: KernelHost): string {
   if (blocker === 'rootless') return fixFor(host, 'rootful')
+  if (blocker === 'btfHeader')
+    return `boot Linux 7.0 or older, or pin Tetragon ${firstTetragonForLongBtfHeader} or newer: ./lab up --lock FILE`
   if (blocker === 'lockdown' && host.local)
     return "sudo sed -i 's/lockdown=confidentiality/lockdown=integrity/' /etc/default/grub && sudo update-grub, then reboot"
   return newerKernelFix(host)

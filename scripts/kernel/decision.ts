@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readLock } from '../../shared/lock.ts'
 import { labPath } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
@@ -24,7 +25,7 @@ const cacheSchema = z.object({
 type Cached = z.infer<typeof cacheSchema>
 
 /** Raised with every change to the output of probe.sh, which invalidates the cache. */
-const probeVersion = 2
+const probeVersion = 3
 const cacheFile = (): string => labPath('kernel.json')
 
 interface DecisionOptions extends Partial<ProbeOptions> {
@@ -66,7 +67,11 @@ async function findKernel({ cluster, pull = true, ...rest }: DecisionOptions) {
 function decide({ probe, rootless, asked }: Cached): Decision {
   const facts = parseProbe(probe, rootless)
   const { release, lockdown, lsm, tracefs } = facts
-  return { ...kernelVerdict(facts), probed: asked, kernel: { release, lockdown, lsm, tracefs } }
+  return {
+    ...kernelVerdict(facts, readLock().images.tetragon.tag),
+    probed: asked,
+    kernel: { release, lockdown, lsm, tracefs },
+  }
 }
 
 /** Returns the cautious decision for a kernel that could not be probed. */

@@ -7,6 +7,8 @@ export interface KernelFacts {
   /** Whether the probe ran in the host's PID namespace, rather than that of a container or a WSL distribution. */
   hostPids: boolean | undefined
   btf: boolean
+  /** The length that the header of the BTF states: 24, and 32 from Linux 7.1 on. */
+  btfHeaderBytes: number | undefined
   /** Kprobes can be attached from user space: CONFIG_KPROBE_EVENTS. */
   kprobes: boolean | undefined
   /** Functions in user programs can be traced: CONFIG_UPROBE_EVENTS. */
@@ -51,6 +53,7 @@ export function parseProbe(text: string, rootless = false): KernelFacts {
     arch: get('arch'),
     hostPids: pidNamespace === '' ? undefined : pidNamespace === initialPidNamespace,
     btf: Number(get('btf_bytes')) > 0,
+    btfHeaderBytes: Number(get('btf_header_bytes')) || undefined,
     // Kernels before 4.17 have only the kprobe_events file; later kernels have both or neither.
     kprobes: kprobePmu === true ? true : (flag('kprobe_events') ?? kprobePmu),
     uprobes: flag('uprobe_pmu'),

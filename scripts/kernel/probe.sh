@@ -26,6 +26,11 @@ echo "release=$release"
 echo "arch=$(uname -m)"
 echo "pid_namespace=$(readlink /proc/self/ns/pid 2>/dev/null)"
 echo "btf_bytes=$(wc -c < /sys/kernel/btf/vmlinux 2>/dev/null | tr -d ' ' || true)"
+# The length that the BTF header states: a little-endian u32 at byte 4.
+# shellcheck disable=SC2046
+set -- "${1:-}" $(od -An -v -tu1 -j4 -N4 /sys/kernel/btf/vmlinux 2>/dev/null)
+if [ $# -eq 5 ]; then echo "btf_header_bytes=$(($2 + $3 * 256 + $4 * 65536 + $5 * 16777216))"
+else echo btf_header_bytes=unknown; fi
 has kprobe_pmu /sys/bus/event_source/devices/kprobe
 has uprobe_pmu /sys/bus/event_source/devices/uprobe
 has kprobe_events /sys/kernel/tracing/kprobe_events

@@ -1,8 +1,17 @@
-import { type Features, noFeatures, supportedFeatures } from './features.ts'
+import { atLeast, type Features, noFeatures, supportedFeatures } from './features.ts'
 import type { KernelFacts } from './kernel-facts.ts'
 
 /** What keeps Tetragon from running on a kernel. */
-export type Blocker = 'rootless' | 'btf' | 'kprobes' | 'tracefs' | 'bpf' | 'security' | 'exit' | 'lockdown'
+export type Blocker =
+  | 'rootless'
+  | 'btf'
+  | 'btfHeader'
+  | 'kprobes'
+  | 'tracefs'
+  | 'bpf'
+  | 'security'
+  | 'exit'
+  | 'lockdown'
 
 /** Where events come from on a kernel, and why. */
 export interface Verdict {
@@ -14,9 +23,19 @@ export interface Verdict {
   features: Features
 }
 
+/**
+ * The first release of Tetragon that reads the longer BTF header of Linux 7.1: with cilium/ebpf 0.22
+ * (cilium/ebpf#2041). Older releases exit at the start with "header contains non-zero trailer" (cilium/tetragon#5697).
+ */
+export const firstTetragonForLongBtfHeader = '1.8.0'
+
+/** The longest BTF header, in bytes, that older releases read. */
+const shortBtfHeader = 24
+
 const blockerReasons: Record<Blocker, string> = {
   rootless: 'Docker runs rootless, so its containers cannot load BPF programs',
   btf: 'it has no BPF type information (CONFIG_DEBUG_INFO_BTF)',
+  btfHeader: `its BPF type information has the format of Linux 7.1, which only Tetragon ${firstTetragonForLongBtfHeader} and newer can read`,
   kprobes: 'it cannot attach kprobes (CONFIG_KPROBE_EVENTS)',
   tracefs: 'it has no tracing file system (CONFIG_FTRACE)',
   bpf: 'BPF is disabled in it (CONFIG_BPF_EVENTS)',
@@ -25,13 +44,17 @@ const blockerReasons: Record<Blocker, string> = {
   lockdown: 'its lockdown mode is confidentiality',
 }
 
-/** Judges whether Tetragon can run on a kernel. Only a requirement that is known to be missing speaks against it. */
-export function kernelVerdict(facts: KernelFacts): Verdict {
+/**
+ * Judges whether Tetragon can run on a kernel. Only a requirement that is known to be missing speaks against it.
+ * @param tetragon the tag of the agent's image, as in v1.7.0.
+ */
+export function kernelVerdict(facts: KernelFacts, tetragon: string): Verdict {
   const features = supportedFeatures(facts)
-  const blocker = findBlocker(facts)
+  const blocker = findBlocker(facts, tetragon)
   if (blocker) {
     const { btf, hostPids } = features
-    const why = `Linux ${facts.release} cannot run Tetragon: ${blockerReasons[blocker]}`
+    const program = blocker === 'btfHeader' ? `Tetragon ${tetragon.replace(/^v/, '')}` : 'Tetragon'
+    const why = `Linux ${facts.release} cannot run ${program}: ${blockerReasons[blocker]}`
     return { source: 'replay', blocker, why, features: { ...noFeatures, btf, hostPids } }
   }
   const note =
@@ -41,7 +64,8 @@ export function kernelVerdict(facts: KernelFacts): Verdict {
   return { source: 'live', why: `Linux ${facts.release} can run Tetragon${note}`, features }
 }
 
-function findBlocker({ btf, kprobes, tracefs, symbols, lockdown, config, rootless }: KernelFacts): Blocker | undefined {
+function findBlocker(facts: KernelFacts, tetragon: string): Blocker | undefined {
+  const { btf, kprobes, tracefs, symbols, lockdown, config, rootless } = facts
   const disabled = (option: string): boolean => config.get(option) === 'n'
   if (rootless) return 'rootless'
   if (!btf) return 'btf'
@@ -51,5 +75,12 @@ function findBlocker({ btf, kprobes, tracefs, symbols, lockdown, config, rootles
   if (disabled('CONFIG_SECURITY') || symbols?.has('security_bprm_committing_creds') === false) return 'security'
   if (symbols && !symbols.has('acct_process') && !symbols.has('disassociate_ctty')) return 'exit'
   if (lockdown === 'confidentiality') return 'lockdown'
+  // Last: the others also keep newer releases of Tetragon from running.
+  if ((facts.btfHeaderBytes ?? 0) > shortBtfHeader && !readsLongBtfHeader(tetragon)) return 'btfHeader'
   return undefined
+}
+
+function readsLongBtfHeader(tetragon: string): boolean {
+  const [major, minor] = firstTetragonForLongBtfHeader.split('.').map(Number)
+  return atLeast(tetragon.replace(/^v/, ''), [major!, minor!])
 }

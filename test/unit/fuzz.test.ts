@@ -429,7 +429,7 @@ describe('a file in .lab', () => {
           .map(pairs => pairs.map(pair => pair.join('=')).join('\n')),
       ),
       text => {
-        const { source, why } = kernelVerdict(parseProbe(text, false))
+        const { source, why } = kernelVerdict(parseProbe(text, false), 'v1.7.0')
         expect(['live', 'replay']).toContain(source)
         expect(why).not.toBe('')
       },

@@ -39,7 +39,10 @@ function verdictCheck({ tetragon }: Settings, facts: DoctorFacts, material?: Tea
     const impact = material && missingFeatureImpact(enforcementFeatures, material)
     return warn('kernel', title, {
       found: `${why}, so the lab replays a recording${impact ? `, which rules out ${impact}` : ''}`,
-      expected: 'a kernel with BTF and kprobes, for live events and enforcement',
+      expected:
+        blocker === 'btfHeader'
+          ? 'a kernel that this Tetragon can read, for live events and enforcement'
+          : 'a kernel with BTF and kprobes, for live events and enforcement',
       next: kernelFix(blocker, kernelHost(facts)),
     })
   }

@@ -38,6 +38,11 @@ describe('adds BPF to the security modules and keeps the others', () => {
 test('lowers lockdown to integrity', () =>
   expect(kernelFix('lockdown', recordedEngine('docker-engine-ubuntu'))).toMatch(/^sudo sed -i .*lockdown=integrity/))
 
+test('names the Tetragon that reads the BTF of Linux 7.1', () =>
+  expect(kernelFix('btfHeader', recordedEngine('docker-engine-ubuntu'))).toBe(
+    'boot Linux 7.0 or older, or pin Tetragon 1.8.0 or newer: ./lab up --lock FILE',
+  ))
+
 test('leaves a rootless engine for the default one', () =>
   expect(kernelFix('rootless', recordedEngine('docker-engine-rootless'))).toBe(
     'docker context use default; unset DOCKER_HOST',

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { kernelDecision } from '../../../scripts/kernel/decision.ts'
 import { type FakeDocker, fakeDocker } from '../support/fake-docker.ts'
 import { newFolder } from '../support/folders.ts'
-import { debian } from './probes.ts'
+import { arch, debian } from './probes.ts'
 
 describe('the kernel under the Docker engine', () => {
   let docker: FakeDocker
@@ -73,6 +73,17 @@ describe('the kernel under the Docker engine', () => {
     expect(await kernelDecision()).toMatchObject({ source: 'live', probed: 'engine' })
     expect(await kernelDecision()).toMatchObject({ source: 'live', probed: 'engine' })
     expect(runs()).toHaveLength(1)
+  })
+
+  test('is probed again when the cache is from an older probe, which did not read the BTF header', async () => {
+    await startEngine('6.10.14-linuxkit')
+    putNodeImage()
+    await kernelDecision()
+    const cached = JSON.parse(readFileSync(cacheFile(), 'utf8'))
+    writeFileSync(cacheFile(), JSON.stringify({ ...cached, key: cached.key.replace(/^probe \d+/, 'probe 2') }))
+    docker.put('probe', arch)
+    expect(await kernelDecision()).toMatchObject({ source: 'replay', blocker: 'btfHeader' })
+    expect(runs()).toHaveLength(2)
   })
 
   test('stays unprobed and uncached when the engine exceeds the timeout', async () => {

@@ -78,6 +78,21 @@ cgroup=1
 CONFIG_KPROBES=n
 `
 
+/** Linux 7.1 gave the BTF header two more fields. */
+export const arch = `release=7.2.6-arch1-1
+arch=x86_64
+pid_namespace=pid:[4026531836]
+btf_bytes=7400000
+btf_header_bytes=32
+kprobe_pmu=yes
+kprobe_events=yes
+symbols= ${hooks} register_fprobe register_ftrace_direct bpf_lsm_file_open
+lsm=capability,landlock,lockdown,yama,bpf
+lockdown=none
+error_injection=no
+cgroup=2
+`
+
 /** Returns the probe with another value for a key that it has. */
 export function withValue(probe: string, key: string, value: string): string {
   const line = new RegExp(`^${key}=.*$`, 'm')

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { parseProbe } from '../../../scripts/kernel/kernel-facts.ts'
 import { kernelVerdict } from '../../../scripts/kernel/verdict.ts'
-import { debian, dockerDesktop, microVm, ubuntu, withValue, wsl } from './probes.ts'
+import { readLock } from '../../../shared/lock.ts'
+import { arch, debian, dockerDesktop, microVm, ubuntu, withValue, wsl } from './probes.ts'
 
-const judge = (probe: string, rootless = false) => kernelVerdict(parseProbe(probe, rootless))
+const judge = (probe: string, rootless = false, tetragon = 'v1.7.0') =>
+  kernelVerdict(parseProbe(probe, rootless), tetragon)
+const pinned = readLock().images.tetragon.tag
 
 describe('runs Tetragon', () => {
   test('on Debian 12, with the features that `tetra probe` reports there', () => {
@@ -42,6 +45,10 @@ describe('runs Tetragon', () => {
       lsm: false,
       hostPids: false,
     })
+  })
+
+  test('on Linux 7.1 and newer, from Tetragon 1.8.0 on', () => {
+    for (const tag of ['v1.8.0', 'v1.10.2', '2.0.0']) expect(judge(arch, false, tag)).toMatchObject({ source: 'live' })
   })
 
   test('on Docker Desktop with Apple silicon', () => {
@@ -98,6 +105,16 @@ describe('replays the recording', () => {
 
   test('without a tracing file system', () => {
     expect(judge(`${debian}tracefs=none\n`)).toMatchObject({ source: 'replay', blocker: 'tracefs' })
+  })
+
+  test('on Linux 7.1 and newer, whose BTF header the pinned Tetragon rejects', () => {
+    expect(judge(arch, false, pinned)).toMatchObject({
+      source: 'replay',
+      blocker: 'btfHeader',
+      why: `Linux 7.2.6-arch1-1 cannot run Tetragon ${pinned.slice(1)}: its BPF type information has the format of Linux 7.1, which only Tetragon 1.8.0 and newer can read`,
+      features: { kprobes: false, sigkill: false, hostPids: true },
+    })
+    expect(judge(arch, false, 'v1.7.1').blocker).toBe('btfHeader')
   })
 
   test('on any kernel when Docker runs rootless', () => {
