@@ -35,7 +35,7 @@ const started = [
   '^scripts/lab[.]ts$',
   '^scripts/commands/',
   '^scripts/docs/',
-  '^scripts/cluster/resource-command[.]ts$',
+  '^scripts/cluster/(print-credential|resource-command)[.]ts$',
   '^scripts/doctor/facts/probe-hosts[.]ts$',
   '^scripts/policy/model/vendor-schema[.]ts$',
   '^stacks/application/traffic/',

@@ -1,10 +1,6 @@
 // The lab, in the order of the diagram in the README. Each component has a file in stacks/.
 import * as pulumi from '@pulumi/pulumi'
-import { chooseEventSource } from './scripts/kernel/event-source.ts'
-import { stackOutputs } from './shared/addresses.ts'
-import type { Lab } from './shared/lab.ts'
-import { readLock } from './shared/lock.ts'
-import { settingsFromConfig } from './shared/settings/parser.ts'
+import { prepareProgram } from './scripts/pulumi/prepare-program.ts'
 import { Guestbook } from './stacks/application/guestbook.ts'
 import { Traffic } from './stacks/application/traffic.ts'
 import { Visitor } from './stacks/application/visitor.ts'
@@ -16,10 +12,10 @@ import { Shipper } from './stacks/monitoring/shipper.ts'
 import { Tetragon } from './stacks/monitoring/tetragon.ts'
 import { createNamespaces } from './stacks/namespaces.ts'
 import { NetworkPolicies } from './stacks/network-policies.ts'
+import { stackOutputs } from './stacks/outputs.ts'
 import { Policies } from './stacks/policies.ts'
 
-const settings = settingsFromConfig(pulumi.runtime.allConfig())
-const lab: Lab = { settings, lock: readLock(), source: await chooseEventSource(settings) }
+const lab = await prepareProgram(pulumi.runtime.allConfig(), { preview: pulumi.runtime.isDryRun() })
 
 // A kind node that sees the host's processes. Everything below runs in it and is deleted with it.
 const cluster = new Cluster('cluster', { lab })
@@ -42,4 +38,4 @@ new Loki('loki', { lab, namespace: monitoring }, inside)
 new Shipper('shipper', { lab, namespace: monitoring }, inside)
 new Grafana('grafana', { lab, namespace: monitoring }, inside)
 
-export const { addresses, source, grafanaUser } = stackOutputs(lab)
+export const { addresses, source, kubeconfig, grafanaUser, grafanaPassword } = stackOutputs(lab)

@@ -1,4 +1,3 @@
-import type { Lab } from './lab.ts'
 import type { Settings } from './settings/schema.ts'
 
 /** Returns the address of each service, on the loopback interface. */
@@ -8,13 +7,6 @@ export const addressesOf = ({ ports }: Settings) => ({
   prometheus: `http://localhost:${ports.prometheus}`,
   loki: `http://localhost:${ports.loki}`,
   tetragon: `http://localhost:${ports.tetragon}/metrics`,
-})
-
-/** Returns what `pulumi stack output` shows. The password is not part of it: it is in `.lab/grafana-password`. */
-export const stackOutputs = ({ settings, source }: Lab) => ({
-  addresses: addressesOf(settings),
-  source,
-  grafanaUser: settings.grafana.user,
 })
 
 /**

@@ -4,18 +4,13 @@ import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import { stringify } from 'yaml'
 import type { ClusterSpec } from '../shared/cluster-spec.ts'
+import { providerKubeconfig } from '../shared/kubeconfig.ts'
 import type { Lab } from '../shared/lab.ts'
 import { imagesOf } from '../shared/lab-images.ts'
 import { imageRef } from '../shared/lock.ts'
 import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from '../shared/names.ts'
 import { labDir, labId, projectDir } from '../shared/paths.ts'
 import type { Settings } from '../shared/settings/schema.ts'
-
-/**
- * Makes the provider read the kubeconfig that `KUBECONFIG` names, so that none of it is kept in the state. A path would
- * not do: on each run the provider copies the file, with its keys, to a temporary folder and leaves it there.
- */
-const kubeconfigFromEnvironment = ''
 
 /** Arguments of the Cluster component. */
 export interface ClusterArgs {
@@ -37,7 +32,7 @@ export class Cluster extends pulumi.ComponentResource {
     if (settings.cluster.mode === 'existing') {
       this.provider = new k8s.Provider(
         `${name}-provider`,
-        { kubeconfig: kubeconfigFromEnvironment, context: settings.cluster.context, upsertExistingObjects: true },
+        { kubeconfig: '', context: settings.cluster.context, upsertExistingObjects: true },
         { parent: this },
       )
     } else {
@@ -68,7 +63,7 @@ export class Cluster extends pulumi.ComponentResource {
       this.provider = new k8s.Provider(
         `${name}-provider`,
         {
-          kubeconfig: kubeconfigFromEnvironment,
+          kubeconfig: providerKubeconfig(),
           // The name selects this cluster and no other. The node's output makes the provider wait until the node
           // exists.
           context: this.node.stdout.apply(() => `kind-${settings.cluster.name}`),

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs'
 import * as k8s from '@pulumi/kubernetes'
 import type * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../shared/lab.ts'
-import { LabError } from '../shared/lab-error.ts'
 import { type ChartName, chartFile } from '../shared/lock.ts'
 import { namespaces } from '../shared/names.ts'
 
@@ -12,26 +10,19 @@ export type Values = Record<string, unknown>
 /**
  * Creates a Helm release in the monitoring namespace from a chart archive that was downloaded and verified before. It
  * is complete when its Pods are ready.
- * @throws LabError if the archive is missing
  */
 export function release(
   name: string,
   { lab, chart, values }: { lab: Lab; chart: ChartName; values: Values },
   options: pulumi.CustomResourceOptions,
 ): k8s.helm.v3.Release {
-  const archive = chartFile(lab.lock, chart)
-  if (!existsSync(archive) && !process.env.LAB_PLAN)
-    throw new LabError({
-      found: `The chart ${chart} ${lab.lock.charts[chart].version} has not been downloaded to .lab/charts`,
-      next: 'eval "$(./lab env)"',
-    })
   return new k8s.helm.v3.Release(
     name,
     {
       // Without a name, Pulumi would add random letters, and every address in the lab would change.
       name,
       namespace: namespaces.monitoring,
-      chart: archive,
+      chart: chartFile(lab.lock, chart),
       version: lab.lock.charts[chart].version,
       values: values as { [key: string]: pulumi.Input<unknown> },
       createNamespace: false,

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { z } from 'zod'
+import { keylessKubeconfigFile, kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { labId, labPath } from '../../shared/paths.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { readSingle } from '../../shared/validation/yaml-source.ts'
@@ -14,13 +15,13 @@ import { nodeConfig, nodeState } from './node-container.ts'
 export type ClusterEnv = Readonly<Record<string, string>>
 
 const recordFile = (): string => labPath('cluster.json')
-export const kubeconfigFile = (): string => labPath('kubeconfig')
 
 export const recordCluster = (name: string): void => writeStateFile(recordFile(), { name })
 
 export function removeRecords(): void {
   rmSync(recordFile(), { force: true })
   rmSync(kubeconfigFile(), { force: true })
+  rmSync(keylessKubeconfigFile(), { force: true })
 }
 
 /** Returns whether `.lab/cluster.json` names this cluster. A damaged file names none. */

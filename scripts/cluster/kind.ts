@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa, type Options } from 'execa'
 import type { ClusterSpec } from '../../shared/cluster-spec.ts'
+import { kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { setCommand } from '../../shared/settings/config-commands.ts'
@@ -12,7 +13,6 @@ import {
   type ClusterEnv,
   exportKubeconfig,
   isOwnCluster,
-  kubeconfigFile,
   nodeStateAfterInterruption,
   recordCluster,
   removeRecords,

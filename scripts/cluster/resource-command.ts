@@ -1,6 +1,8 @@
 import { text } from 'node:stream/consumers'
 import type { ClusterSpec } from '../../shared/cluster-spec.ts'
+import { providerKubeconfig } from '../../shared/kubeconfig.ts'
 import { LabError } from '../../shared/lab-error.ts'
+import { writeKeylessKubeconfig } from './keyless-kubeconfig.ts'
 import { deleteCluster, ensureCluster } from './kind.ts'
 
 // Pulumi's command resource for the cluster runs `node scripts/cluster/resource-command.ts ensure|delete` with the
@@ -19,6 +21,7 @@ try {
     await deleteCluster(spec.name, env, log)
   } else {
     const node = await ensureCluster(spec, env, log)
+    if (providerKubeconfig() !== '') writeKeylessKubeconfig()
     process.stdout.write(`${node}\n`)
   }
 } catch (error) {

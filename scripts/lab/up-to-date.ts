@@ -32,7 +32,7 @@ const programFiles = [
   'Pulumi.yaml',
   'package-lock.json',
   '{stacks,shared,dashboards,policies}/**/*',
-  'scripts/{cluster,context,engine,kernel,supplies}/**/*',
+  'scripts/{cluster,context,engine,kernel,pulumi,supplies}/**/*',
 ]
 
 /** Returns a digest of everything that decides what the program creates. */

@@ -28,7 +28,7 @@ export async function planLab(sections: Record<string, unknown> = {}, env: Recor
   try {
     const { exitCode, all } = await execa(process.execPath, [runner, ...args], {
       cwd: projectDir,
-      env: { ...env, LAB_PLAN: 'true', PULUMI_CONFIG: JSON.stringify(Object.fromEntries(config)) },
+      env: { ...env, PULUMI_CONFIG: JSON.stringify(Object.fromEntries(config)) },
       reject: false,
       all: true,
     })

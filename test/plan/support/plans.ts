@@ -10,7 +10,7 @@ export async function planEach<Name extends string>(
   const names = Object.keys(settings) as Name[]
   const { stdout } = await execa(process.execPath, [join(import.meta.dirname, 'plan-runner.ts')], {
     input: JSON.stringify(Object.values(settings)),
-    env: { ...env, LAB_PLAN: 'true' },
+    env,
     stderr: 'inherit',
   })
   const recordings = JSON.parse(stdout) as Recording[]

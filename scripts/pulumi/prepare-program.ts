@@ -1,0 +1,58 @@
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import type { Lab } from '../../shared/lab.ts'
+import { LabError } from '../../shared/lab-error.ts'
+import { readLock } from '../../shared/lock.ts'
+import { settingsFromConfig } from '../../shared/settings/parser.ts'
+import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
+import { chooseEventSource } from '../kernel/event-source.ts'
+import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
+
+/** Programs that the cluster resource runs, with the page that says how to install them. */
+const programs = {
+  docker: 'https://docs.docker.com/engine/install',
+  kind: 'https://kind.sigs.k8s.io/docs/user/quick-start',
+  kubectl: 'https://kubernetes.io/docs/tasks/tools',
+}
+
+/**
+ * Reads settings and lock file, chooses the event source, and prepares what the program needs before it declares a
+ * resource: charts, the recording, and the programs on PATH. `lab up` has prepared the same; plain `pulumi up` has not.
+ * @param config the stack's configuration
+ * @param options.preview prepare nothing, so that a preview needs neither Docker nor a network
+ * @throws LabError for everything that cannot be prepared.
+ */
+export async function prepareProgram(config: Record<string, string>, { preview }: { preview: boolean }): Promise<Lab> {
+  const settings = settingsFromConfig(config)
+  const lock = readLock()
+  const source = await chooseEventSource(settings)
+  if (source === 'replay') checkRecording()
+  if (!preview) {
+    if (settings.cluster.mode === 'create') await requirePrograms()
+    await ensureCharts(lock, requiredCharts(settings))
+  }
+  return { settings, lock, source }
+}
+
+async function requirePrograms(): Promise<void> {
+  for (const [name, page] of Object.entries(programs))
+    if (!(await isOnPath(name)))
+      throw new LabError({
+        found: `${name} is not on PATH`,
+        next: `eval "$(./lab env)", which brings it along, or install it: ${page}`,
+      })
+}
+
+async function isOnPath(program: string): Promise<boolean> {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  const found = await Promise.all(
+    folders.map(folder =>
+      access(join(folder, program), constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  return found.includes(true)
+}
