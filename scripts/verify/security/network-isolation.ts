@@ -1,6 +1,6 @@
 import { execa } from 'execa'
 import { namespaces } from '../../../shared/names.ts'
-import { kubeArgs } from '../../cluster/kubectl.ts'
+import { kubeArgs, kubectl } from '../../cluster/kubectl.ts'
 import type { Context } from '../../context/context.ts'
 import { checksOf, type VerifyCheck } from '../verify-check.ts'
 
@@ -10,6 +10,8 @@ const title = 'network policies'
 /** Addresses that the network policies allow the visitor to connect to, and some that they do not. */
 const allowed = ['frontend:80']
 const denied = ['redis-leader:6379', 'redis-follower:6379', `loki.${namespaces.monitoring}.svc:3100`]
+/** The API server, and the kubelet on the node. Outgoing connections are restricted only in the lab's own cluster. */
+const deniedOnNode = (node: string): string[] => ['kubernetes.default.svc:443', `${node}:10250`]
 
 /** Program for Node in the visitor's pod. Prints which addresses accept a connection. */
 const tryAddresses = `
@@ -23,31 +25,47 @@ const connect = address => new Promise(resolve => {
 Promise.all(process.argv.slice(1).map(connect)).then(all => console.log(JSON.stringify(Object.fromEntries(all))))
 `
 
-/** Checks that the cluster enforces the network policies, by connecting from the visitor's pod. */
-export async function verifyNetworkPolicies({ settings, env }: Context): Promise<VerifyCheck[]> {
+/** Checks that the cluster enforces the network policies, by attempting forbidden connections from the visitor's pod. */
+export async function verifyNetworkPolicies(context: Context): Promise<VerifyCheck[]> {
+  const { settings, env } = context
   if (!settings.cluster.networkPolicies)
     return [skip(title, 'cluster.networkPolicies is off: every pod can reach every other pod, and the internet')]
+  const onNode = settings.cluster.mode === 'create' ? deniedOnNode(await visitorNode(context)) : []
   const exec = ['-n', namespaces.application, 'exec', 'deploy/visitor', '--']
   const { stdout, stderr, failed } = await execa(
     'kubectl',
-    [...kubeArgs(settings), ...exec, 'node', '-e', tryAddresses, ...allowed, ...denied],
-    { env, reject: false, stdin: 'ignore' },
+    [...kubeArgs(settings), ...exec, 'node', '-e', tryAddresses, ...allowed, ...denied, ...onNode],
+    { env, reject: false, stdin: 'ignore', timeout: 30_000 },
   )
   if (failed) return [skip(title, `the visitor could not try them: ${stderr.trim().split('\n').at(-1)}`)]
   return [judgeNetwork(JSON.parse(stdout) as Record<string, boolean>)]
 }
+
+/** Returns the address of the visitor's node. */
+const visitorNode = (context: Context): Promise<string> =>
+  kubectl(context, [
+    ...['get', 'pods', '-n', namespaces.application, '-l', 'app=visitor'],
+    ...['-o', 'jsonpath={.items[0].status.hostIP}'],
+  ])
 
 /**
  * @param open for each address, whether the visitor can connect. A network that enforces no policies opens all of them.
  */
 export function judgeNetwork(open: Record<string, boolean>): VerifyCheck {
   const next = './lab kubectl get networkpolicies -A'
+  const forbidden = Object.keys(open).filter(address => !allowed.includes(address))
   const blocked = allowed.filter(address => !open[address])
   if (blocked.length > 0) return fail(title, { found: `the visitor cannot reach ${blocked.join(', ')}`, next })
-  const reached = denied.filter(address => open[address])
+  const reached = forbidden.filter(address => open[address])
   if (reached.length === 0)
-    return ok(title, `enforced: the visitor reaches the Guestbook, but not ${denied.join(', ')}`)
-  if (reached.length === denied.length)
-    return skip(title, "the cluster's network does not enforce them: the visitor can reach Redis and Loki")
+    return ok(title, `enforced: the visitor reaches the Guestbook, but not ${forbidden.join(', ')}`)
+  if (reached.length === forbidden.length)
+    return skip(
+      title,
+      `the cluster's network enforces none of them: the visitor can reach ${reached.join(', ')}. ${notEnforcedReason}`,
+    )
   return fail(title, { found: `the visitor can reach ${reached.join(', ')}`, next })
 }
+
+const notEnforcedReason =
+  'With WSL 2 the kernel may lack what KinD needs (kind#3705): ./lab kubectl -n kube-system logs ds/kindnet'
