@@ -17,7 +17,7 @@ export function imagesOf({ settings, source }: Pick<Lab, 'settings' | 'source'>)
     'node',
     upstream && 'guestbook-frontend',
     upstream && 'guestbook-redis-follower',
-    'redis',
+    upstream ? 'guestbook-redis-leader' : 'redis',
     settings.pipeline.shipper === 'otel' ? 'otel-collector' : 'fluent-bit',
     settings.traffic.enabled && 'k6',
     'kube-state-metrics',

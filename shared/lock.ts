@@ -73,6 +73,7 @@ export const imageNames = [
   'redis',
   'k6',
   'guestbook-frontend',
+  'guestbook-redis-leader',
   'guestbook-redis-follower',
 ] as const
 /** Names of the charts that a lock file must have. */

@@ -105,6 +105,10 @@ export function kindConfig(settings: Settings) {
     apiVersion: 'kind.x-k8s.io/v1alpha4',
     name: settings.cluster.name,
     networking: { apiServerAddress: '127.0.0.1', podSubnet, serviceSubnet },
+    // Without it, the kubelet of Kubernetes 1.35 and later does not start on a machine with cgroup v1.
+    kubeadmConfigPatches: [
+      stringify({ apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', failCgroupV1: false }),
+    ],
     nodes: [
       {
         role: 'control-plane',

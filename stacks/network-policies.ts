@@ -5,8 +5,7 @@ import { namespaces, podSubnet, releases } from '../shared/names.ts'
 import type { Settings } from '../shared/settings/schema.ts'
 
 // Allowed connections. In both namespaces, everything else is denied. kind's network enforces this; another cluster's
-// may not. The kubelet's probes are always allowed. NetworkPolicies do not apply to Pods on the node's network
-// (Tetragon, the replay, node-exporter).
+// may not. The kubelet's probes are always allowed. No policy may select a Pod on the node's network (see below).
 
 type Labels = Record<string, string>
 type Peer = k8s.types.input.networking.v1.NetworkPolicyPeer
@@ -50,6 +49,13 @@ const operator = monitoring(`${releases.prometheus}-prometheus-operator`, releas
 const stateMetrics = monitoring('kube-state-metrics', releases.prometheus)
 const loki = monitoring(releases.loki)
 const grafana = monitoring(releases.grafana)
+
+/**
+ * The Pods on the node's network, by `app.kubernetes.io/name`. NetworkPolicies should not apply to them, but kindnet of
+ * kind 0.32 applies them to the node's own address (kubernetes-sigs/kube-network-policies#380): the node's answers to
+ * other Pods are then dropped.
+ */
+export const hostNetworkPods = ['tetragon', 'tetragon-replay', 'prometheus-node-exporter']
 
 /** Returns the allowed connections to each workload. */
 function allowedConnections({ settings }: Pick<Lab, 'settings'>): Record<string, { to: Pods; edges: Edge[] }> {
@@ -96,11 +102,7 @@ export function networkPolicies(lab: Pick<Lab, 'settings'>): NetworkPolicy[] {
   return [
     // Denies what no other policy allows. An existing cluster has other Pods, so there only the lab's Pods are
     // restricted.
-    ...(settings.cluster.mode === 'existing' ? [] : Object.values(namespaces)).map(namespace => ({
-      namespace,
-      name: 'default-deny',
-      spec: { podSelector: {}, policyTypes: ['Ingress'] },
-    })),
+    ...(settings.cluster.mode === 'existing' ? [] : [defaultDeny(namespaces.application), monitoringDefaultDeny]),
     ...Object.entries(allowedConnections(lab)).map(([name, { to, edges }]) => ({
       namespace: to.namespace,
       name,
@@ -116,6 +118,16 @@ export function networkPolicies(lab: Pick<Lab, 'settings'>): NetworkPolicy[] {
     ...egress(settings),
   ]
 }
+
+const defaultDeny = (namespace: string, podSelector: Spec['podSelector'] = {}): NetworkPolicy => ({
+  namespace,
+  name: 'default-deny',
+  spec: { podSelector, policyTypes: ['Ingress'] },
+})
+
+const monitoringDefaultDeny = defaultDeny(namespaces.monitoring, {
+  matchExpressions: [{ key: 'app.kubernetes.io/name', operator: 'NotIn', values: hostNetworkPods }],
+})
 
 /**
  * Returns policies that let the application connect only to itself and to the cluster's DNS, so that an intruder cannot

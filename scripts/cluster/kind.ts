@@ -6,8 +6,9 @@ import { kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { setCommand } from '../../shared/settings/config-commands.ts'
+import { prepareKubeconfig } from '../context/kubeconfig.ts'
 import { loadImagesIntoNode } from '../supplies/node-images.ts'
-import { type OnImageProgress, pullImages } from '../supplies/pull-images.ts'
+import { type OnImageProgress, pullImages, requirePublished } from '../supplies/pull-images.ts'
 import { confineClusterAddresses } from './cluster-addresses.ts'
 import {
   type ClusterEnv,
@@ -27,13 +28,14 @@ type Log = (line: string) => void
  * Creates the cluster, or starts or recreates an existing one. Returns when its API responds, its node is ready and has
  * every image. A second call changes nothing.
  * @returns the node's name.
- * @throws LabError when the cluster is not the lab's own, or kind or Docker fail.
+ * @throws LabError when the cluster is not the lab's own, an image is not published for it, or kind or Docker fail.
  */
 export async function ensureCluster(spec: ClusterSpec, env: ClusterEnv, log: Log): Promise<string> {
   const { name } = spec
   const node = nodeName(name)
   const state = await nodeState(name)
   if (state) await requireOwnCluster(name)
+  await requirePublished(spec.images)
   // Images are pulled while the cluster starts, and copied as soon as containerd runs in the node: a boot is mostly
   // waiting.
   const nodeImagePulled = pullImages([spec.nodeImage], imageLog(log))
@@ -85,10 +87,12 @@ async function createCluster({ name, nodeImage, config }: ClusterSpec, env: Clus
   // has verified the digest.
   const image = ['--image', imageRef(nodeImage)]
   const target = ['--name', name, '--kubeconfig', kubeconfigFile()]
+  // kind would add its context to those of another cluster.
+  await prepareKubeconfig({ mode: 'create', name, context: '' }, env)
   await kind(['create', 'cluster', ...target, ...image, '--config', '-', '--wait', '0s', '-q'], env, { input: config })
   chmodSync(kubeconfigFile(), 0o600)
   log('the node has booted')
-  await waitUntilReady(120, env, log)
+  await waitUntilReady(name, 120, env, log)
 }
 
 /** Starts a stopped or paused node. @returns whether its cluster becomes ready. */
@@ -101,7 +105,7 @@ export async function startCluster(name: string, state: string, env: ClusterEnv,
   }
   if (!(await exportKubeconfig(name, env))) return false
   try {
-    await waitUntilReady(60, env, log)
+    await waitUntilReady(name, 60, env, log)
     return true
   } catch (error) {
     if (error instanceof LabError) return false
@@ -110,28 +114,31 @@ export async function startCluster(name: string, state: string, env: ClusterEnv,
 }
 
 /** Waits until the API responds and every node is ready. Pulumi treats a cluster as unreachable if it asks earlier. */
-async function waitUntilReady(seconds: number, env: ClusterEnv, log: Log): Promise<void> {
+async function waitUntilReady(name: string, seconds: number, env: ClusterEnv, log: Log): Promise<void> {
   let problem: string | undefined
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(500)) {
-    problem = await readinessProblem(env)
+  const startedAt = Date.now()
+  while (Date.now() < startedAt + seconds * 1000) {
+    problem = await readinessProblem(name, env)
     if (problem === undefined) {
       log('the cluster is ready')
       return
     }
+    await sleep(500)
   }
   throw new LabError({
-    found: `The cluster is not ready after ${seconds} s (${problem})`,
+    found: `The cluster is not ready after ${Math.round((Date.now() - startedAt) / 1000)} s (${problem})`,
     next: './lab up again; if it fails again: ./lab doctor',
   })
 }
 
-async function readinessProblem(env: ClusterEnv): Promise<string | undefined> {
-  const access = { settings: { cluster: { mode: 'create', context: '' } }, env } as const
+async function readinessProblem(name: string, env: ClusterEnv): Promise<string | undefined> {
+  const access = { settings: { cluster: { mode: 'create', name, context: '' } }, env } as const
+  const limit = { timeoutMs: 10_000 }
   const readyConditions = 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'
   try {
-    const statuses = await kubectl(access, ['get', 'nodes', '-o', readyConditions, '--request-timeout=5s'])
+    const statuses = await kubectl(access, ['get', 'nodes', '-o', readyConditions, '--request-timeout=5s'], limit)
     if (!/^True( True)*$/.test(statuses.trim())) return `node conditions: ${statuses}`
-    const health = await kubectl(access, ['get', '--raw', '/readyz', '--request-timeout=5s'])
+    const health = await kubectl(access, ['get', '--raw', '/readyz', '--request-timeout=5s'], limit)
     return health.trim() === 'ok' ? undefined : health
   } catch (error) {
     if (error instanceof LabError) return error.found

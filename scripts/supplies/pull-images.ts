@@ -2,6 +2,7 @@ import { execa } from 'execa'
 import pLimit from 'p-limit'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef, type LockedImage } from '../../shared/lock.ts'
+import { setCommand } from '../../shared/settings/config-commands.ts'
 import { docker, dockerError } from '../engine/docker.ts'
 import { type DockerImage, enginePlatform, findDockerImages, imagePlatform } from './docker-images.ts'
 import { expectedImageDigest, matchesLock, registryDigest } from './image-digests.ts'
@@ -120,6 +121,24 @@ export function pullError(
     next: 'check the network and repeat (pulled images are kept)',
     cause,
   })
+}
+
+/**
+ * Checks that the images exist for the engine's platform, so that `up` can refuse a setting before it downloads
+ * anything. Under emulation, Tetragon would report the emulator instead of the program.
+ * @throws LabError for the first image that does not.
+ */
+export async function requirePublished(images: readonly LockedImage[]): Promise<void> {
+  const limited = images.filter(({ platforms }) => platforms)
+  if (limited.length === 0) return
+  const engine = await enginePlatform()
+  const foreign = limited.find(image => imagePlatform(image, engine) !== engine)
+  if (foreign)
+    throw new LabError({
+      found: `The image ${imageRef(foreign)} is not published for ${engine}`,
+      expected: 'guestbook.images: lab, whose images exist for amd64 and arm64',
+      next: setCommand('guestbook.images', 'lab'),
+    })
 }
 
 export const notPublished = (ref: string, platform: string, cause?: unknown): LabError =>

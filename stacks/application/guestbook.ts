@@ -24,7 +24,7 @@ export class Guestbook extends pulumi.ComponentResource {
     const inside = { parent: this, dependsOn: created }
     const { images, followers, frontends } = lab.settings.guestbook
     const upstream = images === 'upstream'
-    createRedis(name, 'leader', 1, leaderContainer(lab), inside)
+    createRedis(name, 'leader', 1, leaderContainer(lab, upstream ? 'guestbook-redis-leader' : 'redis'), inside)
     createRedis(name, 'follower', followers, upstream ? upstreamFollower(lab) : followerContainer(lab), inside)
 
     const modules = ['server.mjs', 'redis.mjs', 'frontend-metrics.mjs', 'info-page.mjs']
@@ -89,8 +89,9 @@ const redisContainer = (role: RedisRole, image: string): Container => ({
   },
 })
 
-const leaderContainer = (lab: Lab): Container => ({
-  ...redisContainer('leader', imageRef(lab.lock.images.redis)),
+/** @param image one that the followers can copy from: a follower cannot load the snapshot of a newer leader. */
+const leaderContainer = (lab: Lab, image: 'redis' | 'guestbook-redis-leader'): Container => ({
+  ...redisContainer('leader', imageRef(lab.lock.images[image])),
   securityContext: { ...restricted, runAsUser: 999 },
   // Nothing is saved, so a new lab starts with an empty page. A follower needs the folder while it copies from the
   // leader. Protected mode would only accept connections from loopback.
@@ -101,7 +102,7 @@ const leaderContainer = (lab: Lab): Container => ({
 })
 
 function followerContainer(lab: Lab): Container {
-  const leader = leaderContainer(lab)
+  const leader = leaderContainer(lab, 'redis')
   const command = [...(leader.command as string[]), '--replicaof', 'redis-leader', '6379']
   return { ...leader, name: 'follower', command }
 }

@@ -66,10 +66,17 @@ export function grafanaValues({ settings, lock }: Lab, folders: string[]): Value
     // Everything is mounted, so Grafana does not use the API server.
     automountServiceAccountToken: false,
     deploymentStrategy: { type: 'Recreate' },
-    resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '512Mi' } },
+    // Grafana's bundled plugins are processes of their own in the same container, so Grafana's heap gets only part of
+    // the limit. The chart sets GOMEMLIMIT to the whole limit; the second definition, here, is the one that counts.
+    resources: { requests: { cpu: '50m', memory: '512Mi' }, limits: { memory: '768Mi' } },
+    envValueFrom: { GOMEMLIMIT: { resourceFieldRef: { resource: 'requests.memory', divisor: '1' } } },
     readinessProbe: { httpGet: { path: '/api/health', port: 'grafana' }, periodSeconds: 2 },
     'grafana.ini': {
-      server: { root_url: `http://localhost:${settings.ports.grafana}` },
+      server: {
+        root_url: `http://localhost:${settings.ports.grafana}`,
+        // On by default since Grafana 13, where it made memory grow from 0.5 to 2 GB (grafana/grafana#123017).
+        enable_gzip: false,
+      },
       'auth.anonymous': { enabled: settings.grafana.anonymous, org_role: 'Viewer' },
       // Grafana 13 replaces its bundled data source plugins at start, and loses them without a network.
       plugins: { preinstall_disabled: true, preinstall_auto_update: false },

@@ -65,7 +65,9 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
       },
       // A debugging server, not needed here.
       gops: { enabled: false },
-      resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+      // The request decides the agent's share of a busy machine. It is the largest of the lab, because an agent that
+      // waits for a processor reads too late, and the kernel then drops events.
+      resources: { requests: { cpu: '250m', memory: '128Mi' }, limits: { memory: '512Mi' } },
     },
     tetragonOperator: {
       enabled: live,

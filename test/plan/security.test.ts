@@ -9,7 +9,7 @@ import { parseSettings } from '../../shared/settings/parser.ts'
 import { type NetworkPolicy, networkPolicies } from '../../stacks/network-policies.ts'
 import { readWorkloads } from '../charts/render.ts'
 import { newFolder } from '../unit/support/folders.ts'
-import { allowed, type End } from '../unit/support/network.ts'
+import { allowed, type End, selects } from '../unit/support/network.ts'
 import { planEach } from './support/plans.ts'
 
 // Checks the resources of the real program against SECURITY.md. test/charts/workloads.yaml has the pods that charts
@@ -300,6 +300,20 @@ describe('network policies', () => {
     for (const [workload, end] of Object.entries(ends(replayed, shippers[0]!)))
       if (end.namespace === 'application' || end.namespace === 'monitoring')
         expect(allowed(policies, { ip: '203.0.113.9' }, end, 1), workload).toBe(false)
+  })
+
+  // kindnet would apply such a policy to the node's own address.
+  it('select no pod on the network of the node', () => {
+    for (const which of Object.keys(configs)) {
+      const onNode = [...podsOf(plans[which]!), ...readWorkloads()].filter(({ spec }) => spec.hostNetwork)
+      expect(onNode.map(({ name }) => name)).toContain('kube-prometheus-stack-prometheus-node-exporter')
+      for (const { namespace, name, spec } of networkPolicies({ settings: parseSettings(configs[which]) }))
+        for (const pod of onNode)
+          expect(
+            namespace === pod.namespace && selects(spec.podSelector as Parameters<typeof selects>[0], pod.labels),
+            `${namespace}/${name} selects ${pod.name}`,
+          ).toBe(false)
+    }
   })
 
   it('name ports that the pods have', () => {

@@ -37,7 +37,7 @@ export function imageCheck(
 ): DoctorCheck {
   const foreign = images.find(image => !image.platforms.includes(platform))
   if (foreign)
-    return warn('images', 'Images', {
+    return fail('images', 'Images', {
       found: `${foreign.name} is not published for ${platform}`,
       expected: 'images for this platform, because emulation is slow and Tetragon shows the emulator',
       next:

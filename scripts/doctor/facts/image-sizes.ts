@@ -29,6 +29,7 @@ const sizes: Record<ImageName | 'node image', Size> = {
   redis: { download: 20, disk: 60 },
   k6: { download: 35, disk: 120 },
   'guestbook-frontend': { download: 320, disk: 900 },
+  'guestbook-redis-leader': { download: 15, disk: 50 },
   'guestbook-redis-follower': { download: 40, disk: 130 },
 }
 

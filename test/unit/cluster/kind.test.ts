@@ -97,6 +97,17 @@ describe('ensureCluster', () => {
     expect(calls()).toEqual([])
   })
 
+  test('refuses images that are not published for the engine, before it pulls anything', async () => {
+    const frontend = { repository: 'example.org/frontend', tag: 'v5', platforms: ['linux/arm64' as const] }
+    docker.remove('docker.io/kindest/node:v1.36.1')
+    await expect(ensure({ images: [redis, frontend] })).rejects.toMatchObject({
+      found: 'The image example.org/frontend:v5 is not published for linux/amd64',
+      next: './lab pulumi config set --path tetragon-lab:guestbook.images lab',
+    })
+    expect(docker.calls().filter(call => call.startsWith('pull'))).toEqual([])
+    expect(calls()).toEqual([])
+  })
+
   test('reports the error line of kind', async () => {
     fake('kind', "echo 'ERROR: failed to create cluster: no space left' >&2; echo 'Stack Trace: x' >&2; exit 1")
     await expect(ensure({ images: [] })).rejects.toMatchObject({

@@ -15,7 +15,7 @@ const passedOn: Partial<Record<ChartName, RegExp>> = {
   loki: /^(singleBinary\/(resources|persistence)|loki\/(limits_config|compactor|ingester|analytics|readinessProbe|schemaConfig|storage|commonConfig))\b/,
   // service/nodePort is in the chart's template, but only in a comment of its values.
   grafana:
-    /^(service\/nodePort|alerting|grafana\.ini|datasources|dashboardProviders|dashboardsConfigMaps|resources|readinessProbe)\b/,
+    /^(service\/nodePort|alerting|envValueFrom|grafana\.ini|datasources|dashboardProviders|dashboardsConfigMaps|resources|readinessProbe)\b/,
   'opentelemetry-collector': /^(alternateConfig|resources|securityContext|readinessProbe)\b/,
   'fluent-bit': /^(resources|securityContext|luaScripts|daemonSetVolumes|daemonSetVolumeMounts)\b/,
   tetragon: /^((tetragon|tetragonOperator)\/(resources|containerSecurityContext)|export\/securityContext)\b/,

@@ -15,6 +15,7 @@ export interface End {
 
 interface Selector {
   matchLabels?: Labels
+  matchExpressions?: { key: string; operator: string; values: string[] }[]
 }
 interface Peer {
   podSelector?: Selector
@@ -88,8 +89,17 @@ function isPeer(peer: Peer, namespace: string, { ip, ...end }: End): boolean {
   return inNamespace && (!podSelector || selects(podSelector, end.labels ?? {}))
 }
 
-const selects = (selector: Selector, labels: Labels): boolean =>
-  Object.entries(onlyKeys(selector, ['matchLabels']).matchLabels ?? {}).every(([key, value]) => labels[key] === value)
+/** Tells whether a selector selects a pod or a namespace with these labels. */
+export function selects(selector: Selector, labels: Labels): boolean {
+  const { matchLabels = {}, matchExpressions = [] } = onlyKeys(selector, ['matchLabels', 'matchExpressions'])
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, operator, values }) => {
+      if (operator !== 'NotIn') throw new Error(`${operator} is not supported`)
+      return !values.includes(labels[key] ?? '')
+    })
+  )
+}
 
 function inBlock(ip: string, cidr: string): boolean {
   const [net, prefix] = cidr.split('/')

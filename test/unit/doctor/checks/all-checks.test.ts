@@ -242,7 +242,7 @@ describe('warns of', () => {
     const images = [{ ...image, name: 'example.org/gb-frontend:v5', platforms: ['linux/amd64'] }]
     const upstream = parseSettings({ guestbook: { images: 'upstream' } })
     expect(onlyProblem({ ...withEngine({ platform: 'linux/arm64' }), images }, upstream)).toMatchObject({
-      level: 'warn',
+      level: 'fail',
       found: 'example.org/gb-frontend:v5 is not published for linux/arm64',
       next: './lab pulumi config set --path tetragon-lab:guestbook.images lab',
     })
