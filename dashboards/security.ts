@@ -167,7 +167,7 @@ export const security = (): Dashboard =>
             {
               title: 'Sensitive files',
               description:
-                'Which program opened which sensitive file, and which policy reported it. Paths are as the kernel resolved them: the path of a service account token contains a folder with a date.',
+                'Which program opened which sensitive file, and which policy reported it. Paths are as the kernel resolved them: the path of a service account token contains a folder with a date. A file of the image, such as `/etc/shadow`, counts twice per open, because overlayfs opens the file below it too.',
               unit: 'short',
               empty: lokiUnavailable,
             },
@@ -207,7 +207,7 @@ export const security = (): Dashboard =>
             {
               title: 'Connections to public addresses, by binary',
               description:
-                'Connections to an address outside all private ranges, by the binary that made them. If the machine is online, `curl -s https://example.com` in the visitor’s pod makes one.',
+                'Connections to an address outside all private ranges, by the binary that made them. If the machine is online, `wget -q -O /dev/null http://example.com` in the visitor’s pod makes one.',
               unit: 'short',
               empty: lokiUnavailable,
               width: 24,

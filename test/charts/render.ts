@@ -7,15 +7,36 @@ import { parse, parseAllDocuments, stringify } from 'yaml'
 import { kubectlJson } from '../../scripts/cluster/kubectl.ts'
 import { loadContext } from '../../scripts/context/context.ts'
 import { ensureCharts } from '../../scripts/supplies/charts.ts'
-import { containersOf, type PodSpec } from '../../scripts/verify/security/restricted.ts'
+import { type Container, containersOf, type PodSpec } from '../../scripts/verify/security/restricted.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { chartFile, chartNames, readLock } from '../../shared/lock.ts'
 import { namespaces } from '../../shared/names.ts'
 import { chartValues } from './chart-values.ts'
 
-// Saves the rights, volumes and ports of the Pods that the charts create from the lab's values, so that tests need
-// neither Helm nor archives. Run after changing a chart or its values: `node test/charts/render.ts`. It needs helm on
+// Saves the rights, volumes, ports and commands of the Pods that the charts create from the lab's values, so that tests
+// need neither Helm nor archives. Run after changing a chart or its values: `node test/charts/render.ts`. It needs helm on
 // PATH, and a running lab for Prometheus's Pod, which its operator creates.
+
+/** A probe or hook that runs a command in the container. */
+interface ExecHandler {
+  exec?: { command: string[] }
+}
+
+/** The fields of a container that tests compare with its image. */
+export interface WorkloadContainer extends Container {
+  command?: string[]
+  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[]
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> }
+  livenessProbe?: Container['livenessProbe'] & ExecHandler
+  readinessProbe?: Container['readinessProbe'] & ExecHandler
+  startupProbe?: Container['startupProbe'] & ExecHandler
+}
+
+/** The specification of a Pod with these containers. */
+export interface WorkloadPodSpec extends PodSpec {
+  containers: WorkloadContainer[]
+  initContainers?: WorkloadContainer[]
+}
 
 /** A workload and the relevant parts of its Pods. */
 export interface Workload {
@@ -24,7 +45,7 @@ export interface Workload {
   namespace: string
   name: string
   labels: Record<string, string>
-  spec: PodSpec
+  spec: WorkloadPodSpec
 }
 
 export const workloadsFile = join(import.meta.dirname, 'workloads.yaml')
@@ -35,23 +56,29 @@ export const readWorkloads = (): Workload[] => parse(readFileSync(workloadsFile,
 interface Controller {
   kind: string
   metadata: { name: string; namespace?: string }
-  spec: { template: { metadata: { labels?: Record<string, string> }; spec: PodSpec } }
+  spec: { template: { metadata: { labels?: Record<string, string> }; spec: WorkloadPodSpec } }
 }
 
-/** Returns the rights, volumes and ports of a workload's Pods. */
+/** Returns the relevant parts of a workload's Pods. */
 function toWorkload(chart: string, { metadata, spec: { template } }: Controller): Workload {
   const { hostNetwork, hostPID, hostIPC, automountServiceAccountToken, securityContext, volumes } = template.spec
   // A chart can render `null` for an empty list.
-  const relevantParts = (containers?: PodSpec['containers'] | null) =>
-    containers?.map(({ name, image, securityContext, ports, env }) => ({
+  const relevantParts = (containers?: WorkloadContainer[] | null) =>
+    containers?.map(({ name, image, command, securityContext, ports, env, volumeMounts, resources, ...probes }) => ({
       name,
       image,
+      command,
       securityContext: securityContext ?? {},
       ports,
+      resources,
+      volumeMounts: volumeMounts?.map(({ name, mountPath, readOnly }) => ({ name, mountPath, readOnly })),
+      livenessProbe: execOnly(probes.livenessProbe),
+      readinessProbe: execOnly(probes.readinessProbe),
+      startupProbe: execOnly(probes.startupProbe),
       // A reference to a secret is fine. A secret in plain text would show here.
       env: env?.filter(({ name }) => /PASS|SECRET|TOKEN|KEY/i.test(name)),
     }))
-  const spec: PodSpec = {
+  const spec: WorkloadPodSpec = {
     hostNetwork,
     hostPID,
     hostIPC,
@@ -67,9 +94,11 @@ function toWorkload(chart: string, { metadata, spec: { template } }: Controller)
     name: metadata.name,
     labels: template.metadata.labels ?? {},
     // Removes undefined values.
-    spec: JSON.parse(JSON.stringify(spec)) as PodSpec,
+    spec: JSON.parse(JSON.stringify(spec)) as WorkloadPodSpec,
   }
 }
+
+const execOnly = (probe?: ExecHandler): ExecHandler | undefined => (probe?.exec ? { exec: probe.exec } : undefined)
 
 /** Renders all charts with the lab's values. The archives must have been downloaded. */
 export async function renderCharts(): Promise<Workload[]> {

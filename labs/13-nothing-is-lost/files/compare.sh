@@ -8,8 +8,10 @@ environment=$(./lab env)
 eval "$environment"
 
 agent=$(kubectl -n monitoring get daemonsets -o name | grep -E '/tetragon(-replay)?$')
+# The agent's first container, export-stdout, has no commands but sh and tail.
+case $agent in */tetragon) container=tetragon ;; *) container=replay ;; esac
 # Uses the clock of the node, as the events do. Counts a minute 15 s after its end, so that late events are included.
-text=$(kubectl -n monitoring exec "$agent" -- sh -c '
+text=$(kubectl -n monitoring exec "$agent" -c "$container" -- sh -c '
   now=$(date +%s); last=$(( (now - 15) / 60 * 60 ))
   for minute in 4 3 2 1; do
     from=$(( last - minute * 60 ))
