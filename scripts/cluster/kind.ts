@@ -68,7 +68,7 @@ async function requireOwnCluster(name: string): Promise<void> {
   })
 }
 
-/** Deletes a cluster that this lab created, if it exists. */
+/** Deletes a cluster that this lab created, if it exists, with its records and network. */
 export async function deleteCluster(name: string, env: ClusterEnv, log: Log): Promise<void> {
   if (await nodeStateAfterInterruption(name)) {
     if (!(await isOwnCluster(name))) {
@@ -78,7 +78,16 @@ export async function deleteCluster(name: string, env: ClusterEnv, log: Log): Pr
     log(`deleting the cluster ${name}`)
     await kind(['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfigFile()], env)
   }
+  await removeUnusedNetwork()
   removeRecords()
+}
+
+/** Removes the network that kind creates and leaves behind, unless another cluster uses it. */
+async function removeUnusedNetwork(): Promise<void> {
+  const { stdout, failed } = await execa('docker', ['network', 'inspect', 'kind', '--format', '{{len .Containers}}'], {
+    reject: false,
+  })
+  if (!failed && stdout.trim() === '0') await execa('docker', ['network', 'rm', 'kind'], { reject: false })
 }
 
 async function createCluster({ name, nodeImage, config }: ClusterSpec, env: ClusterEnv, log: Log): Promise<void> {

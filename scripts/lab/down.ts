@@ -1,5 +1,4 @@
 import { rmSync } from 'node:fs'
-import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { labPath } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
@@ -44,7 +43,6 @@ export async function downLab({ load = loadContext }: { load?: () => Promise<Con
       await requireNoCluster(context.settings)
       removeState()
       removeFiles()
-      await removeNetwork()
       return { removed, seconds: (performance.now() - startedAt) / 1000 }
     }),
   )
@@ -86,12 +84,4 @@ const hasCluster = async ({ cluster: { name } }: Settings): Promise<boolean> =>
 function removeFiles(): void {
   for (const file of ['grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json', 'stood-up.json'])
     rmSync(labPath(file), { force: true })
-}
-
-/** Removes the network that kind creates and leaves behind, unless another cluster uses it. */
-async function removeNetwork(): Promise<void> {
-  const { stdout, failed } = await execa('docker', ['network', 'inspect', 'kind', '--format', '{{len .Containers}}'], {
-    reject: false,
-  })
-  if (!failed && stdout.trim() === '0') await execa('docker', ['network', 'rm', 'kind'], { reject: false })
 }
