@@ -71,8 +71,8 @@ export const kubeconfigContext = (file: string): string | undefined =>
  * @returns false when the node has none yet, because its creation was interrupted.
  */
 export async function exportKubeconfig(name: string, env: ClusterEnv): Promise<boolean> {
-  // kind fails to add a context to a damaged file.
-  if (kubeconfigContext(kubeconfigFile()) === undefined) rmSync(kubeconfigFile(), { force: true })
+  // kind fails to add a context to a damaged file, and would keep the contexts of another cluster.
+  if (kubeconfigContext(kubeconfigFile()) !== `kind-${name}`) rmSync(kubeconfigFile(), { force: true })
   const args = ['export', 'kubeconfig', '--name', name, '--kubeconfig', kubeconfigFile(), '-q']
   const { failed } = await execa('kind', args, { env, reject: false })
   if (!failed) chmodSync(kubeconfigFile(), 0o600)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { loadContext } from '../context/context.ts'
+import { loadRunningLab } from '../context/context.ts'
 import { connectLabClient } from '../exercise/check/lab-client.ts'
 import { awayAfter, readClass, type Student } from '../exercise/class/class-overview.ts'
 import { joinClass, leaveClass } from '../exercise/class/join-class.ts'
@@ -29,7 +29,7 @@ More: docs/teaching.md`,
     .option('--port <number>', 'Port that students connect to', wholeNumber('--port', 9099, { to: 65535 }), 9099)
     .addHelpText('after', '\nExample:\n  ./lab class open --address 192.168.1.20')
     .action(async ({ address = addressForStudents(), port }: { address?: string; port: number }) => {
-      const context = await loadContext()
+      const context = await loadRunningLab()
       await requirePrometheus(context)
       const { grafana, prometheus } = context.settings.ports
       print(`Students run:  ${colors.bold(`./lab class join http://${address}:${port}`)}`)

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { kubeArgs } from '../cluster/kubectl.ts'
-import { loadContext } from '../context/context.ts'
+import { loadRunningLab } from '../context/context.ts'
 import { addPassThrough, runOnTerminal } from '../terminal/pass-through.ts'
 
 export const register = (program: Command): void =>
@@ -9,7 +9,7 @@ export const register = (program: Command): void =>
     description: "Run kubectl on the lab's cluster",
     example: './lab kubectl get pods -A',
     run: async args => {
-      const { settings, env } = await loadContext()
+      const { settings, env } = await loadRunningLab()
       return runOnTerminal('kubectl', [...kubeArgs(settings), ...args], { env })
     },
   })

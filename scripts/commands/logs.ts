@@ -4,7 +4,7 @@ import { LabError } from '../../shared/lab-error.ts'
 import { namespaces, releases } from '../../shared/names.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
 import { kubeArgs } from '../cluster/kubectl.ts'
-import { loadContext } from '../context/context.ts'
+import { loadRunningLab } from '../context/context.ts'
 import { wholeNumber } from '../terminal/lab-command.ts'
 import { runningSource } from '../tetragon/running-source.ts'
 
@@ -42,7 +42,7 @@ export function register(program: Command): void {
           exitCode: 2,
         })
       }
-      const context = await loadContext()
+      const context = await loadRunningLab()
       const source = name === 'tetragon' && (await runningSource(context)) === 'replay' ? 'replay' : name
       const { namespace, selector, container } = components[source]!
       const { exitCode } = await execa(

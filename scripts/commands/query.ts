@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
-import { loadContext } from '../context/context.ts'
-import { connectLabClient } from '../exercise/check/lab-client.ts'
+import { requireLab } from '../context/context.ts'
+import { telemetryClient } from '../exercise/check/lab-client.ts'
 import { milliseconds } from '../exercise/definition/check-schema.ts'
 import { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { isLogQuery, type Sample } from '../telemetry/query-response.ts'
@@ -43,9 +44,12 @@ Examples:
     )
     .action(async (language: string, query: string, options: Options) => {
       const from = startOf(language, options.since)
+      const settings = readSettings()
+      await requireLab(settings)
+      const grafana = new GrafanaClient(settings)
       if (language === 'logql' && isLogQuery(query) && !options.label && !options.value)
-        return runLogQuery(query, from, options)
-      const client = await connectLabClient()
+        return runLogQuery(grafana, query, from, options)
+      const client = telemetryClient(grafana)
       const now = new Date()
       const samples = language === 'promql' ? await client.promql(query, now) : await client.logql(query, from, now)
       showSamples(samples, options)
@@ -71,9 +75,13 @@ function startOf(language: string, since: string): Date {
   return new Date(Date.now() - milliseconds(since))
 }
 
-async function runLogQuery(query: string, from: Date, { limit, json, pretty }: Options): Promise<void> {
-  const { settings } = await loadContext()
-  const lines = await new GrafanaClient(settings).logLines(query, { from, limit })
+async function runLogQuery(
+  grafana: GrafanaClient,
+  query: string,
+  from: Date,
+  { limit, json, pretty }: Options,
+): Promise<void> {
+  const lines = await grafana.logLines(query, { from, limit })
   if (json) return printJson(lines)
   if (lines.length === 0) note('No line matches.')
   for (const { time, line } of lines)

@@ -1,42 +1,37 @@
 import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { type Lock, type ToolName, toolNames } from '../../shared/lock.ts'
 import { stackName } from '../../shared/names.ts'
 import { labDir, labPath } from '../../shared/paths.ts'
 import { storedSecret } from '../../shared/secrets.ts'
-import type { Settings } from '../../shared/settings/schema.ts'
 import { ensureTools } from '../supplies/tools.ts'
+import { userKubeconfig } from './kubeconfig.ts'
 
 /** Returns the folder of Pulumi's state. */
 export const stateDir = (): string => labPath('state')
 
-/** `lab tetra` downloads `tetra` on first use, and the launcher downloads `node`. */
-const requiredTools = toolNames.filter(name => name !== 'tetra' && name !== 'node')
+/** The programs with which everything of the lab works, except `tetra`, which `lab tetra` downloads on first use. */
+export const allPrograms: readonly ToolName[] = toolNames.filter(name => name !== 'tetra' && name !== 'node')
 
 /**
  * Returns the environment in which plain `pulumi`, `kubectl` and `kind` work on this lab: the pinned programs first on
  * PATH, the state and its passphrase, and the lab's own kubeconfig. It keeps these programs away from the user's Pulumi
- * login and Helm repositories, and from the user's kubeconfig unless `cluster.mode` is `existing`.
+ * login, Helm repositories and kubeconfig.
  *
  * Downloads the programs that are missing.
- * @param mode `cluster.mode` of the settings
+ * @param programs those that the caller uses
  * @throws LabError when a program cannot be downloaded.
  */
 export async function labEnvironment(
   lock: Lock,
-  mode: Settings['cluster']['mode'],
-  onBytes?: (name: ToolName, done: number, total?: number) => void,
+  programs: readonly ToolName[] = allPrograms,
 ): Promise<Record<string, string>> {
-  const programs = await ensureTools(lock, requiredTools, onBytes)
-  for (const plugin of ['command', 'kubernetes'] as const) {
-    const name = `pulumi-resource-${plugin}` as const
-    installPlugin(plugin, lock.tools[name].version, programs[name]!)
-  }
-  mkdirSync(stateDir(), { recursive: true, mode: 0o700 })
-  storedSecret('passphrase')
+  const paths = await ensureTools(lock, programs)
+  if (paths.pulumi) preparePulumi(lock, paths)
   const folders = [
     dirname(process.execPath),
-    ...(['pulumi', 'kind', 'kubectl'] as const).map(name => dirname(programs[name]!)),
+    ...(['pulumi', 'kind', 'kubectl'] as const).flatMap(name => (paths[name] ? dirname(paths[name]) : [])),
   ]
   return {
     PATH: [...new Set([...folders, ...(process.env.PATH ?? '').split(':')])].join(':'),
@@ -50,7 +45,8 @@ export async function labEnvironment(
     PULUMI_IGNORE_AMBIENT_PLUGINS: 'true',
     PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: 'true',
     NODE_COMPILE_CACHE: join(labDir(), 'cache', 'compile'),
-    ...(mode === 'create' ? { KUBECONFIG: labPath('kubeconfig') } : {}),
+    KUBECONFIG: kubeconfigFile(),
+    LAB_USER_KUBECONFIG: userKubeconfig(),
     // By default kubectl caches each cluster's API in the user's home.
     KUBECACHEDIR: labPath('cache', 'kubectl'),
     // The lab looks for its node in Docker, also when the user's own clusters run in Podman.
@@ -58,6 +54,16 @@ export async function labEnvironment(
     LAB_DIR: labDir(),
     ...(process.env.LAB_LOCK ? { LAB_LOCK: lock.file } : {}),
   }
+}
+
+/** Creates the folder of the state and the passphrase, and puts the plugins where Pulumi looks for them. */
+function preparePulumi(lock: Lock, paths: Partial<Record<ToolName, string>>): void {
+  for (const plugin of ['command', 'kubernetes'] as const) {
+    const name = `pulumi-resource-${plugin}` as const
+    if (paths[name]) installPlugin(plugin, lock.tools[name].version, paths[name])
+  }
+  mkdirSync(stateDir(), { recursive: true, mode: 0o700 })
+  storedSecret('passphrase')
 }
 
 /** Links a plugin into the folder in which Pulumi looks for that version. */

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { readLock } from '../../shared/lock.ts'
 import { labPath } from '../../shared/paths.ts'
-import type { Settings } from '../../shared/settings/schema.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
+import type { ClusterTarget } from '../context/kubeconfig.ts'
 import { engineKernel } from './engine-kernel.ts'
 import { noFeatures } from './features.ts'
 import { type KernelFacts, parseProbe } from './kernel-facts.ts'
@@ -33,7 +33,7 @@ interface DecisionOptions extends Partial<ProbeOptions> {
    * The cluster of the settings. With an existing cluster a node's kernel decides, else the one under the Docker
    * engine.
    */
-  cluster?: Pick<Settings['cluster'], 'mode' | 'context'>
+  cluster?: ClusterTarget
 }
 
 /**

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef, readLock } from '../../shared/lock.ts'
 import { dockerLabel } from '../../shared/names.ts'
-import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
+import { type ClusterAccess, kubectl, kubectlAtExit, kubectlJson } from '../cluster/kubectl.ts'
+import { prepareKubeconfig } from '../context/kubeconfig.ts'
 import { type NotProbed, type ProbeOptions, type ProbeTarget, probeScript } from './probe-target.ts'
 
 /** A node, and the kernel and boot that it runs. */
@@ -29,6 +30,7 @@ export async function nodeKernel(
   } catch (error) {
     if (!(error instanceof LabError)) throw error
     if (!pull) return { reason: `the cluster of context ${context} does not respond` }
+    if (!error.found.startsWith('kubectl ')) throw error
     throw new LabError({
       found: `The cluster of context ${context} does not respond: ${error.found.replace(/^kubectl get nodes failed: /, '')}`,
       expected: 'a context of your kubeconfig, set as cluster.context (kubectl config get-contexts lists them)',
@@ -56,37 +58,66 @@ export async function nodeKernel(
 }
 
 async function readNodes(access: ClusterAccess, timeoutMs: number): Promise<Node[]> {
-  return (await kubectlJson<{ items: Node[] }>(access, ['get', 'nodes', `--request-timeout=${timeoutMs}ms`])).items
+  // `lab doctor` and a plain `pulumi` have not prepared it.
+  if (!access.env.KUBECONFIG) await prepareKubeconfig(access.settings.cluster, access.env)
+  const args = ['get', 'nodes', `--request-timeout=${timeoutMs}ms`]
+  return (await kubectlJson<{ items: Node[] }>(access, args, { timeoutMs: timeoutMs + 5_000 })).items
 }
 
 const acceptsPods = ({ spec: { taints = [] } }: Node): boolean =>
   taints.every(({ effect }) => effect === 'PreferNoSchedule')
 
 const pod = 'lab-kernel-probe'
+const deletePod = ['delete', 'pod', pod, '--namespace=default', '--ignore-not-found']
 
-/** Runs the probe on a node and removes its pod. @throws LabError when the cluster rejects the pod. */
+/** How long the node may take to pull the image and start the pod. */
+const startMinutes = 5
+
+/**
+ * Runs the probe on a node and removes its pod, also when this process is interrupted meanwhile.
+ * @throws LabError when the cluster rejects the pod.
+ */
 async function probeFromPod(access: ClusterAccess, nodeName: string): Promise<string> {
-  const remove = () => kubectl(access, ['delete', 'pod', pod, '--namespace=default', '--ignore-not-found'])
   // An interrupted probe may have left its pod.
-  await remove()
-  const spec = { nodeName, hostPID: true, tolerations: [{ operator: 'Exists' }] }
+  await kubectl(access, deletePod)
+  const spec = {
+    nodeName,
+    hostPID: true,
+    tolerations: [{ operator: 'Exists' }],
+    // Most of what the probe reads is root's, and an image may name another user.
+    securityContext: { runAsUser: 0, runAsNonRoot: false },
+  }
   const options = [
     `--image=${imageRef(readLock().images.node)}`,
     `--labels=${dockerLabel}=kernel-probe`,
     `--overrides=${JSON.stringify({ apiVersion: 'v1', spec })}`,
     '--privileged',
     '--restart=Never',
-    '--pod-running-timeout=5m',
+    `--pod-running-timeout=${startMinutes}m`,
     '--stdin',
     '--quiet',
   ]
+  return removedAtExit(access, () =>
+    kubectl(access, ['run', pod, '--namespace=default', ...options, '--command', '--', 'sh', '-s', 'mount'], {
+      input: readFileSync(probeScript),
+      timeoutMs: (startMinutes + 1) * 60_000,
+    }),
+  )
+}
+
+/** Runs `work` and removes the pod afterwards, whether `work` succeeds, fails or is interrupted with this process. */
+async function removedAtExit<T>(access: ClusterAccess, work: () => Promise<T>): Promise<T> {
+  const onExit = () => kubectlAtExit(access, [...deletePod, '--now', '--wait=false'])
+  process.once('exit', onExit)
+  // A signal without a listener ends a process without its `exit` event. `lab up` has a listener of its own.
+  const onSignal = () => process.exit(130)
+  const signals = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).filter(signal => process.listenerCount(signal) === 0)
+  for (const signal of signals) process.once(signal, onSignal)
   try {
-    return await kubectl(
-      access,
-      ['run', pod, '--namespace=default', ...options, '--command', '--', 'sh', '-s', 'mount'],
-      { input: readFileSync(probeScript) },
-    )
+    return await work()
   } finally {
-    await remove()
+    await kubectl(access, deletePod)
+    process.off('exit', onExit)
+    for (const signal of signals) process.off(signal, onSignal)
   }
 }

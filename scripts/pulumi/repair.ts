@@ -1,10 +1,9 @@
-import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { namespaces } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { isUnrecordedOwnCluster, nodeStateAfterInterruption, repairRecords } from '../cluster/cluster-records.ts'
 import { deleteCluster, startCluster } from '../cluster/kind.ts'
-import { kubeArgs, kubectlJson } from '../cluster/kubectl.ts'
+import { kubectlJson, runKubectl } from '../cluster/kubectl.ts'
 import type { Context } from '../context/context.ts'
 import { stateDir } from '../context/environment.ts'
 import { isPulumi } from './processes.ts'
@@ -149,9 +148,6 @@ async function deleteUnfinishedReleases(context: Context): Promise<string[] | un
   )
   if (unfinished.length === 0) return []
   const names = unfinished.map(({ metadata }) => metadata.name)
-  await execa('kubectl', [...kubeArgs(context.settings), 'delete', 'secret', ...inMonitoring, ...names], {
-    env: context.env,
-    reject: false,
-  })
+  await runKubectl(context, ['delete', 'secret', ...inMonitoring, ...names])
   return unfinished.map(({ metadata: { labels } }) => labels.name)
 }

@@ -112,7 +112,7 @@ export async function listAgents(access: ClusterAccess): Promise<Agent[]> {
 export async function readPoliciesOf(access: ClusterAccess, { pod, node }: Agent): Promise<AgentPolicy[]> {
   const exec = ['exec', '-n', namespaces.monitoring, pod, '-c', 'tetragon', '--']
   // Standard input stays empty: tetra would wait for events from a pipe.
-  const list = await kubectl(access, [...exec, 'tetra', 'tracingpolicy', 'list', '-o', 'json'], { timeout: 20_000 })
+  const list = await kubectl(access, [...exec, 'tetra', 'tracingpolicy', 'list', '-o', 'json'], { timeoutMs: 20_000 })
   return parsePolicyList(list, node)
 }
 

@@ -3,7 +3,7 @@ import { LabError } from '../../shared/lab-error.ts'
 import { exportFile, namespaces } from '../../shared/names.ts'
 import { shellQuote } from '../../shared/shell-quote.ts'
 import { kubeArgs } from '../cluster/kubectl.ts'
-import { loadContext } from '../context/context.ts'
+import { loadRunningLab } from '../context/context.ts'
 import { ensureTools } from '../supplies/tools.ts'
 import { runningSource } from './running-source.ts'
 
@@ -13,7 +13,7 @@ import { runningSource } from './running-source.ts'
  * @throws LabError when no lab is running, or the command needs an agent and there is none.
  */
 export async function runTetra(args: string[]): Promise<number> {
-  const context = await loadContext()
+  const context = await loadRunningLab()
   const exec = ['kubectl', ...kubeArgs(context.settings), '-n', namespaces.monitoring, 'exec']
   if ((await runningSource(context)) === 'live') return run(agentCommand(exec, args), context.env)
   requireReplayable(args)

@@ -1,7 +1,6 @@
 import { LabError } from '../../shared/lab-error.ts'
-import { kubeArgs } from '../cluster/kubectl.ts'
 import { nodeState } from '../cluster/node-container.ts'
-import { loadContext } from '../context/context.ts'
+import { loadRunningLab } from '../context/context.ts'
 import { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { verifyAgentSettings } from './agent-settings.ts'
 import { verifyPanels } from './panel-data.ts'
@@ -22,9 +21,8 @@ import { checksOf, retryUntilPassed, type VerifyCheck } from './verify-check.ts'
  * @throws LabError when no lab is running.
  */
 export async function verify(): Promise<VerifyCheck[]> {
-  const context = await loadContext()
+  const context = await loadRunningLab()
   const { settings } = context
-  kubeArgs(settings)
   if (settings.cluster.mode === 'create' && (await nodeState(settings.cluster.name)) !== 'running')
     throw new LabError({ found: "The lab's node is not running", next: './lab up' })
   const grafana = new GrafanaClient(settings)

@@ -7,7 +7,7 @@ import { brief, nearest } from '../validation/schema-errors.ts'
 import { isMapping, readSingle } from '../validation/yaml-source.ts'
 import { configNamespace } from './config-commands.ts'
 import { parseSettings } from './parser.ts'
-import type { Settings } from './schema.ts'
+import { type Settings, settingsSchema } from './schema.ts'
 
 const settingsFile = (): string => join(projectDir, `Pulumi.${stackName}.yaml`)
 
@@ -55,13 +55,18 @@ export const readSettings = (): Settings => parseSettings(readStackConfig())
 /**
  * Reads which cluster the settings name. Works even if other settings are wrong, so that `lab pulumi` can correct them.
  */
-export function readClusterTarget(file = settingsFile()): Pick<Settings['cluster'], 'mode' | 'context'> {
+export function readClusterTarget(file = settingsFile()): Pick<Settings['cluster'], 'mode' | 'name' | 'context'> {
+  const text = (value: unknown, standard: string): string => (typeof value === 'string' ? value : standard)
+  let cluster: unknown
   try {
-    const { cluster } = readStackConfig(file)
-    if (isMapping(cluster) && cluster.mode === 'existing' && typeof cluster.context === 'string')
-      return { mode: 'existing', context: cluster.context }
+    cluster = readStackConfig(file).cluster
   } catch (error) {
     if (!(error instanceof LabError)) throw error
   }
-  return { mode: 'create', context: '' }
+  const { mode, name, context } = isMapping(cluster) ? cluster : {}
+  return {
+    mode: mode === 'existing' ? 'existing' : 'create',
+    name: text(name, settingsSchema.parse({}).cluster.name),
+    context: text(context, ''),
+  }
 }

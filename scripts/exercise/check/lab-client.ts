@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { execa } from 'execa'
 import { LabError } from '../../../shared/lab-error.ts'
 import { projectDir } from '../../../shared/paths.ts'
+import { runLimited } from '../../../shared/run-limited.ts'
 import { kubeArgs } from '../../cluster/kubectl.ts'
-import { loadContext } from '../../context/context.ts'
+import { loadRunningLab } from '../../context/context.ts'
 import { GrafanaClient } from '../../telemetry/grafana-client.ts'
 import { isLogQuery, type Sample } from '../../telemetry/query-response.ts'
 import { type AgentPolicy, listAgents, readPoliciesOf } from '../../tetragon/agent-policies.ts'
@@ -45,14 +45,12 @@ const kubectlTimeoutMs = 20_000
 
 /** Returns a client for the lab on this machine. @throws LabError when no lab is running. */
 export async function connectLabClient(): Promise<LabClient> {
-  const context = await loadContext()
+  const context = await loadRunningLab()
   const { settings, env } = context
   const cluster = kubeArgs(settings)
   const grafana = new GrafanaClient(settings)
   return {
-    promql: (query, at) => grafana.query('prometheus', query, { to: at }),
-    logql: (query, from, to) =>
-      grafana.query('loki', query, isLogQuery(query) ? { from, to, limit: maxLogLines } : { to }),
+    ...telemetryClient(grafana),
     kubectl: async args =>
       requireCluster(await runCommand('kubectl', [...cluster, ...args], { timeout: kubectlTimeoutMs, env })),
     run: async (command, { timeout, work }) =>
@@ -69,6 +67,13 @@ export async function connectLabClient(): Promise<LabClient> {
   }
 }
 
+/** Returns the part of a client that evaluates queries. */
+export const telemetryClient = (grafana: GrafanaClient): Pick<LabClient, 'promql' | 'logql'> => ({
+  promql: (query, at) => grafana.query('prometheus', query, { to: at }),
+  logql: (query, from, to) =>
+    grafana.query('loki', query, isLogQuery(query) ? { from, to, limit: maxLogLines } : { to }),
+})
+
 /** What kubectl and `./lab kubectl` print when there is no cluster. */
 const noCluster =
   /^The connection to the server \S+ was refused|^Unable to connect to the server|^Error +no lab is running/im
@@ -84,16 +89,14 @@ async function runCommand(
   args: readonly string[],
   { timeout, ...options }: { timeout: number; env: Record<string, string>; cwd?: string },
 ): Promise<CommandResult> {
-  const { exitCode, timedOut, stdout, stderr, shortMessage } = await execa(program, args, {
+  const { exitCode, timedOut, code, stdout, stderr } = await runLimited(program, args, {
     ...options,
-    stdin: 'ignore',
-    timeout,
-    reject: false,
-    forceKillAfterDelay: 500,
+    timeoutMs: timeout,
   })
   if (timedOut) return { exitCode: exitCode ?? 124, stdout, stderr: `no response within ${timeout / 1000} s` }
   // Without an exit code the program did not start, or a signal ended it.
-  if (exitCode === undefined) return { exitCode: 1, stdout, stderr: stderr || (shortMessage ?? '') }
+  if (exitCode === undefined)
+    return { exitCode: 1, stdout, stderr: stderr || `${program} ${code ? `did not start: ${code}` : 'was killed'}` }
   return { exitCode, stdout, stderr }
 }
 

@@ -36,7 +36,7 @@ export const leaveClass = (): Promise<void> => setClassSettings({ pushTo: '' })
 
 /** Changes settings of the section `class` in the stack's configuration; an empty value removes one. */
 async function setClassSettings(values: Record<string, string>): Promise<void> {
-  const { env } = await loadContext()
+  const { env } = await loadContext(['pulumi'])
   await ensureStack(env)
   for (const [name, value] of Object.entries(values)) {
     const path = `${configNamespace}:class.${name}`

@@ -1,7 +1,7 @@
 import { LabError } from '../../../shared/lab-error.ts'
 import { readSettings } from '../../../shared/settings/stack-file.ts'
-import { kubeArgs, kubectl } from '../../cluster/kubectl.ts'
-import { loadContext } from '../../context/context.ts'
+import { kubectl } from '../../cluster/kubectl.ts'
+import { loadRunningLab } from '../../context/context.ts'
 import { kernelDecision } from '../../kernel/decision.ts'
 import { runningSource } from '../../tetragon/running-source.ts'
 import type { Capabilities } from '../definition/capabilities.ts'
@@ -9,11 +9,7 @@ import type { Capabilities } from '../definition/capabilities.ts'
 /** Returns the capabilities of the lab that runs, or else of the one that `./lab up` would start. */
 export async function currentCapabilities(): Promise<Capabilities & { running: boolean }> {
   const settings = readSettings()
-  const context = await unlessUnavailable(async () => {
-    // Fails when no lab is running: then loadContext() has nothing to download.
-    kubeArgs(settings)
-    return loadContext()
-  })
+  const context = await unlessUnavailable(loadRunningLab)
   const [decision, source, cluster] = await Promise.all([
     kernelDecision({ cluster: settings.cluster, pull: false, env: context?.env }),
     context && unlessUnavailable(() => runningSource(context)),

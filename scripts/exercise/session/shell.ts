@@ -3,7 +3,8 @@ import { delimiter, dirname } from 'node:path'
 import { execa } from 'execa'
 import { LabError } from '../../../shared/lab-error.ts'
 import { labPath, projectDir } from '../../../shared/paths.ts'
-import { loadContext } from '../../context/context.ts'
+import { loadRunningLab } from '../../context/context.ts'
+import { userKubeconfig } from '../../context/kubeconfig.ts'
 import { type Folders, folderVariables, workFolder } from '../definition/folders.ts'
 
 /**
@@ -19,7 +20,7 @@ export async function runCommands(
   commands: string,
   { lenient = false, env = {} }: { lenient?: boolean; env?: Record<string, string> } = {},
 ): Promise<string> {
-  const context = await loadContext()
+  const context = await loadRunningLab()
   const result = await execa('bash', [...(lenient ? [] : ['-euo', 'pipefail']), '-c', commands], {
     cwd: projectDir,
     env: { ...context.env, ...folderVariables(folders), WORK: workFolder(folders, name), ...env },
@@ -40,7 +41,7 @@ const capitalized = (text: string): string => text[0]!.toUpperCase() + text.slic
 
 /**
  * Returns the environment of a terminal that a student has just opened: without the lab's programs, and with a
- * kubeconfig without clusters. A text that forgets `./lab` or `lab env` therefore fails in the test too.
+ * kubeconfig without clusters. The user's own is where `./lab` looks for it. A text that forgets `./lab` or `lab env` therefore fails in the test too.
  */
 export function studentTerminal(folders: Folders): NodeJS.ProcessEnv {
   const kubeconfig = labPath('walk', 'kubeconfig')
@@ -53,5 +54,6 @@ export function studentTerminal(folders: Folders): NodeJS.ProcessEnv {
     ...folderVariables(folders),
     PATH: programs.join(delimiter),
     KUBECONFIG: kubeconfig,
+    LAB_USER_KUBECONFIG: userKubeconfig(),
   }
 }

@@ -1,7 +1,6 @@
-import { execa } from 'execa'
 import { namespaces } from '../../../shared/names.ts'
 import { exceptionsWith, type PodSecurityException } from '../../../shared/pod-security.ts'
-import { kubeArgs, kubectlJson } from '../../cluster/kubectl.ts'
+import { kubectlJson, runKubectl } from '../../cluster/kubectl.ts'
 import { type ObjectMetadata, workloadOf } from '../../cluster/workloads.ts'
 import type { Context } from '../../context/context.ts'
 import { checksOf, type VerifyCheck, withProof } from '../verify-check.ts'
@@ -55,14 +54,10 @@ function judgePod(title: string, pod: Pod, exceptions: PodSecurityException[]): 
 const admissionTitle = (namespace: string): string => `${namespace}, according to the API server`
 
 /** Asks the API server, by a dry run, which pods it would reject if the namespace allowed only restricted ones. */
-async function verifyAdmission({ settings, env }: Context, namespace: string, pods: Pod[]): Promise<VerifyCheck> {
+async function verifyAdmission(context: Context, namespace: string, pods: Pod[]): Promise<VerifyCheck> {
   const args = ['label', '--dry-run=server', '--overwrite', 'namespace', namespace]
   const label = 'pod-security.kubernetes.io/enforce=restricted'
-  const { stderr, failed } = await execa('kubectl', [...kubeArgs(settings), ...args, label], {
-    env,
-    reject: false,
-    stdin: 'ignore',
-  })
+  const { stderr, failed } = await runKubectl(context, [...args, label])
   if (failed) return fail(admissionTitle(namespace), { found: stderr, next: './lab status' })
   return withProof(`./lab kubectl ${args.join(' ')} ${label}`, judgeAdmission(namespace, stderr, pods))
 }

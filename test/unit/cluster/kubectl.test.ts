@@ -14,10 +14,10 @@ const existing = parseSettings({ cluster: { mode: 'existing', context: 'mine' } 
 const access = (env = programs.env) => ({ settings: existing, env })
 
 describe('kubeArgs', () => {
-  it('selects the kubeconfig of the lab, or the context that the settings name', () => {
+  it('selects the kubeconfig of the lab, and by its name the context in it', () => {
     programs.write('.lab/kubeconfig', '')
-    expect(kubeArgs(parseSettings({}))).toEqual(['--kubeconfig', labPath('kubeconfig')])
-    expect(kubeArgs(existing)).toEqual(['--context', 'mine'])
+    expect(kubeArgs(parseSettings({}))).toEqual(['--kubeconfig', labPath('kubeconfig'), '--context', 'kind-lab'])
+    expect(kubeArgs(existing)).toEqual(['--kubeconfig', labPath('kubeconfig'), '--context', 'mine'])
   })
 
   it('fails when no lab is running', () => {
@@ -28,9 +28,19 @@ describe('kubeArgs', () => {
 describe('kubectl', () => {
   it('runs the kubectl that the passed PATH leads to, and not that of this process', async () => {
     await kubectl(access(), ['version'])
-    expect(programs.callsOf('kubectl')).toEqual(['kubectl --context mine version'])
-    const noPrograms = { PATH: `${programs.folder}/none`, PULUMI_CONFIG_PASSPHRASE_FILE: '' }
+    expect(programs.callsOf('kubectl')).toEqual([
+      `kubectl --kubeconfig ${labPath('kubeconfig')} --context mine version`,
+    ])
+    const noPrograms = { ...programs.env, PATH: `${programs.folder}/none` }
     await expect(kubectl(access(noPrograms), ['version'])).rejects.toMatchObject({ found: 'kubectl is not on PATH' })
+  })
+
+  it('ends a kubectl that hangs, with what it was asked and for how long', async () => {
+    programs.write('kubectl', '#!/bin/sh\nsleep 60\n')
+    await expect(kubectl(access(), ['get', 'pods', '-A'], { timeoutMs: 50 })).rejects.toMatchObject({
+      found: 'kubectl get pods did not respond within 0 s',
+      next: './lab status',
+    })
   })
 
   it('keeps its cache in .lab', async () => {
@@ -55,6 +65,6 @@ describe('kubectl', () => {
 describe('kubectlJson', () => {
   it('returns what kubectl prints with -o json, parsed', async () => {
     expect(await kubectlJson(access(), ['get', 'pods'])).toEqual({ items: [] })
-    expect(programs.callsOf('kubectl')).toEqual(['kubectl --context mine get pods -o json'])
+    expect(programs.callsOf('kubectl')).toEqual([expect.stringMatching(/ --context mine get pods -o json$/)])
   })
 })

@@ -1,9 +1,9 @@
-import { mkdtempSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadContext } from '../../../scripts/context/context.ts'
-import { labEnvironment } from '../../../scripts/context/environment.ts'
+import { loadContext, loadRunningLab } from '../../../scripts/context/context.ts'
+import { allPrograms, labEnvironment } from '../../../scripts/context/environment.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { labPath } from '../../../shared/paths.ts'
 
@@ -27,7 +27,7 @@ afterEach(() => {
 
 describe('labEnvironment', () => {
   it('puts the pinned programs first on PATH, and the plugins where Pulumi looks for them', async () => {
-    const env = await labEnvironment(lock, 'create')
+    const env = await labEnvironment(lock)
     expect(env.PATH!.split(delimiter).slice(0, 2)).toEqual([dirname(process.execPath), folder])
     for (const name of ['command', 'kubernetes'] as const) {
       const plugin = `pulumi-resource-${name}` as const
@@ -38,13 +38,19 @@ describe('labEnvironment', () => {
     }
   })
 
-  it('sets the kubeconfig of the lab, but with a cluster of the user’s own leaves the user’s', async () => {
-    expect((await labEnvironment(lock, 'create')).KUBECONFIG).toBe(labPath('kubeconfig'))
-    expect(await labEnvironment(lock, 'existing')).not.toHaveProperty('KUBECONFIG')
+  it('downloads only the programs that the caller uses', async () => {
+    for (const name of ['pulumi', 'kind', 'pulumi-resource-command', 'pulumi-resource-kubernetes'])
+      rmSync(join(folder, name))
+    // A download would fail, because the lock has no such address.
+    const offline = structuredClone(lock)
+    for (const name of allPrograms) offline.tools[name].url = 'https://lab.invalid/{os}'
+    const { PATH: path } = await labEnvironment(offline, ['kubectl'])
+    expect(path!.split(delimiter)).toContain(folder)
+    expect(existsSync(labPath('passphrase'))).toBe(false)
   })
 
   it('creates a passphrase that only its owner can read', async () => {
-    const env = await labEnvironment(lock, 'create')
+    const env = await labEnvironment(lock)
     expect(statSync(env.PULUMI_CONFIG_PASSPHRASE_FILE!).mode & 0o777).toBe(0o600)
   })
 })
@@ -55,5 +61,12 @@ describe('loadContext', () => {
     const { env } = await loadContext()
     expect(process.env).toEqual(before)
     expect(env.KIND_EXPERIMENTAL_PROVIDER).toBe('docker')
+  })
+})
+
+describe('loadRunningLab', () => {
+  it('downloads nothing when no lab is running', async () => {
+    process.env.PATH = dirname(process.execPath)
+    await expect(loadRunningLab()).rejects.toMatchObject({ found: 'No lab is running', next: './lab up' })
   })
 })

@@ -18,6 +18,7 @@ const script = `#!/bin/sh
 # node: state of the cluster's node; none without the file.  network: containers in kind's network.
 # config: what the node was started with.  kubeconfig: what kind exports.
 # secrets.json, workloads.json: what kubectl gets of the namespace "monitoring".
+# events.json: the warnings in the namespace "monitoring".  page: what each service answers through the API server.
 # state.json, events: what pulumi writes.  hang: while it exists, pulumi waits for SIGINT.
 # fail: patterns of command lines that fail, with the text in message.
 folder="\${0%/*}"
@@ -48,6 +49,8 @@ case "$call" in
   "kubectl "*" get --raw /readyz"*) echo ok ;;
   "kubectl "*" get secrets "*) cat secrets.json ;;
   "kubectl "*" get deployments"*" -n monitoring "*) cat workloads.json ;;
+  "kubectl "*" get events -n monitoring "*) cat events.json ;;
+  "kubectl "*" get --raw /api/v1/namespaces/"*) cat page ;;
   "kubectl "*" get "*) echo '{"items":[]}' ;;
 esac
 `
@@ -79,7 +82,11 @@ export function fakePrograms() {
     existsSync(join(folder, 'calls')) ? readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n') : []
   const programs = {
     folder,
-    env: { PATH: `${folder}:${process.env.PATH}`, PULUMI_CONFIG_PASSPHRASE_FILE: join(folder, '.lab', 'passphrase') },
+    env: {
+      PATH: `${folder}:${process.env.PATH}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: join(folder, '.lab', 'passphrase'),
+      KUBECONFIG: join(folder, '.lab', 'kubeconfig'),
+    },
     write,
     remove: (file: string): void => rmSync(join(folder, file), { force: true }),
     exists: (file: string): boolean => existsSync(join(folder, file)),
@@ -126,6 +133,8 @@ export function fakePrograms() {
     },
   }
   write('events', events.map(event => `${JSON.stringify(event)}\n`).join(''))
+  write('events.json', '{"items":[]}')
+  write('page', '{"status":"ok","data":{"result":[1]}}')
   write('secrets.json', '{"items":[]}')
   write(
     'kubeconfig',

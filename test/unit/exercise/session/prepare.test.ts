@@ -13,7 +13,7 @@ import { replayCapabilities, sessionOf, temporaryFolders, writeExercise } from '
 import { fakeLabClient } from '../../../fakes/lab-client.ts'
 
 // The commands of setup and reset run for real, without the lab's programs.
-vi.mock('../../../../scripts/context/context.ts', () => ({ loadContext: async () => ({ env: {} }) }))
+vi.mock('../../../../scripts/context/context.ts', () => ({ loadRunningLab: async () => ({ env: {} }) }))
 
 let folders: ReturnType<typeof temporaryFolders>
 beforeEach(() => {

@@ -12,7 +12,7 @@ import { fakeLabClient } from '../../../fakes/lab-client.ts'
 
 // The walk in a fake lab whose cluster is a folder: an object exists when there is a file with its name.
 
-vi.mock('../../../../scripts/context/context.ts', () => ({ loadContext: async () => ({ env: {} }) }))
+vi.mock('../../../../scripts/context/context.ts', () => ({ loadRunningLab: async () => ({ env: {} }) }))
 
 let folders: ReturnType<typeof temporaryFolders>
 let folder: string

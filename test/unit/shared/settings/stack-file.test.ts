@@ -23,13 +23,13 @@ describe('readStackConfig', () => {
 
 describe('readClusterTarget', () => {
   it.each([
-    ['tetragon-lab:cluster: {mode: existing, context: school}', 'existing'],
-    ['cluster: {mode: existing, context: school}\n  tetragon-lab:traffic: {rat: 3}', 'existing'],
-    ['tetragon-lab:cluster: {mode: create}', 'create'],
-    ['tetragon-lab:cluster: existing', 'create'],
-    ['tetragon-lab:traffic: {rate: 3}', 'create'],
-    ['tetragon-lab:cluster: {mode: "exist', 'create'],
-  ])('reads the cluster of `%s`, even if other settings are wrong', (config, mode) => {
-    expect(readClusterTarget(stackFile(config))).toEqual({ mode, context: mode === 'existing' ? 'school' : '' })
+    ['tetragon-lab:cluster: {mode: existing, context: school}', ['existing', 'lab', 'school']],
+    ['cluster: {mode: existing, context: school}\n  tetragon-lab:traffic: {rat: 3}', ['existing', 'lab', 'school']],
+    ['tetragon-lab:cluster: {mode: create, name: lab-2}', ['create', 'lab-2', '']],
+    ['tetragon-lab:cluster: existing', ['create', 'lab', '']],
+    ['tetragon-lab:traffic: {rate: 3}', ['create', 'lab', '']],
+    ['tetragon-lab:cluster: {mode: "exist', ['create', 'lab', '']],
+  ])('reads the cluster of `%s`, even if other settings are wrong', (config, [mode, name, context]) => {
+    expect(readClusterTarget(stackFile(config))).toEqual({ mode, name, context })
   })
 })
