@@ -1,16 +1,26 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
-import { labPath } from '../../shared/paths.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
+import { nearest } from '../../shared/validation/schema-errors.ts'
 import { readSource } from '../../shared/validation/yaml-source.ts'
-import { loadContext } from '../context/context.ts'
+import { loadRunningLab } from '../context/context.ts'
 import { type AppliedPolicy, applyPolicy, findClusterPolicy, isSamePolicy, removePolicy } from '../policy/apply.ts'
 import { type CatalogEntry, policyFile, readCatalog } from '../policy/catalog.ts'
+import {
+  closingNote,
+  type FindingsFormat,
+  findingsFormats,
+  formatFinding,
+  formatFindings,
+  plural,
+} from '../policy/findings-format.ts'
+import { kernelFileScript, kernelFileText, readKernelFile } from '../policy/kernel-file.ts'
 import { writeKustomization } from '../policy/kustomize.ts'
 import { type Finding, lintPolicy } from '../policy/lint/lint.ts'
 import { lintFiles, readTargetKernel } from '../policy/lint-files.ts'
 import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/policy-state.ts'
+import { explainRule, formatExplanation } from '../policy/rule-explanation.ts'
 import { colors } from '../terminal/colors.ts'
 import { addGroup, wholeNumber } from '../terminal/lab-command.ts'
 import { note, print, printJson } from '../terminal/output.ts'
@@ -71,7 +81,7 @@ export function register(program: Command): void {
     .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy apply block-service-account-token')
     .action(async (name: string, { json, timeout: seconds }: Json & { timeout: number }) => {
-      const context = await loadContext()
+      const context = await loadRunningLab()
       const applied = await applyPolicy(context, name, {
         timeoutMs: seconds * 1000,
         warn: finding => note(formatFinding(finding)),
@@ -89,7 +99,7 @@ export function register(program: Command): void {
     .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy remove block-service-account-token')
     .action(async (name: string, { json }: Json) => {
-      const context = await loadContext()
+      const context = await loadRunningLab()
       const removed = await removePolicy(context, name)
       if (json) printJson(removed)
       else print(`${qualifiedName(removed)} is removed from the cluster`)
@@ -109,7 +119,7 @@ export function register(program: Command): void {
     .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy check deny-shadow --json | jq .counts.enforced')
     .action(async (name: string, { json }: Json) => {
-      const context = await loadContext()
+      const context = await loadRunningLab()
       const cluster = await readClusterState(context)
       const state = stateOf((await findClusterPolicy(context, name)) ?? { name }, cluster)
       if (json) printJson(state)
@@ -119,30 +129,66 @@ export function register(program: Command): void {
 
   policy
     .command('lint')
-    .argument('<files...>', 'Files, folders, or - for standard input')
+    .argument('[files...]', 'Files, folders with their sub-folders, or - for standard input')
     .description('Find what the API server or the agent would refuse or misread; needs no cluster')
-    .option('--here', 'Also check against the kernel that the lab runs on')
-    .option('--json', 'Print the findings as JSON')
+    .option('--kernel <file>', 'Check against the kernel of a file that lab policy symbols wrote')
+    .option('--here', 'Check against the kernel that the lab runs on')
+    .option('--format <format>', `How to print the findings: ${findingsFormats.join(', ')}`, findingsFormat)
+    .option('--json', 'Print the findings as JSON, like --format json')
+    .option('--only-policies', 'Skip files that are not about policies')
+    .option('--explain <rule>', 'Explain a rule, with its source and examples, instead of linting')
     .addHelpText(
       'after',
       `
-Exits with 1 if there are errors. To accept a warning, add a comment to the file:
+Exits with 1 if there are errors. To accept a finding, add a comment to the file:
   # lint: allow RULE, because REASON
 
 Example:
   ./lab policy lint policies/*.yaml`,
     )
-    .action(async (files: string[], { json, here }: Json & { here?: boolean }) => {
-      const kernel = here ? await readTargetKernel() : undefined
-      const { count, findings } = lintFiles(files, { kernel })
-      const errors = findings.filter(({ level }) => level === 'error').length
-      if (json) printJson(findings)
-      else {
-        showFindings(findings)
-        note([plural(count, 'file'), plural(errors, 'error'), plural(findings.length - errors, 'warning')].join(', '))
+    .action(async (files: string[], options: LintCommandOptions) => {
+      const { explain, kernel: kernelFile, here, json, onlyPolicies } = options
+      const format = options.format ?? (json ? 'json' : 'text')
+      if (json && format !== 'json') throw conflictError('--json', `--format ${format}`)
+      if (here && kernelFile !== undefined) throw conflictError('--here', '--kernel')
+      if (explain !== undefined) {
+        if (files.length > 0) throw conflictError('--explain', 'files')
+        const explanation = explainRule(explain)
+        return format === 'json' ? printJson(explanation) : print(formatExplanation(explanation))
       }
-      if (errors > 0) process.exitCode = 1
+      if (files.length === 0)
+        throw new LabError({
+          found: '<files> is missing after ./lab policy lint',
+          expected: 'files, folders with their sub-folders, or - for standard input',
+          next: './lab policy lint policies/*.yaml',
+          exitCode: 2,
+        })
+      const kernel = kernelFile !== undefined ? readKernelFile(kernelFile) : here ? await readTargetKernel() : undefined
+      const { findings, ...counts } = lintFiles(files, { kernel, onlyPolicies })
+      const output = formatFindings(format, findings)
+      if (output !== '') print(output)
+      if (format === 'text' || format === 'github') note(summarizeLint(findings, counts))
+      const closing = format === 'text' && closingNote(findings)
+      if (closing) note(closing)
+      if (findings.some(({ level }) => level === 'error')) process.exitCode = 1
     })
+
+  policy
+    .command('symbols')
+    .description('Print the names in this kernel that policies can hook, for lab policy lint --kernel')
+    .option('--script', 'Print the shell script that does it, for a machine without the lab')
+    .addHelpText(
+      'after',
+      `
+Changes nothing on the machine. Without root, the tracepoints and some features are unknown.
+
+Example:
+  ./lab policy symbols > kernel.txt && ./lab policy lint --kernel kernel.txt policies/*.yaml
+  ./lab policy symbols --script | ssh NODE sudo sh > kernel.txt`,
+    )
+    .action(async ({ script }: { script?: boolean }) =>
+      print((script ? kernelFileScript() : await kernelFileText()).trimEnd()),
+    )
 
   policy
     .command('kustomize')
@@ -168,35 +214,49 @@ Example:
 
 /** Returns the state of the policies in the cluster, if one is running. */
 async function clusterIfRunning(): Promise<ClusterState | undefined> {
-  if (readSettings().cluster.mode === 'create' && !existsSync(labPath('kubeconfig'))) {
-    note('No lab is running: the state in the cluster is not shown')
-    return undefined
-  }
   try {
-    return await readClusterState(await loadContext())
+    return await readClusterState(await loadRunningLab())
   } catch (error) {
     if (!(error instanceof LabError)) throw error
-    note(`The state in the cluster is not shown: ${error.found}`)
+    note(`${error.found}: the state in the cluster is not shown`)
     return undefined
   }
 }
 
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
-
 const qualifiedName = ({ name, namespace }: { name: string; namespace?: string }): string =>
   namespace ? `${namespace}/${name}` : name
 
-const formatFinding = ({ file, line, level, rule, message }: Finding): string =>
-  `${file}:${line}: ${level === 'error' ? colors.red('error') : colors.yellow('warning')} ${rule}: ${message}`
+interface LintCommandOptions extends Json {
+  explain?: string
+  format?: FindingsFormat
+  here?: boolean
+  kernel?: string
+  onlyPolicies?: boolean
+}
 
-function showFindings(findings: Finding[]): void {
-  const explained = new Set<string>()
-  for (const finding of findings) {
-    print(formatFinding(finding))
-    if (!explained.has(finding.rule)) print(colors.dim(`  ${finding.why}`))
-    explained.add(finding.rule)
-    print(`  ${finding.fix}`)
-  }
+/** Parses the value of --format. */
+function findingsFormat(text: string): FindingsFormat {
+  const format = findingsFormats.find(name => name === text)
+  if (format) return format
+  throw new LabError({
+    found: `--format is ${text || '""'}`,
+    expected: `one of ${findingsFormats.join(', ')}`,
+    next: `repeat the command with --format ${nearest(text, findingsFormats) ?? 'json'}`,
+    exitCode: 2,
+  })
+}
+
+const conflictError = (first: string, second: string): LabError =>
+  new LabError({
+    found: `${first} and ${second} cannot be used together`,
+    next: `repeat the command without ${second}`,
+    exitCode: 2,
+  })
+
+function summarizeLint(findings: Finding[], { count, skipped }: { count: number; skipped: number }): string {
+  const number = (level: Finding['level']): number => findings.filter(finding => finding.level === level).length
+  const skippedFiles = skipped > 0 ? ` (skipped ${plural(skipped, 'file')} without a policy)` : ''
+  return `${[plural(count, 'file'), plural(number('error'), 'error'), plural(number('warn'), 'warning')].join(', ')}${skippedFiles}`
 }
 
 function showList(

@@ -1,39 +1,130 @@
+import { isUtf8 } from 'node:buffer'
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { join, relative, resolve, sep } from 'node:path'
 import { LabError } from '../../shared/lab-error.ts'
+import { projectDir } from '../../shared/paths.ts'
+import { shellQuote } from '../../shared/shell-quote.ts'
+import { nearest } from '../../shared/validation/schema-errors.ts'
 import { policyFile } from './catalog.ts'
-import { type Finding, lintPolicy } from './lint/lint.ts'
+import { kernelFileText, parseKernelFile } from './kernel-file.ts'
+import { type Finding, lintPolicy, ruleReasons } from './lint/lint.ts'
 import type { Kernel, LintOptions } from './lint/rule.ts'
+import { policyKinds } from './model/crd-schema.ts'
+import { sections } from './model/policy-model.ts'
+
+export interface LintFilesOptions extends Omit<LintOptions, 'foreign'> {
+  /** Skips files that are not about policies even if they are named, as a hook for all YAML files needs it. */
+  onlyPolicies?: boolean
+}
+
+interface LintedFiles {
+  findings: Finding[]
+  /** Files that were linted. */
+  count: number
+  /** YAML files that are not about policies. */
+  skipped: number
+}
 
 /**
- * Lints files, the YAML files in folders and their sub-folders, and standard input (`-`).
- * @throws LabError when a file does not exist, or a folder has no YAML file.
+ * Lints files, the policies in folders and their sub-folders, and standard input (`-`). Other YAML files in a folder,
+ * such as those of workloads, are skipped.
+ * @throws LabError when a file does not exist, or a folder has no policy.
  */
-export function lintFiles(paths: string[], options: LintOptions = {}): { count: number; findings: Finding[] } {
-  const files = paths.flatMap(path => (path !== '-' && isFolder(path) ? yamlFilesIn(path) : [path]))
-  const findings = files.flatMap(file =>
-    lintPolicy(readFileSync(file === '-' ? 0 : file, 'utf8'), file === '-' ? 'stdin' : file, options),
-  )
-  return { count: files.length, findings }
+export function lintFiles(paths: string[], { onlyPolicies = false, ...options }: LintFilesOptions = {}): LintedFiles {
+  const seen = new Set<string>()
+  const result: LintedFiles = { findings: [], count: 0, skipped: 0 }
+  for (const path of paths) {
+    const inFolder = path !== '-' && isFolder(path)
+    const files = inFolder ? yamlFilesIn(path) : [path]
+    const texts = files.map(file => ({ file: file === '-' ? 'stdin' : file, ...readText(file === '-' ? 0 : file) }))
+    const policies = inFolder || onlyPolicies ? texts.filter(({ text }) => mentionsPolicy(text)) : texts
+    if (inFolder && policies.length === 0) throw noPolicyError(path, files.length)
+    for (const { file, text, badLine } of policies.filter(({ file }) => isFirst(seen, file))) {
+      result.count += 1
+      result.findings.push(
+        ...(badLine
+          ? [encodingFinding(file, badLine)]
+          : lintPolicy(text, file, { ...options, foreign: isForeign(file) })),
+      )
+    }
+    result.skipped += texts.length - policies.length
+  }
+  return result
 }
+
+/** Returns whether a file is not one of the lab's, so that its policies are not for the lab's pipeline. */
+const isForeign = (file: string): boolean => relative(projectDir, resolve(file)).split(sep)[0] === '..'
+
+/** Returns whether a file was not named before, in whatever way. */
+function isFirst(seen: Set<string>, file: string): boolean {
+  const path = resolve(file)
+  if (seen.has(path)) return false
+  seen.add(path)
+  return true
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** Reads a file. `badLine` is the first line that is not UTF-8. */
+function readText(file: string | 0): { text: string; badLine?: number } {
+  const bytes = readFileSync(file)
+  try {
+    return { text: strictUtf8.decode(bytes) }
+  } catch {
+    // Latin-1 has every byte, so the other lines stay readable.
+    const text = bytes.toString('latin1')
+    return { text, badLine: 1 + text.split('\n').findIndex(line => !isUtf8(Buffer.from(line, 'latin1'))) }
+  }
+}
+
+const encodingFinding = (file: string, line: number): Finding => ({
+  rule: 'yaml',
+  level: 'error',
+  file,
+  line,
+  message: 'The file is not UTF-8 text',
+  why: ruleReasons.yaml!,
+  fix: 'Save it as UTF-8',
+})
+
+const hooks = new RegExp(`^[\\s-]*["']?(${sections.join('|')})["']?\\s*:`, 'm')
+
+/** Returns whether a YAML file may hold a policy, judging by its top-level kinds. A misspelt kind counts. */
+function mentionsPolicy(text: string): boolean {
+  const kinds = [...text.matchAll(/^["']?kind["']?\s*:\s*["']?([A-Za-z]+)/gm)].map(([, kind]) => kind!)
+  // A template, JSON, or a file whose kind was forgotten.
+  if (kinds.length === 0) return /TracingPolic/.test(text) || hooks.test(text)
+  return kinds.some(kind =>
+    kind.endsWith('List') ? text.includes('TracingPolic') : /^trac/i.test(kind) || nearest(kind, policyKinds),
+  )
+}
+
+const noPolicyError = (folder: string, files: number): LabError =>
+  new LabError({
+    found: `The folder ${folder} has no policies`,
+    expected: `a TracingPolicy in ${files === 1 ? 'its YAML file' : `one of its ${files} YAML files`}`,
+    next: `grep -rl TracingPolicy ${shellQuote(folder)}`,
+    exitCode: 2,
+  })
 
 function yamlFilesIn(folder: string): string[] {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter(({ name, parentPath }) => /\.ya?ml$/.test(name) && !isHidden(relative(folder, parentPath)))
+    .filter(({ name, parentPath }) => /\.ya?ml$/.test(name) && !isIgnored(relative(folder, parentPath)))
     .map(({ name, parentPath }) => join(parentPath, name))
     .filter(path => !isFolder(path))
     .sort()
   if (files.length === 0)
     throw new LabError({
       found: `The folder ${folder} has no YAML files`,
-      next: './lab policy lint policies/*.yaml',
+      next: `ls ${shellQuote(folder)}`,
       exitCode: 2,
     })
   return files
 }
 
-/** A mounted ConfigMap has a second copy of its files in a hidden folder. */
-const isHidden = (folder: string): boolean => folder.split(sep).some(name => name.startsWith('.'))
+/** Returns whether a folder is left out. A mounted ConfigMap has a second copy of its files in a hidden folder. */
+const isIgnored = (folder: string): boolean =>
+  folder.split(sep).some(name => name.startsWith('.') || name === 'node_modules')
 
 function isFolder(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false })
@@ -71,25 +162,21 @@ export function readLintedPolicy(
 }
 
 /**
- * Returns the features of the kernel that the lab runs on, and its functions if it is the kernel of this machine.
+ * Returns the features of the kernel that the lab runs on, and its names if it is the kernel of this machine.
  * @throws LabError when no kernel could be probed.
  */
 export async function readTargetKernel(): Promise<Kernel> {
   const { kernelDecision } = await import('../kernel/decision.ts')
   const { readClusterTarget } = await import('../../shared/settings/stack-file.ts')
-  const { probed, features, why } = await kernelDecision({ cluster: readClusterTarget(), pull: false })
+  const { probed, features, kernel, why } = await kernelDecision({ cluster: readClusterTarget(), pull: false })
   if (probed === 'none') throw new LabError({ found: why, next: './lab doctor' })
-  return { ...features, ...(probed !== 'engine' && probed !== 'node' && { symbols: readKernelSymbols() }) }
-}
-
-/** Returns the names of this machine's kernel functions; undefined when the kernel hides them. */
-function readKernelSymbols(): ReadonlySet<string> | undefined {
-  try {
-    const names = readFileSync('/proc/kallsyms', 'utf8')
-      .split('\n')
-      .map(line => line.split(' ')[2]?.split('\t')[0] ?? '')
-    return names.length > 1000 ? new Set(names) : undefined
-  } catch {
-    return undefined
+  const isThisMachine = probed !== 'engine' && probed !== 'node'
+  const { symbols, tracepoints, arch } = (isThisMachine && parseKernelFile(await kernelFileText())) || {}
+  return {
+    ...features,
+    release: kernel?.release,
+    ...(symbols && { symbols }),
+    ...(tracepoints && { tracepoints }),
+    ...(arch && { arch }),
   }
 }

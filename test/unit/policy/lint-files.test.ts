@@ -1,11 +1,13 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { run } from '../../../scripts/lab.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { lintFiles } from '../../../scripts/policy/lint-files.ts'
+import { labPath, projectDir } from '../../../shared/paths.ts'
 import { policyFolder } from '../../../shared/policy-file.ts'
 import { readTestPolicy } from '../support/policies.ts'
+import { runLab } from '../support/run-lab.ts'
 
 let folder: string
 beforeEach(() => {
@@ -16,19 +18,10 @@ afterEach(() => rmSync(folder, { recursive: true }))
 const good = readTestPolicy('rules/severity-tag/good.yaml')
 const write = (file: string, text = good): void => writeFileSync(join(folder, file), text)
 
-/** Runs `lab policy lint` in this process. */
+/** Runs `lab policy lint`. */
 async function lint(...args: string[]) {
-  const stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
-  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-  const { exitCode } = process
-  try {
-    const thrown = await run(['policy', 'lint', ...args])
-    const text = (spy: typeof stdout): string => spy.mock.calls.map(([part]) => String(part)).join('')
-    return { exit: thrown ?? process.exitCode ?? 0, stdout: text(stdout), stderr: text(stderr) }
-  } finally {
-    process.exitCode = exitCode
-    vi.restoreAllMocks()
-  }
+  const { exitCode, stdout, stderr } = await runLab('policy', 'lint', ...args)
+  return { exit: exitCode, stdout, stderr }
 }
 
 describe('lab policy lint', () => {
@@ -40,7 +33,7 @@ describe('lab policy lint', () => {
   test('exits 1 for errors, and prints where they are', async () => {
     write('bad.yaml', readTestPolicy('documents/unexpected-process-exec.yaml'))
     const { exit, stdout, stderr } = await lint(join(folder, 'bad.yaml'))
-    expect([exit, stderr.trim()]).toEqual([1, '1 file, 1 error, 2 warnings'])
+    expect([exit, stderr.split('\n')[0]]).toEqual([1, '1 file, 1 error, 1 warning'])
     expect(stdout).toMatch(/bad\.yaml:15: .*in-for-arguments: matchArgs does not support the operator NotIn/)
   })
 
@@ -54,6 +47,76 @@ describe('lab policy lint', () => {
     const { exit, stderr } = await lint(folder)
     expect([exit, stderr.split('\n')[0]]).toEqual([2, `Error     The folder ${folder} has no YAML files`])
   })
+
+  test('exits 2 for a folder whose YAML files are about something else', async () => {
+    write('pod.yaml', 'apiVersion: v1\nkind: Pod\n')
+    const { exit, stderr } = await lint(folder)
+    expect([exit, stderr.split('\n')[0]]).toEqual([2, `Error     The folder ${folder} has no policies`])
+  })
+
+  test('folds what matters only to the lab into one line for files that are not its own', async () => {
+    write('a.yaml', readTestPolicy('rules/whole-machine/bad.yaml'))
+    write('b.yaml', readTestPolicy('rules/whole-machine/bad.yaml'))
+    const { exit, stdout, stderr } = await lint(folder)
+    expect([exit, stdout]).toEqual([0, ''])
+    expect(stderr.split('\n').slice(0, 2)).toEqual([
+      '2 files, 0 errors, 0 warnings',
+      expect.stringContaining('Only for policies of the lab: whole-machine (2 times)'),
+    ])
+    expect((await lint('test/policies/rules/whole-machine/bad.yaml')).stdout).toContain('warning whole-machine')
+  })
+
+  test.each(['json', 'sarif'])('prints nothing but the findings with --format %s', async format => {
+    write('bad.yaml', readTestPolicy('documents/unexpected-process-exec.yaml'))
+    const { exit, stdout, stderr } = await lint('--format', format, folder)
+    expect([exit, stderr]).toEqual([1, ''])
+    expect(() => JSON.parse(stdout)).not.toThrow()
+  })
+
+  test('checks against the kernel of --kernel', async () => {
+    write('a.yaml')
+    const kernel = join(folder, 'kernel.txt')
+    writeFileSync(
+      kernel,
+      '# Kernel names for lab policy lint --kernel, format 1\n[syscalls]\n[functions]\nvfs_read\n[probe]\nrelease=6.6.0\narch=x86_64\nbtf_bytes=1\n',
+    )
+    const { exit, stdout } = await lint('--kernel', kernel, join(folder, 'a.yaml'))
+    expect([exit, stdout]).toEqual([1, expect.stringContaining('This kernel has no function security_file_open')])
+  })
+
+  test('explains a rule without linting', async () => {
+    const { exit, stdout } = await lint('--explain', 'syscall-flag')
+    expect([exit, stdout]).toEqual([0, expect.stringContaining('Bad:')])
+    expect(JSON.parse((await lint('--explain', 'syscall-flag', '--json')).stdout)).toMatchObject({
+      id: 'syscall-flag',
+      level: 'error',
+      good: readTestPolicy('rules/syscall-flag/good.yaml'),
+    })
+  })
+})
+
+describe('lab policy lint in another folder', () => {
+  /** Runs `lab policy lint` as a program, for its standard input and current folder. */
+  const spawnLint = (args: string[], input = '') =>
+    spawnSync(process.execPath, [join(projectDir, 'scripts', 'lab.ts'), 'policy', 'lint', ...args], {
+      cwd: folder,
+      input,
+      encoding: 'utf8',
+      env: { ...process.env, LAB_DIR: folder, NO_COLOR: '1', NODE_COMPILE_CACHE: labPath('cache', 'compile') },
+    })
+
+  test('finds the policies below it', () => {
+    mkdirSync(join(folder, 'deep', 'er'), { recursive: true })
+    write('deep/er/a.yaml', readTestPolicy('rules/syscall-flag/bad.yaml'))
+    const { status, stdout } = spawnLint(['.'])
+    expect([status, stdout]).toEqual([1, expect.stringMatching(/^deep\/er\/a\.yaml:10: error syscall-flag/)])
+  })
+
+  test('reads standard input', () => {
+    const { status, stdout } = spawnLint(['-'], readTestPolicy('rules/syscall-flag/bad.yaml'))
+    expect([status, stdout]).toEqual([1, expect.stringMatching(/^stdin:10: error syscall-flag/)])
+    expect(spawnLint(['-'], '').status).toBe(1)
+  })
 })
 
 describe('lintFiles of a folder', () => {
@@ -66,6 +129,54 @@ describe('lintFiles of a folder', () => {
     expect(count).toBe(2)
     expect(findings.map(({ file, rule }) => [file, rule])).toEqual([
       [join(folder, 'x.yaml', 'deeper', 'b.yaml'), 'severity-tag'],
+    ])
+  })
+
+  test('skips YAML files that are not about policies, and says how many', () => {
+    const others = {
+      'pod.yaml': 'kind: Pod\nmetadata: { name: TracingPolicy }\n',
+      'crd.yaml': 'kind: CustomResourceDefinition\nspec: { names: { kind: TracingPolicy } }\n',
+      'ci.yml': 'on: [push]\njobs: {}\n',
+      'network.yaml': 'kind: NetworkPolicy\n',
+      'list.yaml': 'kind: List\nitems: [{ kind: Pod }]\n',
+    }
+    for (const [file, text] of Object.entries(others)) write(file, text)
+    write('a.yaml')
+    expect(lintFiles([folder])).toMatchObject({ count: 1, skipped: Object.keys(others).length, findings: [] })
+    expect(lintFiles([join(folder, 'ci.yml')]).findings).toMatchObject([{ rule: 'kind-of-object' }])
+    expect(lintFiles([join(folder, 'ci.yml')], { onlyPolicies: true })).toEqual({ count: 0, skipped: 1, findings: [] })
+  })
+
+  test.each([
+    ['a misspelt kind', 'kind: TracingPolcy\n'],
+    ['no kind', 'spec:\n  kprobes:\n    - call: tcp_connect\n'],
+    ['a list of policies', 'kind: List\nitems:\n- kind: TracingPolicy\n'],
+    ['a policy after another object', 'kind: Pod\n---\nkind: TracingPolicy\n'],
+    ['a template', '{{- if .Values.on }}\nkind: {{ .Values.kind }} # TracingPolicy\n'],
+    ['JSON', '{\n  "kind": "TracingPolicy"\n}\n'],
+  ])('does not skip %s', (_, text) => {
+    write('a.yaml', text)
+    expect(lintFiles([folder]).count).toBe(1)
+  })
+
+  test('leaves out node_modules and hidden folders', () => {
+    for (const name of ['node_modules', '.git']) {
+      mkdirSync(join(folder, name))
+      write(`${name}/a.yaml`)
+    }
+    write('a.yaml')
+    expect(lintFiles([folder]).count).toBe(1)
+  })
+
+  test('reads a file that is named twice once', () => {
+    write('a.yaml')
+    expect(lintFiles([folder, join(folder, 'a.yaml'), `${folder}/./a.yaml`]).count).toBe(1)
+  })
+
+  test('reports text that is not UTF-8, with its line', () => {
+    writeFileSync(join(folder, 'a.yaml'), Buffer.from(`${good}# caf\xe9\n`, 'latin1'))
+    expect(lintFiles([folder]).findings).toMatchObject([
+      { rule: 'yaml', level: 'error', line: good.split('\n').length, message: 'The file is not UTF-8 text' },
     ])
   })
 
