@@ -19,7 +19,15 @@ export interface PodTrouble {
   /** As Kubernetes names it: `OOMKilled`, `ImagePullBackOff`, `Unschedulable`, … */
   reason: string
   restarts: number
+  /** What Kubernetes adds, in one line. */
+  message?: string
 }
+
+/**
+ * Returns whether all pods of a workload are ready. A DaemonSet that wants none has only just been created: the cluster
+ * has not counted its nodes yet.
+ */
+export const isReady = ({ ready, wanted }: Pick<Workload, 'ready' | 'wanted'>): boolean => wanted > 0 && ready >= wanted
 
 export interface ObjectMetadata {
   name: string
@@ -39,7 +47,7 @@ interface Controller {
 interface ContainerStatus {
   ready: boolean
   restartCount: number
-  state?: { waiting?: { reason?: string }; terminated?: { reason?: string } }
+  state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string } }
   lastState?: { terminated?: { reason?: string } }
 }
 
@@ -48,14 +56,20 @@ export interface PodState {
   kind: 'Pod'
   metadata: ObjectMetadata
   status: {
-    conditions?: { type: string; status: string; reason?: string }[]
+    conditions?: { type: string; status: string; reason?: string; message?: string }[]
     initContainerStatuses?: ContainerStatus[]
     containerStatuses?: ContainerStatus[]
   }
 }
 
 /** Reads the workloads in the lab's namespaces. */
-export async function readWorkloads(access: ClusterAccess): Promise<Workload[]> {
+export const readWorkloads = async (access: ClusterAccess): Promise<Workload[]> =>
+  (await readWorkloadsAndPods(access)).workloads
+
+/** Reads the workloads in the lab's namespaces, and all pods there. */
+export async function readWorkloadsAndPods(
+  access: ClusterAccess,
+): Promise<{ workloads: Workload[]; pods: PodState[] }> {
   const kinds = 'deployments,daemonsets,statefulsets,pods'
   const lists = await Promise.all(
     Object.values(namespaces).map(namespace =>
@@ -64,18 +78,25 @@ export async function readWorkloads(access: ClusterAccess): Promise<Workload[]> 
   )
   const items = lists.flatMap(list => list.items)
   const pods = items.filter(item => item.kind === 'Pod') as PodState[]
-  return items.filter((item): item is Controller => item.kind !== 'Pod').map(controller => toWorkload(controller, pods))
+  const controllers = items.filter((item): item is Controller => item.kind !== 'Pod')
+  return { workloads: controllers.map(controller => toWorkload(controller, pods)), pods }
 }
 
 function toWorkload({ kind, metadata, spec, status }: Controller, pods: readonly PodState[]): Workload {
   const { name, namespace, annotations } = metadata
   const ready = status.readyReplicas ?? status.numberReady ?? 0
   const wanted = spec.replicas ?? status.desiredNumberScheduled ?? 1
-  const ownPods = pods.filter(pod => pod.metadata.namespace === namespace && workloadOf(pod) === name)
+  const ownPods = podsOf({ namespace, name }, pods)
   const trouble = ready < wanted ? ownPods.map(findTrouble).find(found => found !== undefined) : undefined
   const release = annotations?.['meta.helm.sh/release-name']
   return { namespace, name, kind, ready, wanted, ...(release && { release }), ...(trouble && { trouble }) }
 }
+
+/** Returns the pods of a workload. */
+export const podsOf = (
+  { namespace, name }: Pick<Workload, 'namespace' | 'name'>,
+  pods: readonly PodState[],
+): PodState[] => pods.filter(pod => pod.metadata.namespace === namespace && workloadOf(pod) === name)
 
 /** Returns the name of the workload that owns a pod, or the pod's own name. */
 export function workloadOf({ metadata }: { metadata: Omit<ObjectMetadata, 'namespace'> }): string {
@@ -88,11 +109,11 @@ export function workloadOf({ metadata }: { metadata: Omit<ObjectMetadata, 'names
 /** Returns why a pod is not ready; undefined for a pod that is ready or still starting. */
 export function findTrouble({ status }: PodState): PodTrouble | undefined {
   const unscheduled = status.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False')
-  if (unscheduled) return { reason: unscheduled.reason ?? 'not scheduled', restarts: 0 }
+  if (unscheduled) return trouble(unscheduled.reason ?? 'not scheduled', 0, unscheduled.message)
   for (const container of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
     if (container.ready) continue
-    const reason = reasonOf(container)
-    if (reason) return { reason, restarts: container.restartCount }
+    const found = troubleOf(container)
+    if (found) return found
   }
   return undefined
 }
@@ -100,12 +121,20 @@ export function findTrouble({ status }: PodState): PodTrouble | undefined {
 /** Reasons for which every container waits before its first start. */
 const startingReasons = ['ContainerCreating', 'PodInitializing']
 
-function reasonOf({ state, lastState }: ContainerStatus): string | undefined {
-  const waiting = state?.waiting?.reason
+function troubleOf({ state, lastState, restartCount }: ContainerStatus): PodTrouble | undefined {
+  const { reason, message } = state?.waiting ?? {}
   // CrashLoopBackOff says less than the reason for which the container ended.
-  if (waiting && waiting !== 'CrashLoopBackOff' && !startingReasons.includes(waiting)) return waiting
-  return state?.terminated?.reason ?? lastState?.terminated?.reason
+  if (reason && reason !== 'CrashLoopBackOff' && !startingReasons.includes(reason))
+    return trouble(reason, restartCount, message)
+  const ended = state?.terminated?.reason ?? lastState?.terminated?.reason
+  return ended ? trouble(ended, restartCount) : undefined
 }
+
+const trouble = (reason: string, restarts: number, message?: string): PodTrouble => ({
+  reason,
+  restarts,
+  ...(message && { message: message.replaceAll(/\s+/g, ' ').trim() }),
+})
 
 /** Formats trouble as `OOMKilled, 3 restarts`. */
 export const describeTrouble = ({ reason, restarts }: PodTrouble): string =>

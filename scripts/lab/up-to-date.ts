@@ -8,7 +8,7 @@ import { labDir, labPath, projectDir } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import type { ClusterAccess } from '../cluster/kubectl.ts'
-import { keepsRunningOutOfMemory, readWorkloads, type Workload } from '../cluster/workloads.ts'
+import { isReady, keepsRunningOutOfMemory, readWorkloads, type Workload } from '../cluster/workloads.ts'
 import { stateDigest } from '../pulumi/state.ts'
 
 // Decides whether `lab up` can skip Pulumi, which needs seconds to find that nothing has changed. It can when the
@@ -72,7 +72,7 @@ function compareWorkloads(
 ): LastUpComparison {
   const keys = new Set(workloads.map(keyOf))
   const missing = recorded.filter(({ key }) => !keys.has(key))
-  const unready = workloads.some(({ ready, wanted }) => ready < wanted || wanted === 0)
+  const unready = !workloads.every(isReady)
   const reasons = new Map<string, string>()
   for (const { release } of workloads.filter(keepsRunningOutOfMemory))
     if (release) reasons.set(release, 'it kept running out of memory')
@@ -84,9 +84,12 @@ function compareWorkloads(
 }
 
 /** Records the inputs and the workloads of a successful `up`. */
-export async function recordUp(access: ClusterAccess, inputs: string): Promise<void> {
-  const workloads = (await readWorkloads(access)).map(workload => ({ key: keyOf(workload), release: workload.release }))
-  writeStateFile(recordFile(), { inputs, state: stateDigest(), workloads } satisfies z.infer<typeof recordSchema>)
+export function recordUp(workloads: readonly Workload[], inputs: string): void {
+  writeStateFile(recordFile(), {
+    inputs,
+    state: stateDigest(),
+    workloads: workloads.map(workload => ({ key: keyOf(workload), release: workload.release })),
+  } satisfies z.infer<typeof recordSchema>)
 }
 
 /** Deletes the record, before a run that can change the lab. */

@@ -1,15 +1,17 @@
-import type { ListrTaskWrapper } from 'listr2'
+import type { Listr, ListrTaskWrapper } from 'listr2'
 import { LabError } from '../../shared/lab-error.ts'
 import { readLabPolicy } from '../../shared/policy-file.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
 import { nodeState } from '../cluster/node-container.ts'
+import { findStuckWorkloads, stuckError } from '../cluster/stuck-workloads.ts'
+import type { Workload } from '../cluster/workloads.ts'
 import { type Context, loadContext } from '../context/context.ts'
 import { requireHealthy } from '../doctor/preflight.ts'
 import { kernelDecision } from '../kernel/decision.ts'
 import { eventSource, eventSourceReason } from '../kernel/event-source.ts'
 import { type Repairs, repair } from '../pulumi/repair.ts'
-import { interruptedError, runPulumi } from '../pulumi/run.ts'
+import { interruptedError, NotReadyError, runPulumi } from '../pulumi/run.ts'
 import { ensureStack } from '../pulumi/stack.ts'
 import { stateResources } from '../pulumi/state.ts'
 import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
@@ -18,6 +20,7 @@ import { createSteps, UpProgress } from './up-progress.ts'
 import { clearUpRecord, compareWithLastUp, inputsDigest, type LastUpComparison, recordUp } from './up-to-date.ts'
 import { waitForData } from './wait-for-data.ts'
 import { waitForPolicies } from './wait-for-policies.ts'
+import { waitForWorkloads, watchWorkloads } from './wait-for-workloads.ts'
 
 /** What `lab up` has done. */
 export interface UpResult {
@@ -114,11 +117,15 @@ async function runSteps(state: UpState, { silent, load }: Required<UpOptions>): 
       {
         title: 'Start the lab',
         skip: ({ comparison }) => comparison.result === 'same' && 'Nothing has changed since the last `lab up`',
-        task: ({ progress }, task) =>
-          task.newListr([{ title: 'Pulumi', task: uninterruptedStep(deploy) }, ...progress.tasks()], {
-            concurrent: true,
-            exitOnError: false,
-          }),
+        task: ({ progress, context }, task) => {
+          const components = progress.tasks(context.settings.cluster.mode)
+          return failWithSubtasks(
+            task.newListr([{ title: 'Create the resources', task: uninterruptedStep(deploy) }, ...components], {
+              concurrent: true,
+              exitOnError: false,
+            }),
+          )
+        },
       },
       {
         title: 'Wait for the first data',
@@ -138,6 +145,18 @@ async function runSteps(state: UpState, { silent, load }: Required<UpOptions>): 
     state.failure ??= error
   })
   if (state.failure) throw state.failure
+}
+
+/** Without this, listr shows a task as done whose subtasks have failed. */
+// biome-ignore lint/suspicious/noExplicitAny: any renderer
+export function failWithSubtasks<Subtasks extends Listr<any, any, any>>(subtasks: Subtasks): Subtasks {
+  const run = subtasks.run.bind(subtasks)
+  subtasks.run = async state => {
+    const result = await run(state)
+    if (result.failure) throw result.failure
+    return result
+  }
+  return subtasks
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any renderer
@@ -211,9 +230,27 @@ async function compare(state: UpState): Promise<void> {
 }
 
 async function deploy(state: UpState): Promise<void> {
-  const { context, progress, comparison, signal } = state
+  const { context, progress, signal } = state
   clearUpRecord()
   let failed = true
+  const created = new AbortController()
+  const report = (workloads: Workload[]) => progress.onWorkloads(workloads)
+  const watching = watchWorkloads(context, report, { signal: created.signal })
+  try {
+    state.changes = await createResources(state)
+    const workloads = await waitForWorkloads(context, report, { signal })
+    if (signal.aborted) throw interruptedError('up')
+    recordUp(workloads, state.inputs)
+    failed = false
+  } finally {
+    created.abort()
+    progress.close(failed)
+    await watching
+  }
+}
+
+async function createResources(state: UpState): Promise<Record<string, number>> {
+  const { context, progress, comparison, signal } = state
   try {
     const { changes } = await runPulumi('up', {
       env: context.env,
@@ -223,11 +260,20 @@ async function deploy(state: UpState): Promise<void> {
       refresh: comparison.result === 'drifted',
       replace: releasesToReplace(state),
     })
-    state.changes = changes
-    await recordUp(context, state.inputs)
-    failed = false
-  } finally {
-    progress.close(failed)
+    return changes
+  } catch (error) {
+    throw error instanceof NotReadyError ? await explainNotReady(context, error) : error
+  }
+}
+
+/** Returns the error that names the pod that Pulumi or Helm waited for in vain, and why it is not ready. */
+async function explainNotReady(context: Context, error: NotReadyError): Promise<unknown> {
+  try {
+    const [first, ...others] = await findStuckWorkloads(context)
+    return first?.why ? stuckError([first, ...others], error.waitedFor) : error
+  } catch (problem) {
+    if (problem instanceof LabError) return error
+    throw problem
   }
 }
 

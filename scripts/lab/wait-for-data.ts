@@ -1,25 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
+import { namespaces, releases } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import type { ClusterAccess } from '../cluster/kubectl.ts'
-import { describeTrouble, readWorkloads, type Workload } from '../cluster/workloads.ts'
+import { type ClusterAccess, kubectl } from '../cluster/kubectl.ts'
+import { findStuckWorkloads, type StuckWorkload, stuckError } from '../cluster/stuck-workloads.ts'
 import { parseSamples } from '../telemetry/query-response.ts'
 
 /** A page whose content shows that one part of the lab has data. */
 interface DataSign {
   name: string
-  url: string
+  service: ServiceName
+  /** Path and query. */
+  path: string
   isPresent: (body: string) => boolean
 }
 
+type DataContext = ClusterAccess & { settings: Settings }
+
+type ServiceName = 'guestbook' | 'grafana' | 'prometheus' | 'loki'
+
+/** The services as the API server's proxy names them: namespace, then name and port. */
+const proxied: Record<ServiceName, [namespace: string, service: string]> = {
+  guestbook: [namespaces.application, 'frontend:80'],
+  grafana: [namespaces.monitoring, `${releases.grafana}:80`],
+  prometheus: [namespaces.monitoring, `${releases.prometheus}-prometheus:9090`],
+  loki: [namespaces.monitoring, `${releases.loki}:3100`],
+}
+
 /** Returns the signs that data flows from end to end. */
-function dataSigns({ ports, traffic }: Settings): DataSign[] {
+function dataSigns({ traffic }: Settings): DataSign[] {
   const hasSamples = (body: string) => parseSamples(JSON.parse(body)).length > 0
-  const url = (port: number, path: string, parameters = {}) =>
-    `http://127.0.0.1:${port}${path}?${new URLSearchParams(parameters)}`
-  const metric = (name: string, query: string): DataSign => ({
+  const query = (path: string, parameters: Record<string, string>) => `${path}?${new URLSearchParams(parameters)}`
+  const metric = (name: string, expression: string): DataSign => ({
     name,
-    url: url(ports.prometheus, '/api/v1/query', { query }),
+    service: 'prometheus',
+    path: query('/api/v1/query', { query: expression }),
     isPresent: hasSamples,
   })
   return [
@@ -27,13 +42,15 @@ function dataSigns({ ports, traffic }: Settings): DataSign[] {
     ...(traffic.enabled ? [metric("the traffic's metrics", 'k6_http_reqs_total')] : []),
     {
       name: "Tetragon's events",
-      url: url(ports.loki, '/loki/api/v1/query', { query: 'sum(count_over_time({service_name="tetragon"}[5m]))' }),
+      service: 'loki',
+      path: query('/loki/api/v1/query', { query: 'sum(count_over_time({service_name="tetragon"}[5m]))' }),
       isPresent: hasSamples,
     },
-    { name: 'Grafana', url: url(ports.grafana, '/api/health'), isPresent: body => body.includes('ok') },
+    { name: 'Grafana', service: 'grafana', path: '/api/health', isPresent: body => body.includes('ok') },
     {
       name: 'the Guestbook',
-      url: url(ports.guestbook, '/guestbook.php', { cmd: 'get', key: 'messages' }),
+      service: 'guestbook',
+      path: query('/guestbook.php', { cmd: 'get', key: 'messages' }),
       isPresent: body => body.includes('data'),
     },
   ]
@@ -41,52 +58,57 @@ function dataSigns({ ports, traffic }: Settings): DataSign[] {
 
 /**
  * Waits up to 90 s until there is data to see. A rate, which needs two samples, follows within one scrape interval.
- * With a cluster of the user's own no port is mapped, so there is nothing to wait for.
+ * In a cluster of the user's own no port is mapped, so the API server passes the requests on.
  * @param report receives the names of the parts that have no data yet, whenever the list changes.
  * @throws LabError naming the parts that have no data.
  */
-export async function waitForData(
-  context: ClusterAccess & { settings: Settings },
-  report: (names: string) => void,
-): Promise<void> {
-  if (context.settings.cluster.mode === 'existing') return
-  const end = Date.now() + 90_000
+export async function waitForData(context: DataContext, report: (names: string) => void): Promise<void> {
+  const startedAt = performance.now()
   let missing = dataSigns(context.settings)
   let reported = ''
   for (;;) {
     const names = missing.map(({ name }) => name).join(', ')
     if (names !== reported) report(names)
     reported = names
-    const present = await Promise.all(missing.map(isThere))
+    const present = await Promise.all(missing.map(sign => isThere(context, sign)))
     missing = missing.filter((_, index) => !present[index])
     if (missing.length === 0) return
-    if (Date.now() > end) throw await noDataError(context, missing.map(({ name }) => name).join(', '))
+    const waitedMs = performance.now() - startedAt
+    if (waitedMs > 90_000)
+      throw await noDataError(context, missing.map(({ name }) => name).join(', '), Math.round(waitedMs / 1000))
     await sleep(500)
   }
 }
 
-async function isThere({ url, isPresent }: DataSign): Promise<boolean> {
+async function isThere(context: DataContext, { service, path, isPresent }: DataSign): Promise<boolean> {
   try {
-    // A new connection each time. Right after a node has started, kube-proxy may still route to a pod that is gone,
-    // another pod may have its address by now, and a kept-alive connection would stay with that pod.
-    const response = await fetch(url, { signal: AbortSignal.timeout(3000), headers: { connection: 'close' } })
-    return response.ok && isPresent(await response.text())
+    const { cluster, ports } = context.settings
+    const body =
+      cluster.mode === 'existing' ? await readThroughApi(context, service, path) : await readPort(ports[service], path)
+    return body !== undefined && isPresent(body)
   } catch {
     return false
   }
 }
 
+async function readPort(port: number, path: string): Promise<string | undefined> {
+  // A new connection each time. Right after a node has started, kube-proxy may still route to a pod that is gone,
+  // another pod may have its address by now, and a kept-alive connection would stay with that pod.
+  const options = { signal: AbortSignal.timeout(3000), headers: { connection: 'close' } }
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, options)
+  return response.ok ? response.text() : undefined
+}
+
+function readThroughApi(access: ClusterAccess, service: ServiceName, path: string): Promise<string> {
+  const [namespace, name] = proxied[service]
+  const proxy = `/api/v1/namespaces/${namespace}/services/${name}/proxy`
+  return kubectl(access, ['get', '--raw', `${proxy}${path}`], { timeoutMs: 5000 })
+}
+
 /** Names the workload that is not ready, where there is one. */
-async function noDataError(access: ClusterAccess, names: string): Promise<LabError> {
-  const workloads = await readWorkloads(access).catch((): Workload[] => [])
-  const { namespace, name, trouble } = workloads.find(({ trouble }) => trouble !== undefined) ?? {}
-  if (!trouble)
-    return new LabError({
-      found: `No data after 90 s from ${names}, and no pod reports a problem`,
-      next: './lab verify',
-    })
-  return new LabError({
-    found: `No data after 90 s from ${names}: ${name} is not ready (${describeTrouble(trouble)})`,
-    next: `./lab up, which repairs what it can. If that does not help: ./lab kubectl -n ${namespace} describe pods`,
-  })
+async function noDataError(access: ClusterAccess, names: string, seconds: number): Promise<LabError> {
+  const failed = `No data after ${seconds} s from ${names}`
+  const [first, ...others] = await findStuckWorkloads(access).catch((): StuckWorkload[] => [])
+  if (first) return stuckError([first, ...others], failed)
+  return new LabError({ found: `${failed}, and all pods are ready`, next: './lab verify' })
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { execa } from 'execa'
-import { LabError } from '../../shared/lab-error.ts'
+import { LabError, type LabErrorLines } from '../../shared/lab-error.ts'
 import { labPath, projectDir } from '../../shared/paths.ts'
 import { createEventLog, type EngineEvent, followLines, parseEvent } from './events.ts'
 import { killRun, type PulumiRun, runVariable } from './processes.ts'
@@ -59,6 +59,7 @@ export async function runPulumi(action: 'up' | 'destroy', options: RunOptions): 
 
   const result: RunResult = { changes: {}, seconds: 0 }
   const errors: string[] = []
+  const failedResources = new Set<string>()
   let ended = false
   const following = followLines(
     eventLog,
@@ -66,8 +67,9 @@ export async function runPulumi(action: 'up' | 'destroy', options: RunOptions): 
     line => {
       const event = parseEvent(line)
       if (!event) return
-      const { diagnosticEvent, summaryEvent } = event
+      const { diagnosticEvent, resOpFailedEvent, summaryEvent } = event
       if (diagnosticEvent?.severity === 'error') errors.push(diagnosticEvent.message.trim())
+      if (resOpFailedEvent) failedResources.add(resOpFailedEvent.metadata.urn.split('::').at(-1)!)
       if (summaryEvent) {
         result.changes = summaryEvent.resourceChanges ?? {}
         result.seconds = summaryEvent.durationSeconds
@@ -85,7 +87,7 @@ export async function runPulumi(action: 'up' | 'destroy', options: RunOptions): 
   if (signal?.aborted) throw interruptedError(action)
   if (exit.signal)
     throw new LabError({ found: `pulumi ${action} was killed (${exit.signal})`, next: commandFor(action) })
-  if (exit.failed) throw explainFailure(action, errors, exit.all, log)
+  if (exit.failed) throw explainFailure(action, errors, exit.all, log, [...failedResources])
   return result
 }
 
@@ -123,17 +125,49 @@ export const interruptedError = (action: 'up' | 'down' | 'destroy'): LabError =>
     next: './lab up to continue, or ./lab down. Both repair what is incomplete',
   })
 
-/** Returns the most specific error: one that a program of the lab printed, else the engine's first. */
-export function explainFailure(action: string, errors: string[], output: string, log: string): LabError {
+/** Pulumi, or Helm through it, has waited in vain for pods. The cluster knows why they are not ready. */
+export class NotReadyError extends LabError {
+  /** What has failed, as in `pulumi up failed for grafana and loki`. */
+  readonly waitedFor: string
+
+  constructor(waitedFor: string, lines: LabErrorLines) {
+    super(lines)
+    this.waitedFor = waitedFor
+  }
+}
+
+/** How Helm and Pulumi's Kubernetes provider say that they have waited in vain. */
+const notReady = /deadline exceeded|timed out|failed to fully initialize or become live|failed status/i
+
+/**
+ * Returns the most specific error: one that a program of the lab printed, else the engine's first.
+ * @param resources the names of the resources that failed.
+ * @returns a NotReadyError if the engine has waited for pods in vain.
+ */
+export function explainFailure(
+  action: string,
+  errors: string[],
+  output: string,
+  log: string,
+  resources: readonly string[] = [],
+): LabError {
   for (const text of [...errors, output]) {
     const labError = LabError.parse(text)
     if (labError) return labError
   }
   const specific =
     errors.find(text => !/^update failed$|resource operation failed|preview failed/i.test(text)) ?? errors[0]
-  const line = (specific ?? output.trim().split('\n').at(-1) ?? '').split('\n').slice(0, 3).join(' ').slice(0, 400)
-  return new LabError({
-    found: `pulumi ${action} failed: ${line}`,
+  const text = (specific ?? output.trim().split('\n').at(-1) ?? '')
+    // Go's count is that of one resource, even if several have failed.
+    .replace(/^\d+ errors? occurred:\s*/, '')
+    .replace(/^\* /, '')
+  const line = text.trim().split('\n').slice(0, 3).join(' ').slice(0, 400)
+  const failed = `pulumi ${action} failed${resources.length > 1 ? ` for ${listNames(resources)}` : ''}`
+  const lines = {
+    found: `${failed}: ${line}`,
     next: `${commandFor(action)}, which continues where it stopped. The full log is ${log}`,
-  })
+  }
+  return notReady.test(text) ? new NotReadyError(failed, lines) : new LabError(lines)
 }
+
+const listNames = (names: readonly string[]): string => `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readWorkloads } from '../../../scripts/cluster/workloads.ts'
 import { clearUpRecord, compareWithLastUp, inputsDigest, recordUp } from '../../../scripts/lab/up-to-date.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
@@ -30,7 +31,7 @@ describe('compareWithLastUp', () => {
   beforeEach(async () => {
     programs.resources([], { now: true })
     programs.workloads({ name: 'loki' }, { name: 'grafana' })
-    await recordUp(access(), 'inputs')
+    recordUp(await readWorkloads(access()), 'inputs')
   })
 
   it('returns "same" when inputs, state and workloads are', async () => {

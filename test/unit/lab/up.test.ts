@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Context } from '../../../scripts/context/context.ts'
 import { requireHealthy } from '../../../scripts/doctor/preflight.ts'
-import { upLab } from '../../../scripts/lab/up.ts'
+import { failWithSubtasks, upLab } from '../../../scripts/lab/up.ts'
+import { createSteps } from '../../../scripts/lab/up-progress.ts'
 import { LabError } from '../../../shared/lab-error.ts'
 import { chartFile, chartNames, type Lock, readLock } from '../../../shared/lock.ts'
 import { labId } from '../../../shared/paths.ts'
@@ -49,7 +50,7 @@ function up(settings: object = { ...existing, ...replayed }, change: (context: C
 const pulumiCalls = () => programs.calls().filter(call => call.startsWith('pulumi'))
 
 describe('lab up', () => {
-  it('probes the kernel, creates the stack, deploys, and reads the workloads, in this order', async () => {
+  it('probes the kernel, creates the stack, deploys, and waits for the pods and the data, in this order', async () => {
     programs.resources([release('loki'), release('grafana')])
     const { changes, source, why, mended } = await up()
     expect({ changes, source, why, mended }).toEqual({
@@ -64,6 +65,8 @@ describe('lab up', () => {
       'pulumi up',
       'kubectl get deployments,daemonsets,statefulsets,pods',
       'kubectl get deployments,daemonsets,statefulsets,pods',
+      // The signs of data, one page each.
+      ...Array.from({ length: 5 }, () => 'kubectl get'),
     ])
   })
 
@@ -117,6 +120,51 @@ describe('lab up', () => {
     programs.remove('fail')
     await up({ ...existing, tetragon: { source: 'live' } })
     expect(pulumiCalls()).toEqual(['pulumi up'])
+  })
+
+  it('names the pod that Helm waited for, and why it cannot start', async () => {
+    const waiting = { reason: 'ErrImagePull', message: 'quay.io/x:1: not found' }
+    const pod = {
+      kind: 'Pod',
+      metadata: { name: 'loki-0', namespace: 'monitoring', ownerReferences: [{ kind: 'StatefulSet', name: 'loki' }] },
+      status: { containerStatuses: [{ ready: false, restartCount: 0, state: { waiting } }] },
+    }
+    programs.workloads({ name: 'loki', ready: 0 })
+    const { items } = JSON.parse(programs.read('workloads.json'))
+    programs.write('workloads.json', JSON.stringify({ items: [...items, pod] }))
+    programs.fail(
+      '^pulumi up',
+      'error: 1 error occurred:\n* Helm release "monitoring/loki" has a failed status. Reason: context deadline exceeded',
+    )
+    await expect(up()).rejects.toMatchObject({
+      found: 'pulumi up failed: loki is not ready (ErrImagePull: quay.io/x:1: not found)',
+      next: expect.stringContaining('./lab kubectl -n monitoring describe pod loki-0'),
+    })
+  })
+
+  it('keeps the engine’s error when it has not waited for pods', async () => {
+    programs.workloads({ name: 'loki', ready: 0 })
+    programs.fail('^pulumi up', 'error: the server rejected our request')
+    await expect(up()).rejects.toMatchObject({ found: expect.stringContaining('the server rejected our request') })
+  })
+
+  it('shows a task as failed when one of its subtasks has failed', async () => {
+    const failing = async (state: { failure?: unknown }) => {
+      state.failure = new Error('no such chart')
+      throw state.failure
+    }
+    const steps = createSteps<{ failure?: unknown }>(
+      [
+        {
+          title: 'parent',
+          task: (_, task) =>
+            failWithSubtasks(task.newListr([{ title: 'child', task: failing }], { exitOnError: false })),
+        },
+      ],
+      { silent: true },
+    )
+    await expect(steps.run({})).rejects.toThrow('no such chart')
+    expect(steps.tasks.map(task => task.hasFailed())).toEqual([true])
   })
 
   it('starts no Pulumi when a file of a policy is missing', async () => {

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { waitForData } from '../../../scripts/lab/wait-for-data.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
+import { type FakePrograms, fakePrograms } from '../support/fake-programs.ts'
 
 it('opens a new connection for every attempt, so that it cannot stay with a pod that has taken over the address', async () => {
   const sockets: Socket[] = []
@@ -33,9 +34,35 @@ it('opens a new connection for every attempt, so that it cannot stay with a pod 
   server.close()
 })
 
-it('does not wait with a cluster of the user’s own, whose ports are not mapped', async () => {
-  const reports: string[] = []
+describe('in a cluster of the user’s own, whose ports are not mapped', () => {
+  let programs: FakePrograms
+  beforeEach(() => {
+    programs = fakePrograms()
+  })
+  afterEach(() => programs.restore())
   const settings = parseSettings({ cluster: { mode: 'existing', context: 'mine' } })
-  await waitForData({ settings, env: {} }, names => reports.push(names))
-  expect(reports).toEqual([])
+
+  it('asks every service through the API server', async () => {
+    await waitForData({ settings, env: programs.env }, () => {})
+    const proxy = (namespace: string, service: string) => `/api/v1/namespaces/${namespace}/services/${service}/proxy`
+    const paths = programs.callsOf('kubectl').map(call => call.replace(/.* get --raw /, ''))
+    expect(paths.toSorted()).toEqual([
+      `${proxy('application', 'frontend:80')}/guestbook.php?cmd=get&key=messages`,
+      `${proxy('monitoring', 'grafana:80')}/api/health`,
+      `${proxy('monitoring', 'kube-prometheus-stack-prometheus:9090')}/api/v1/query?query=k6_http_reqs_total`,
+      `${proxy('monitoring', 'kube-prometheus-stack-prometheus:9090')}/api/v1/query?query=tetragon_events_exported_total`,
+      expect.stringMatching(
+        /^\/api\/v1\/namespaces\/monitoring\/services\/loki:3100\/proxy\/loki\/api\/v1\/query\?query=sum/,
+      ),
+    ])
+  })
+
+  it('waits while a service has no data', async () => {
+    programs.write('page', '{"status":"ok","data":{"result":[]}}')
+    const reports: string[] = []
+    const waiting = waitForData({ settings, env: programs.env }, names => reports.push(names))
+    await expect.poll(() => reports.at(-1)).toBe("Tetragon's metrics, the traffic's metrics, Tetragon's events")
+    programs.write('page', '{"status":"ok","data":{"result":[1]}}')
+    await waiting
+  })
 })

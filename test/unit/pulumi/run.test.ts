@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { EngineEvent } from '../../../scripts/pulumi/events.ts'
 import type { PulumiRun } from '../../../scripts/pulumi/processes.ts'
-import { explainFailure, runPulumi } from '../../../scripts/pulumi/run.ts'
+import { explainFailure, NotReadyError, runPulumi } from '../../../scripts/pulumi/run.ts'
 import { LabError } from '../../../shared/lab-error.ts'
 import { type FakePrograms, fakePrograms } from '../support/fake-programs.ts'
 
@@ -61,6 +61,24 @@ describe('explainFailure', () => {
       found: 'The image loki cannot be pulled',
       next: './lab up',
     })
+  })
+
+  it('names every resource that has failed, and leaves out the count, which is that of one resource', () => {
+    const helm = (name: string) =>
+      `1 error occurred:\n\t* Helm release "monitoring/${name}" was created, but failed to initialize completely: context deadline exceeded\n\n`
+    const error = explainFailure('up', ['update failed', helm('loki'), helm('grafana')], '', 'up.log', [
+      'loki',
+      'grafana',
+    ])
+    expect(error).toBeInstanceOf(NotReadyError)
+    expect(error).toMatchObject({ waitedFor: 'pulumi up failed for loki and grafana' })
+    expect(error.found).toBe(
+      'pulumi up failed for loki and grafana: Helm release "monitoring/loki" was created, but failed to initialize completely: context deadline exceeded',
+    )
+  })
+
+  it('does not take an error of the API server for pods that are not ready', () => {
+    expect(explainFailure('up', ['the server rejected our request'], '', 'up.log')).not.toBeInstanceOf(NotReadyError)
   })
 
   it('returns the first specific error of the engine in one line, and the path of the log', () => {
