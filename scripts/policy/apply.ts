@@ -14,6 +14,7 @@ import { runningSource } from '../tetragon/running-source.ts'
 import { readCatalog } from './catalog.ts'
 import type { Finding } from './lint/lint.ts'
 import { readLintedPolicy } from './lint-files.ts'
+import { isPolicyKind } from './model/policy-source.ts'
 
 /** The result of applying a policy. */
 export interface AppliedPolicy extends PolicyKey {
@@ -26,6 +27,7 @@ export interface AppliedPolicy extends PolicyKey {
 }
 
 interface ClusterObject {
+  kind?: string
   metadata: { name: string; namespace?: string; resourceVersion?: string }
 }
 
@@ -51,7 +53,9 @@ export async function applyPolicy(
     | ClusterObject
     | { items: ClusterObject[] }
   const applied: AppliedPolicy[] = []
-  for (const { metadata } of 'items' in response ? response.items : [response]) {
+  // A file can have other objects next to a policy, such as the Pod that it is for.
+  const objects = 'items' in response ? response.items : [response]
+  for (const { metadata } of objects.filter(({ kind }) => isPolicyKind(kind))) {
     const key = keyOf({ metadata })
     const known = earlier.find(object => isSamePolicy(keyOf(object), key))?.metadata.resourceVersion
     // kubectl itself always reports "configured" for an existing policy, because the schema has defaults in lists.

@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, join } from 'node:path'
 import { parse, parseAllDocuments, type Scalar, stringify, type YAMLMap } from 'yaml'
 import { LabError } from '../../shared/lab-error.ts'
-import { readSource } from '../../shared/validation/yaml-source.ts'
 import { policyFile } from './catalog.ts'
 import type { Finding } from './lint/lint.ts'
 import { readLintedPolicy } from './lint-files.ts'
+import { readPolicyDocuments } from './model/policy-source.ts'
 
 /** The first line of a kustomization.yaml that the lab may overwrite. `bundle` is the command's earlier name. */
 const header = '# Made by `lab policy kustomize`.'
@@ -82,7 +82,7 @@ function refuseDuplicates(files: PolicyFile[]): void {
   }
   for (const { file, name, text } of files) {
     refuseSecond(`are both called ${name}`, file)
-    for (const { value } of readSource(text)) {
+    for (const { value } of readPolicyDocuments(text)) {
       const { kind, metadata } = value as { kind: string; metadata: { name: string; namespace?: string } }
       const where = metadata.namespace ? ` in ${metadata.namespace}` : ''
       refuseSecond(`both contain the ${kind} ${metadata.name}${where}`, file)

@@ -1,5 +1,6 @@
 import {
   type Document,
+  isAlias,
   isMap,
   isScalar,
   isSeq,
@@ -8,6 +9,7 @@ import {
   parseAllDocuments,
   type YAMLParseError,
 } from 'yaml'
+import { resolvePlainScalars } from './kubernetes-yaml.ts'
 
 /** Steps from the top of a document to a value, as in ['spec', 'kprobes', 0, 'call']. */
 export type Path = readonly (string | number)[]
@@ -26,14 +28,27 @@ export interface SourceDocument {
 export const isMapping = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/**
+ * How plain values are read: `1.2` as in the current YAML standard, `kubernetes` as kubectl and Tetragon read them, with
+ * merge keys and yes and no from YAML 1.1.
+ */
+export type YamlDialect = '1.2' | 'kubernetes'
+
 /** Parses one or more YAML documents, without empty ones. It never throws. */
-export function readSource(text: string): SourceDocument[] {
+export function readSource(text: string, dialect: YamlDialect = '1.2'): SourceDocument[] {
   const counter = new LineCounter()
-  // Tags such as !!set would produce values other than plain data.
-  const options = { lineCounter: counter, prettyErrors: false, logLevel: 'error', resolveKnownTags: false } as const
+  const options = {
+    lineCounter: counter,
+    prettyErrors: false,
+    logLevel: 'error',
+    // Tags such as !!set would produce values other than plain data.
+    resolveKnownTags: false,
+    merge: dialect === 'kubernetes',
+  } as const
   let documents: Document[]
   try {
     documents = [...parseAllDocuments(text, options)]
+    if (dialect === 'kubernetes') documents.forEach(resolvePlainScalars)
   } catch (error) {
     // Thousands of nested brackets overflow the stack.
     return [{ value: undefined, errors: [{ line: 1, message: (error as Error).message }], line: () => 1 }]
@@ -92,6 +107,7 @@ function toSource(document: Document, counter: LineCounter, text: string): Sourc
       let node = document.contents as Node | null
       let offset = node?.range?.[0] ?? 0
       for (const step of path) {
+        if (isAlias(node)) node = node.resolve(document) ?? null
         if (isMap(node)) {
           const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
           if (!pair) break

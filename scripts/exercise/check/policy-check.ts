@@ -1,7 +1,5 @@
-import { readSource } from '../../../shared/validation/yaml-source.ts'
 import { lintPolicy } from '../../policy/lint/lint.ts'
 import { isSocket, isText } from '../../policy/model/argument-types.ts'
-import { type PolicyKind, policyKinds } from '../../policy/model/crd-schema.ts'
 import { appliesToPod } from '../../policy/model/label-selector.ts'
 import {
   bareName,
@@ -13,6 +11,7 @@ import {
   type Selector,
   tagsOf,
 } from '../../policy/model/policy-model.ts'
+import { isOtherObject, isPolicyKind, readPolicyDocuments } from '../../policy/model/policy-source.ts'
 import { passesArgumentFilter, passesTextFilter } from '../../policy/model/value-match.ts'
 import type { CallSample, PodSample, PolicyCheck } from '../definition/check-schema.ts'
 import { describeCondition, meets } from '../definition/condition.ts'
@@ -33,13 +32,16 @@ export interface Candidate {
 export function parseCandidates(text: string, file: string): { candidates: Candidate[]; problems: string[] } {
   const candidates: Candidate[] = []
   const problems: string[] = []
-  for (const { value, errors } of readSource(text)) {
+  const documents = readPolicyDocuments(text)
+  const policies = documents.filter(({ value }) => !isOtherObject(value))
+  // kubectl applies other objects too, but a file without any policy is the wrong one.
+  for (const { value, errors } of policies.length > 0 ? policies : documents) {
     const kind = (value as { kind?: unknown } | undefined)?.kind
     if (errors[0]) problems.push(`${file}, line ${errors[0].line}: ${errors[0].message}`)
-    else if (!policyKinds.includes(kind as PolicyKind))
+    else if (!isPolicyKind(kind))
       problems.push(kind === undefined ? `${file}: kind is missing` : `${file}: kind is ${kind}`)
     else {
-      const policy = readPolicyModel(kind as PolicyKind, value)
+      const policy = readPolicyModel(kind, value)
       candidates.push({ where: `${policy.name ?? 'a policy without a name'} (${file})`, policy, text })
     }
   }

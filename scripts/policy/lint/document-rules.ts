@@ -2,9 +2,11 @@ import type { ErrorObject } from 'ajv'
 import { brief, dotted, nearest } from '../../../shared/validation/schema-errors.ts'
 import type { Path, SourceDocument } from '../../../shared/validation/yaml-source.ts'
 import { type PolicyKind, policyApiVersion, policyKinds, schemaErrors } from '../model/crd-schema.ts'
+import { placeholderSyntax, placeholdersIn, templateLine } from '../model/placeholder.ts'
 import { capitalize } from './rule.ts'
 
-// What is checked before a document is read as a policy: YAML, kind, schema, and the comments that waive warnings.
+// What is checked before a document is read as a policy: templates, YAML, kind, schema, and the comments that waive
+// findings.
 
 /** The rules about the text of a file, with the reason for each. They are always errors. */
 export const documentRules = {
@@ -13,7 +15,9 @@ export const documentRules = {
     'Tetragon has two kinds of policy. kubectl takes anything else as another kind of object, or refuses it.',
   schema:
     'The API server checks policies against the schema. It refuses wrong types and unknown values, and drops unknown fields.',
-  waiver: 'A waiver lifts warnings. It names a rule and tells the next reader why.',
+  template:
+    'A template must be rendered first. kubectl and the agent do not fill in placeholders: they refuse them, or compare them as they are.',
+  waiver: 'A waiver accepts a finding. It names a rule and tells the next reader why.',
 } as const
 
 /** A finding before the file and the reason are added. */
@@ -27,9 +31,41 @@ export interface DocumentFinding {
 export const emptyFileFinding: DocumentFinding = {
   rule: 'kind-of-object',
   line: 1,
-  message: 'The file is empty',
+  message: 'The file has no policy',
   fix: `Write a ${policyKinds.join(' or a ')}`,
 }
+
+/** Reports a file that is a template as a whole, and therefore often not even YAML. */
+export function templateFileFindings(text: string, documents: SourceDocument[]): DocumentFinding[] {
+  const isYaml = documents.every(({ errors }) => errors.length === 0)
+  const line = templateLine(text, isYaml)
+  if (line === undefined) return []
+  const instruction = text.split('\n')[line - 1]!.trim()
+  return [
+    {
+      rule: 'template',
+      line,
+      message: `The file is a template: ${instruction.slice(0, 60)}`,
+      fix: templateFixes.template,
+    },
+  ]
+}
+
+const templateFixes = {
+  shell: 'Fill it in first, as in: envsubst < FILE | ./lab policy lint -',
+  template: 'Render it first, as in: helm template CHART | ./lab policy lint -',
+  angle: 'Replace it with a value',
+} as const
+
+/** Reports placeholders in the values of a policy. */
+export const placeholderFindings = (document: SourceDocument): (DocumentFinding & { path: Path })[] =>
+  placeholdersIn(document.value).map(({ path, value }) => ({
+    rule: 'template',
+    path,
+    line: document.line(path),
+    message: `${brief(value)} is a placeholder`,
+    fix: templateFixes[placeholderSyntax(value)!],
+  }))
 
 export const yamlFindings = ({ errors }: SourceDocument): DocumentFinding[] =>
   errors.map(({ line, message }) => ({
@@ -38,8 +74,6 @@ export const yamlFindings = ({ errors }: SourceDocument): DocumentFinding[] =>
     message: capitalize(message),
     fix: /twice$/.test(message) ? 'Keep one. Separate two policies with a line ---' : 'Correct the YAML',
   }))
-
-export const isPolicyKind = (kind: unknown): kind is PolicyKind => policyKinds.includes(kind as PolicyKind)
 
 export function kindFinding(document: SourceDocument, kind: unknown): DocumentFinding {
   return {
@@ -74,25 +108,27 @@ export const schemaFindings = (document: SourceDocument, kind: PolicyKind): (Doc
     }
   })
 
-/** Returns the path of a schema error: that of the unknown key, otherwise that of the value. */
+/** Returns the path of a schema error: that of the unknown or missing key, otherwise that of the value. */
 function pathOf({ instancePath, params }: ErrorObject): Path {
   const steps = instancePath
     .split('/')
     .slice(1)
     .map(step => step.replaceAll('~1', '/').replaceAll('~0', '~'))
     .map(step => (/^\d+$/.test(step) ? Number(step) : step))
-  return params.additionalProperty === undefined ? steps : [...steps, params.additionalProperty]
+  const key = params.additionalProperty ?? params.missingProperty
+  return key === undefined ? steps : [...steps, key]
 }
 
 function schemaMessage({ keyword, params, message, data }: ErrorObject, path: Path): string {
   const where = path.length === 0 ? 'The policy' : dotted(path)
+  const parent = path.length <= 1 ? 'The policy' : dotted(path.slice(0, -1))
   switch (keyword) {
     case 'additionalProperties':
       return `There is no field ${where}`
     case 'enum':
       return `${where} cannot be ${brief(data)}`
     case 'required':
-      return `${where} has no ${params.missingProperty}`
+      return `${parent} has no ${params.missingProperty}`
     case 'type':
       return `${where} is ${brief(data)}`
     default:
@@ -129,20 +165,26 @@ function suggest(word: string, known: string[]): string {
   return near ? `Did you mean ${near}?` : `Use one of ${known.join(', ')}`
 }
 
+/** The rules that a file waives: in the whole file, or on certain lines. */
+export type Waivers = Map<string, Set<number> | 'file'>
+
 /**
- * Reads the comments that waive warnings, `# lint: allow RULE, because REASON`, and reports those that are not valid.
+ * Reads the comments that waive findings, `# lint: allow RULE, because REASON`, and reports those that are not valid. A
+ * comment on a line of its own counts for the file, one at the end of a line for that line.
  */
 export function readWaivers(
   text: string,
   isRule: (rule: string) => boolean,
-): { waived: Set<string>; findings: DocumentFinding[] } {
-  const waived = new Set<string>()
+): { waivers: Waivers; findings: DocumentFinding[] } {
+  const waivers: Waivers = new Map()
   const findings: DocumentFinding[] = []
   for (const [index, line] of text.split('\n').entries()) {
-    const comment = /^\s*#\s*lint:\s*(.*)$/.exec(line)?.[1]
-    if (comment === undefined) continue
+    const [, before = '', comment] = /^(.*?)(?:^|\s)#\s*lint:\s*(.*)$/.exec(line) ?? []
+    const isForFile = before.trim() === ''
+    // At the end of a line, the # can also be part of a text.
+    if (comment === undefined || (!isForFile && !comment.startsWith('allow '))) continue
     const [, rule = '', reason = ''] = /^allow\s+([a-z-]+)\s*,\s*because\s+(\S.*)$/.exec(comment) ?? []
-    if (reason && isRule(rule)) waived.add(rule)
+    if (reason && isRule(rule) && rule !== 'waiver') addWaiver(waivers, rule, isForFile ? 'file' : index + 1)
     else
       findings.push({
         rule: 'waiver',
@@ -152,5 +194,17 @@ export function readWaivers(
         fix: 'Write: # lint: allow RULE, because REASON',
       })
   }
-  return { waived, findings }
+  return { waivers, findings }
+}
+
+function addWaiver(waivers: Waivers, rule: string, where: number | 'file'): void {
+  const earlier = waivers.get(rule)
+  if (where === 'file' || earlier === 'file') waivers.set(rule, 'file')
+  else waivers.set(rule, new Set([...(earlier ?? []), where]))
+}
+
+/** Returns whether a comment waives a rule on a line. */
+export function isWaived(waivers: Waivers, rule: string, line: number): boolean {
+  const where = waivers.get(rule)
+  return where === 'file' || (where?.has(line) ?? false)
 }

@@ -1,5 +1,6 @@
-import { type Path, readSource, type SourceDocument } from '../../../shared/validation/yaml-source.ts'
+import type { Path, SourceDocument } from '../../../shared/validation/yaml-source.ts'
 import { readPolicyModel } from '../model/policy-model.ts'
+import { isOtherObject, isPolicyKind, readPolicyDocuments } from '../model/policy-source.ts'
 import { actionRules } from './action-rules.ts'
 import { argumentRules } from './argument-rules.ts'
 import { binaryRules } from './binary-rules.ts'
@@ -8,10 +9,12 @@ import {
   type DocumentFinding,
   documentRules,
   emptyFileFinding,
-  isPolicyKind,
+  isWaived,
   kindFinding,
+  placeholderFindings,
   readWaivers,
   schemaFindings,
+  templateFileFindings,
   yamlFindings,
 } from './document-rules.ts'
 import { hookRules } from './hook-rules.ts'
@@ -28,7 +31,6 @@ import { selectorRules } from './selector-rules.ts'
 /** A mistake in a policy, or something that looks like one. */
 export interface Finding {
   rule: string
-  /** `error`: the API server or the agent refuses it, or it does not do what it says. `warn`: it may be intended. */
   level: Level
   file: string
   /** From 1. */
@@ -83,19 +85,27 @@ export const ruleInfos: readonly RuleInfo[] = [
  * Checks policies as the API server and the agent do, and finds what they would refuse or understand differently. A
  * file can have several documents.
  *
- * A comment in the file waives a warning, `# lint: allow RULE, because REASON`. Errors cannot be waived.
+ * A comment in the file waives a finding, `# lint: allow RULE, because REASON`.
  * @param file The name for the findings. The function does not read it.
  * @param options The facts about the kernel. The default is a recent kernel with all features.
  */
 export function lintPolicy(text: string, file: string, options: LintOptions = {}): Finding[] {
-  const { waived, findings: waiverFindings } = readWaivers(text, rule => Object.hasOwn(ruleReasons, rule))
-  const documents = readSource(text)
-  const findings = documents.flatMap(document => lintDocument(document, file, options))
-  if (documents.length === 0) findings.push(toFinding(emptyFileFinding, file))
+  const { waivers, findings } = readWaivers(text, rule => Object.hasOwn(ruleReasons, rule))
   return [
-    ...waiverFindings.map(finding => toFinding(finding, file)),
-    ...findings.filter(({ rule, level }) => level === 'error' || !waived.has(rule)),
+    ...findings.map(finding => toFinding(finding, file)),
+    ...lintText(text, file, options).filter(({ rule, line }) => !isWaived(waivers, rule, line)),
   ].sort((a, b) => a.line - b.line)
+}
+
+function lintText(text: string, file: string, options: LintOptions): Finding[] {
+  const documents = readPolicyDocuments(text)
+  const template = templateFileFindings(text, documents)
+  if (template.length > 0) return template.map(finding => toFinding(finding, file))
+  if (documents.length === 0) return [toFinding(emptyFileFinding, file)]
+  const others = documents.filter(({ value }) => isOtherObject(value))
+  // kubectl applies a Pod next to a policy, but a file without any policy is probably the wrong one.
+  const relevant = others.length < documents.length ? documents.filter(document => !others.includes(document)) : others
+  return relevant.flatMap(document => lintDocument(document, file, options))
 }
 
 function lintDocument(document: SourceDocument, file: string, options: LintOptions): Finding[] {
@@ -104,13 +114,22 @@ function lintDocument(document: SourceDocument, file: string, options: LintOptio
   if (!isPolicyKind(kind)) return [toFinding(kindFinding(document, kind), file)]
 
   const findings = apiVersionFindings(document, apiVersion).map(finding => toFinding(finding, file))
+  const placeholders = placeholderFindings(document)
+  findings.push(...placeholders.map(finding => toFinding(finding, file)))
+  const placeholderPaths = new Set(placeholders.map(({ path }) => pathKey(path)))
   // Other rules explain more than the schema. Where one reports an error, the schema's is left out.
-  const errorPaths = new Set(findings.length > 0 ? [pathKey([])] : [])
+  const errorPaths = new Set(findings.length > placeholders.length ? [pathKey(['apiVersion'])] : [])
   const policy = readPolicyModel(kind, document.value)
+  const reported = new Set<string>()
   for (const rule of rules)
     rule.check(
       policy,
       (path, message, fix, level = rule.level) => {
+        if (placeholderPaths.has(pathKey(path))) return
+        // Two selectors can use the same macro.
+        const key = `${rule.id} ${pathKey(path)} ${message}`
+        if (reported.has(key)) return
+        reported.add(key)
         findings.push({ rule: rule.id, level, file, line: document.line(path), message, why: rule.why, fix })
         if (level === 'error') errorPaths.add(pathKey(path))
       },

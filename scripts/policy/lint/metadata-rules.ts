@@ -16,7 +16,7 @@ export const metadataRules: Rule[] = [
     id: 'name',
     level: 'error',
     why: 'The API server accepts lower-case letters, digits, dashes and dots, at most 253. The name is also a metric label and a folder of the agent.',
-    check({ name, namespace }, report) {
+    check({ name, namespace, metadata }, report) {
       const path: Path = ['metadata', 'name']
       if (namespace !== undefined && !(dnsLabel.test(namespace) && namespace.length <= 63))
         report(
@@ -24,7 +24,10 @@ export const metadataRules: Rule[] = [
           `${JSON.stringify(namespace)} is not a valid namespace`,
           `Write ${validName(namespace)}`,
         )
-      if (!name) report(path, 'The policy has no name', 'Add metadata.name')
+      // The schema reports a name that is a number.
+      if (!name && typeof (metadata.name ?? '') === 'string')
+        report(path, 'The policy has no name', 'Add metadata.name')
+      else if (!name) return
       else if (!dnsSubdomain.test(name) || name.length > 253)
         report(path, `${JSON.stringify(name)} is not a valid name`, `Write ${validName(name)}`)
     },
@@ -90,7 +93,8 @@ export const metadataRules: Rule[] = [
     id: 'severity-tag',
     level: 'warn',
     why: 'Tetragon has no field for the severity. The pipeline reads it from a tag, and treats events without one as information.',
-    check({ hooks }, report) {
+    check({ hooks }, report, { foreign }) {
+      const missing = foreign ? 'note' : 'warn'
       for (const hook of hooks) {
         const severities = tagsOf(hook).filter(tag => tag.startsWith('severity.'))
         const unknown = severities.filter(tag => !severityTags.includes(tag))
@@ -104,7 +108,7 @@ export const metadataRules: Rule[] = [
           )
         else if (severities.length > 1)
           report(path, `The hook has more than one severity: ${severities.join(' and ')}`, 'Keep one')
-        else if (severities.length === 0) report(hook.path, `${hook.name || 'The hook'} has no severity`, fix)
+        else if (severities.length === 0) report(hook.path, `${hook.name || 'The hook'} has no severity`, fix, missing)
       }
     },
   },

@@ -7,6 +7,7 @@ import {
   type Policy,
   selectorsOf,
 } from '../model/policy-model.ts'
+import { securityFunctionsOf } from '../model/security-hooks.ts'
 import { matchesWrites } from './action-rules.ts'
 import type { Rule } from './rule.ts'
 
@@ -17,6 +18,14 @@ const overridesOf = (policy: Policy): { hook: Hook; action: Action }[] =>
 
 const isSecurityFunction = (hook: Hook): boolean => hook.name.startsWith('security_')
 const isSyscall = (hook: Hook): boolean => isSyscallName(hook.name) || hook.name.startsWith('list:')
+
+/** Returns what to do instead of an Override on a system call. */
+function alternative({ name }: Hook): string {
+  if (name.startsWith('list:')) return 'Hook the security_ functions that these calls pass instead'
+  const functions = securityFunctionsOf(name)
+  if (functions.length === 0) return 'Use Sigkill, or only observe: the call passes no security_ function'
+  return `Hook ${functions.join(' or ')} instead`
+}
 
 export const overrideRules: Rule[] = [
   {
@@ -93,7 +102,7 @@ export const overrideRules: Rule[] = [
           report(
             [...action.path, 'action'],
             `Override on the system call ${hook.name} does not work on every kernel`,
-            'Hook security_file_open, security_socket_connect or security_bprm_check instead',
+            alternative(hook),
           )
     },
   },

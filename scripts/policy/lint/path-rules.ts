@@ -1,7 +1,8 @@
 import type { Path } from '../../../shared/validation/yaml-source.ts'
 import { isResolvedPath } from '../model/argument-types.ts'
 import { isSyscallName } from '../model/kernel-names.ts'
-import { type ArgumentFilter, argumentFiltersOf, type Policy, selectorsOf } from '../model/policy-model.ts'
+import { type ArgumentFilter, argumentFiltersOf, type Filter, type Policy, selectorsOf } from '../model/policy-model.ts'
+import { securityFunctionsOf } from '../model/security-hooks.ts'
 import type { Rule } from './rule.ts'
 
 // Paths in filters. The kernel compares where a file really is, which is often not the path that people know.
@@ -87,20 +88,33 @@ export const pathRules: Rule[] = [
     level: 'error',
     why: 'The kernel compares paths from the root of the process, for files and for binaries. A value without a leading / never matches.',
     check(policy, report) {
-      const checkValue = (value: string, path: Path): void => {
-        if (!value.startsWith('/'))
-          report(
-            path,
-            `${JSON.stringify(value)} is not an absolute path`,
-            'Write the absolute path, or operator: Postfix',
-          )
+      const checkFilter = ({ path, values }: Filter): void => {
+        const relative = values.filter(value => !value.startsWith('/'))
+        if (relative.length === 0) return
+        const [first] = relative.map(value => JSON.stringify(value))
+        // Next to absolute paths, the filter as a whole still works.
+        const level = relative.length === values.length ? 'error' : 'warn'
+        report(
+          [...path, 'values', values.indexOf(relative[0]!)],
+          relative.length === 1
+            ? `${first} is not an absolute path`
+            : `${first} and ${relative.length - 1} more values are not absolute paths`,
+          relative.length === 1
+            ? 'Write the absolute path, or operator: Postfix'
+            : 'Write absolute paths, or move them to a selector with operator: Postfix',
+          level,
+        )
       }
-      for (const { filter, value, path } of resolvedPathValues(policy, comparesWholePath))
-        if (filter.argument?.type !== 'fd') checkValue(value, path)
+      for (const { filter } of argumentFiltersOf(policy))
+        if (
+          isResolvedPath(filter.argument) &&
+          filter.argument?.type !== 'fd' &&
+          comparesWholePath.test(filter.operator)
+        )
+          checkFilter(filter)
       for (const { selector } of selectorsOf(policy))
-        for (const { path, operator, values } of [...selector.binaries, ...selector.parentBinaries])
-          if (/^(Not)?(In|Prefix)$/.test(operator))
-            for (const [index, value] of values.entries()) checkValue(value, [...path, 'values', index])
+        for (const filter of [...selector.binaries, ...selector.parentBinaries])
+          if (/^(Not)?(In|Prefix)$/.test(filter.operator)) checkFilter(filter)
     },
   },
   {
@@ -131,12 +145,22 @@ export const pathRules: Rule[] = [
           report(
             filter.path,
             `${hook.name} compares the name that the program passed, not the file`,
-            'Hook security_file_open with an argument of type file, or security_bprm_check with linux_binprm for programs',
+            seeTheFile(hook.name),
           )
       }
     },
   },
 ]
+
+const fileTypes: Record<string, string> = { security_file_open: 'file', security_bprm_check: 'linux_binprm' }
+
+/** Returns how to compare the file instead of the name that a system call was given. */
+function seeTheFile(syscall: string): string {
+  const functions = securityFunctionsOf(syscall)
+  if (functions.length === 0) return 'Hook a security_ function that the call passes'
+  const type = fileTypes[functions[0]!]
+  return `Hook ${functions.join(' or ')}${type ? ` with an argument of type ${type}` : ''}`
+}
 
 /** Returns what is wrong with a path through a link, unless the other values name its target. */
 function linkProblems(path: string, allPaths: string[]): { message: string; fix: string }[] {

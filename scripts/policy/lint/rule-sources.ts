@@ -14,6 +14,7 @@ export const ruleSources: Readonly<Record<string, string>> = {
   yaml: 'tetragon:pkg/tracingpolicy/k8s.go#L38',
   'kind-of-object': 'tetragon:pkg/tracingpolicy/k8s.go#L58',
   schema: 'tetragon:pkg/crdutils/crdutils.go#L100',
+  template: 'tetragon:examples/quickstart/network_egress_cluster.yaml',
   waiver: 'scripts/policy/lint/document-rules.ts',
 
   name: 'https://kubernetes.io/docs/concepts/overview/working-with-objects/names/',
@@ -24,6 +25,7 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'severity-tag': 'stacks/monitoring/fields.ts',
 
   'unscoped-enforcement': `${guide}/k8s-filtering.md`,
+  'uprobe-scope': 'tetragon:pkg/sensors/tracing/genericuprobe.go#L728',
   'token-enforcement': `${guide}/k8s-filtering.md`,
   'unfiltered-enforcement': `${guide}/selectors.md`,
   'hidden-namespace': 'tetragon:install/kubernetes/tetragon/values.yaml#L93',
@@ -32,6 +34,8 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'host-selector': `${types}/tracing_policy_types.go#L53`,
 
   'no-hook': `${handler}#L145`,
+  'hook-name': `${lsm}#L241`,
+  'arch-prefix': 'tetragon:pkg/arch/arch.go#L15',
   'one-section': `${handler}#L165`,
   'syscall-flag': 'tetragon:pkg/btf/validation.go#L104',
   'unknown-hook': 'tetragon:pkg/btf/validation.go#L107',
@@ -40,17 +44,28 @@ export const ruleSources: Readonly<Record<string, string>> = {
   list: 'tetragon:pkg/sensors/tracing/lists_linux.go#L63',
   'hot-hook': `${guide}/selectors.md`,
 
+  'uprobe-target': 'tetragon:pkg/sensors/tracing/genericuprobe.go#L529',
+  'tracepoint-field': 'tetragon:pkg/sensors/tracing/generictracepoint.go#L274',
+
   'argument-type': `${kprobe}#L328`,
   'argument-count': `${kprobe}#L839`,
   'argument-unknown': `${selectors}#L913`,
   'return-argument': `${kprobe}#L882`,
   'return-action': `${kprobe}#L733`,
 
+  'argument-mismatch': 'tetragon:pkg/btf/validation.go#L173',
+  'data-source': `${kprobe}#L847`,
+  'resolve-path': 'tetragon:pkg/btf/btf.go#L259',
+  'size-argument': 'tetragon:pkg/sensors/tracing/args_linux.go#L82',
+
   'in-for-arguments': `${guide}/selectors.md`,
   'operator-type': `${selectors}#L1026`,
   'value-format': `${selectors}#L699`,
   'too-many-values': `${selectors}#L687`,
   'value-length': `${selectors}#L777`,
+
+  wildcard: `${selectors}#L738`,
+  substring: 'tetragon:bpf/process/types/basic.h#L906',
 
   'too-many-selectors': `${selectors}#L1651`,
   'unreachable-selector': 'tetragon:bpf/process/generic_calls.h#L1332',
@@ -60,6 +75,10 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'host-namespace': `${selectors}#L1293`,
   'init-tree': `${selectors}#L354`,
   'macro-missing': 'tetragon:pkg/sensors/tracing/generic.go#L203',
+
+  'macro-conflict': 'tetragon:pkg/sensors/tracing/generic.go#L275',
+  'macro-unused': 'tetragon:pkg/sensors/tracing/generic.go#L194',
+  'no-values': `${selectors}#L1505`,
 
   'one-binaries': `${selectors}#L1560`,
   'follow-children': `${selectors}#L1516`,
@@ -82,6 +101,8 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'too-many-actions': `${selectors}#L1268`,
   'late-kill': 'tetragon:docs/content/en/docs/concepts/enforcement/_index.md',
   'action-order': 'tetragon:bpf/process/generic_calls.h#L1084',
+  'action-place': 'tetragon:bpf/process/generic_calls.h#L872',
+  'fentry-action': 'tetragon:pkg/sensors/tracing/genericfentry.go#L40',
   'kernel-feature': `${kprobe}#L352`,
   'signal-number': `${guide}/selectors.md`,
   'post-only': `${kprobe}#L409`,
@@ -93,5 +114,6 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'unknown-option': `${options}#L99`,
   'option-twice': `${options}#L99`,
   'monitor-name': 'stacks/monitoring/fields.ts',
+  'monitor-return': `${kprobe}#L1102`,
   'monitor-nothing': `${handler}#L95`,
 }

@@ -2,7 +2,11 @@ import type { Path } from '../../../shared/validation/yaml-source.ts'
 import type { Features } from '../../kernel/features.ts'
 import type { Policy } from '../model/policy-model.ts'
 
-export type Level = 'error' | 'warn'
+/**
+ * `error`: the API server or the agent refuses the policy, or it does not do what it says. `warn`: it may be intended.
+ * `note`: it matters only to the lab's own pipeline.
+ */
+export type Level = 'error' | 'warn' | 'note'
 
 /** The facts about the kernel that a policy is for. Checks that need a missing fact are skipped. */
 export interface Kernel extends Partial<Features> {
@@ -18,6 +22,8 @@ export interface Kernel extends Partial<Features> {
 
 export interface LintOptions {
   kernel?: Kernel
+  /** Whether the file is not for the lab's pipeline. What matters only there becomes a note. */
+  foreign?: boolean
 }
 
 /** Adds a finding at a path of the document. The level defaults to that of the rule. */

@@ -1,10 +1,12 @@
 import { namespaces } from '../../../shared/names.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
+import { isMapping, type Path } from '../../../shared/validation/yaml-source.ts'
 import { isNumber, isText } from '../model/argument-types.ts'
 import { isEmpty, type LabelSelector, namespaceKey, pinnedValues, workloadSelectors } from '../model/label-selector.ts'
 import {
   type ArgumentFilter,
   enforcingActions,
+  type Hook,
   isEnforcing,
   isFiltered,
   isMonitor,
@@ -58,6 +60,24 @@ function excessiveReach(policy: Policy): string | undefined {
   return podSelector || containerSelector ? `every pod, ${system}` : `every process on the machine, ${system}`
 }
 
+/** Returns whether a hook is in a program rather than in the kernel. */
+const isInProgram = ({ section }: Hook): boolean => section === 'uprobes' || section === 'usdts'
+
+/** Returns the field that limits a policy to some workloads, with its path. */
+function workloadLimit(policy: Policy): { name: string; path: Path } | undefined {
+  const name = ['podSelector', 'containerSelector', 'hostSelector'].find(key => isMapping(policy.spec[key]))
+  if (name) return { name, path: ['spec', name] }
+  return policy.kind === 'TracingPolicyNamespaced' ? { name: 'namespace', path: ['metadata', 'namespace'] } : undefined
+}
+
+/** Returns whether a selector matches only certain processes, by their ids. */
+const namesProcesses = (selector: Selector): boolean =>
+  selector.entries('matchPIDs').some(
+    ({ spec: { operator, values } }) =>
+      // Process 0 is the kernel. Every container, and the machine, has a process 1.
+      operator === 'In' && Array.isArray(values) && values.every(pid => Number(pid) > 1),
+  )
+
 const tokenFolder = '/run/secrets/kubernetes.io/serviceaccount'
 /** Paths of a token, as programs write them and as the kernel resolves them. */
 const tokenPaths = ['', '/var'].flatMap(root =>
@@ -89,15 +109,51 @@ export const scopeRules: Rule[] = [
     level: 'error',
     why: 'One kernel runs the pods, the cluster and, with kind, your own machine. An action without a scope hits every one of them that makes the same call.',
     check(policy, report) {
-      const [action] = enforcingActions(policy)
-      const reach = action && excessiveReach(policy)
-      if (reach)
+      const reach = excessiveReach(policy)
+      if (!reach) return
+      const dangers = selectorsOf(policy).flatMap(({ hook, selector }) => {
+        const action = selector.actions.find(isEnforcing)
+        if (!action || namesProcesses(selector)) return []
+        // The rule uprobe-scope says that no scope helps there.
+        if (isInProgram(hook) && workloadLimit(policy)) return []
+        // A filter narrows the reach to some calls, but not if the system itself makes those calls.
+        const isNarrow = isFiltered(selector) && !targetsToken(selector)
+        return [
+          {
+            action,
+            isNarrow,
+            isInProgram: isInProgram(hook),
+            level: isNarrow || isMonitor(policy) ? ('warn' as const) : ('error' as const),
+          },
+        ]
+      })
+      const worst = dangers.find(({ level }) => level === 'error') ?? dangers[0]
+      if (worst)
         report(
-          action.path,
-          `${action.action} reaches ${reach}`,
-          `Make it a TracingPolicyNamespaced with podSelector: {matchLabels: {app: NAME}}, or select namespaces: podSelector: {matchExpressions: [{key: "${namespaceKey}", operator: In, values: [NAMESPACE]}]}`,
-          isMonitor(policy) ? 'warn' : 'error',
+          worst.action.path,
+          `${worst.action.action} reaches ${reach}${worst.isNarrow ? ', where the filters match' : ''}`,
+          worst.isInProgram
+            ? 'Narrow it with matchNamespaces, matchPIDs or matchBinaries, or hook what the program does in the kernel: a namespace has no effect here'
+            : `Make it a TracingPolicyNamespaced with podSelector: {matchLabels: {app: NAME}}, or select namespaces: podSelector: {matchExpressions: [{key: "${namespaceKey}", operator: In, values: [NAMESPACE]}]}`,
+          worst.level,
         )
+    },
+  },
+  {
+    id: 'uprobe-scope',
+    level: 'error',
+    why: 'Tetragon 1.7.0 does not check the namespace and the selectors of workloads at uprobes and usdts (cilium/tetragon#5347). The hook works in every process on the machine that runs the program.',
+    check(policy, report) {
+      const limit = workloadLimit(policy)
+      const hook = policy.hooks.find(isInProgram)
+      if (!limit || !hook) return
+      const action = enforcingActions(policy)[0]
+      report(
+        limit.path,
+        `The ${limit.name} has no effect on ${hook.section}${action ? `: ${action.action} reaches every process that runs ${hook.name}` : ''}`,
+        'Narrow the hook with matchNamespaces, matchPIDs or matchBinaries, or hook what the program does in the kernel',
+        action && !isMonitor(policy) ? 'error' : 'warn',
+      )
     },
   },
   {
@@ -130,7 +186,7 @@ export const scopeRules: Rule[] = [
         // For one app, a list of exceptions is enough. For more, the filter must say which calls it means.
         const hasFilter = isForOneApp
           ? isFiltered(selector)
-          : selector.args.some(isSpecific) || selector.binaries.some(isPositive)
+          : namesProcesses(selector) || selector.args.some(isSpecific) || selector.binaries.some(isPositive)
         if (!hasFilter)
           report(
             action.path,
@@ -169,11 +225,13 @@ export const scopeRules: Rule[] = [
     id: 'whole-machine',
     level: 'warn',
     why: 'A TracingPolicy without podSelector, containerSelector or hostSelector watches every process on the machine. The export drops events of the machine, so you pay for events that you never see.',
-    check(policy, report) {
+    check(policy, report, { foreign }) {
       const { podSelector, containerSelector, hostSelector } = workloadSelectors(policy)
       if (policy.kind !== 'TracingPolicy' || podSelector || containerSelector || hostSelector) return
       // Other rules report policies without hooks, and those with enforcing actions.
       if (policy.hooks.length === 0 || enforcingActions(policy).length > 0) return
+      // A selector would have no effect, as uprobe-scope says.
+      if (policy.hooks.every(isInProgram)) return
       const isScopedByNamespace = policy.hooks.every(
         ({ selectors }) => selectors.length > 0 && selectors.every(({ spec }) => Array.isArray(spec.matchNamespaces)),
       )
@@ -182,6 +240,7 @@ export const scopeRules: Rule[] = [
           ['spec'],
           'The policy has no podSelector',
           'Add podSelector: {} for all pods, or hostSelector: {} for the machine itself',
+          foreign ? 'note' : 'warn',
         )
     },
   },

@@ -39,13 +39,17 @@ export const isSyscallName = (name: string): boolean => /^(__x64_|__arm64_)?sys_
 /** Strips the architecture's prefix, which the agent adds itself: `sys_openat` for `__x64_sys_openat`. */
 export const withoutArchPrefix = (name: string): string => name.replace(/^__(x64|arm64)_(?=sys_)/, '')
 
-/** Returns the nearest of many kernel names, at most three edits away. */
+/**
+ * Returns the nearest of many kernel names, at most three edits away and fewer for short names. A system call is never
+ * suggested for another function: sys_unlinkat is not a misspelt do_unlinkat.
+ */
 export function nearestKernelName(name: string, candidates: Iterable<string>): string | undefined {
+  const limit = Math.min(3, Math.floor(name.length / 4))
   let best: { candidate: string; distance: number } | undefined
   for (const candidate of candidates) {
-    if (Math.abs(candidate.length - name.length) > 3) continue
+    if (Math.abs(candidate.length - name.length) > limit || isSyscallName(candidate) !== isSyscallName(name)) continue
     const distance = leven(name, candidate)
-    if (distance <= 3 && (!best || distance < best.distance)) best = { candidate, distance }
+    if (distance <= limit && (!best || distance < best.distance)) best = { candidate, distance }
   }
   return best?.candidate
 }

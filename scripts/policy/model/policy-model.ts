@@ -16,6 +16,7 @@ export interface Policy {
   kind: PolicyKind
   name?: string
   namespace?: string
+  metadata: Dict
   spec: Dict
   hooks: Hook[]
   options: Option[]
@@ -37,19 +38,27 @@ export interface Hook {
   syscall?: boolean
   spec: Dict
   args: Argument[]
+  /** Values that are read from elsewhere than a parameter. Only kprobes, fentries and uprobes have them. */
+  data: Argument[]
   selectors: Selector[]
 }
 
 export interface Argument {
   path: Path
+  spec: Dict
   index: number
   type?: string
   resolve?: string
+  source?: string
 }
 
 export interface Selector {
   path: Path
   spec: Dict
+  /** Returns the entries of a list such as matchNamespaces, with those of the selector's macros. */
+  entries(list: string): Item[]
+  /** Whether it uses a macro that the policy does not define. */
+  hasMissingMacro: boolean
   args: ArgumentFilter[]
   binaries: Filter[]
   parentBinaries: Filter[]
@@ -86,8 +95,11 @@ export function readPolicyModel(kind: PolicyKind, value: unknown): Policy {
     kind,
     name: asText(metadata.name),
     namespace: asText(metadata.namespace),
+    metadata,
     spec,
-    hooks: sections.flatMap(section => itemsOf(spec[section], ['spec', section]).map(item => readHook(section, item))),
+    hooks: sections.flatMap(section =>
+      itemsOf(spec[section], ['spec', section]).map(item => readHook(section, item, asObject(spec.selectorsMacros))),
+    ),
     options: itemsOf(spec.options, ['spec', 'options']).map(({ path, spec: option }) => ({
       path,
       name: String(option.name ?? ''),
@@ -96,7 +108,7 @@ export function readPolicyModel(kind: PolicyKind, value: unknown): Policy {
   }
 }
 
-function readHook(section: Section, { path, spec }: Item): Hook {
+function readHook(section: Section, { path, spec }: Item, macros: Dict): Hook {
   const args = itemsOf(spec.args, [...path, 'args']).map(readArgument)
   const data = itemsOf(spec.data, [...path, 'data']).map(readArgument)
   const returned = spec.returnArg
@@ -113,14 +125,22 @@ function readHook(section: Section, { path, spec }: Item): Hook {
     ...(typeof spec.syscall === 'boolean' && { syscall: spec.syscall }),
     spec,
     args,
+    data,
     selectors: itemsOf(spec.selectors, [...path, 'selectors']).map(item =>
-      readSelector(item, { args, data, returned, section }),
+      readSelector(item, { args, data, returned, section }, macros),
     ),
   }
 }
 
 function readArgument({ path, spec }: Item): Argument {
-  return { path, index: Number(spec.index ?? 0), type: asText(spec.type), resolve: asText(spec.resolve) || undefined }
+  return {
+    path,
+    spec,
+    index: Number(spec.index ?? 0),
+    type: asText(spec.type),
+    resolve: asText(spec.resolve) || undefined,
+    source: asText(spec.source) || undefined,
+  }
 }
 
 interface HookArguments {
@@ -130,20 +150,31 @@ interface HookArguments {
   section: Section
 }
 
-function readSelector({ path, spec }: Item, { args, data, returned, section }: HookArguments): Selector {
+function readSelector(item: Item, { args, data, returned, section }: HookArguments, macros: Dict): Selector {
+  const { path, spec } = item
+  // The agent adds the lists of a macro to those of the selector before it reads them.
+  const parts = [
+    item,
+    ...macroNamesOf(spec).flatMap(name =>
+      Object.hasOwn(macros, name) ? [{ path: ['spec', 'selectorsMacros', name], spec: asObject(macros[name]) }] : [],
+    ),
+  ]
+  const entries = (list: string): Item[] => parts.flatMap(part => itemsOf(part.spec[list], [...part.path, list]))
   const filters = (list: ArgumentFilter['list'], find: (filter: Dict) => Argument | undefined): ArgumentFilter[] =>
-    itemsOf(spec[list], [...path, list]).map(item => ({ ...readFilter(item), list, argument: find(item.spec) }))
+    entries(list).map(entry => ({ ...readFilter(entry), list, argument: find(entry.spec) }))
   const actions = (list: string, onReturn: boolean): Action[] =>
-    itemsOf(spec[list], [...path, list]).map(item => ({
-      path: item.path,
-      action: String(item.spec.action ?? ''),
-      spec: item.spec,
+    entries(list).map(entry => ({
+      path: entry.path,
+      action: String(entry.spec.action ?? ''),
+      spec: entry.spec,
       onReturn,
     }))
-  const binaries = (list: string): Filter[] => itemsOf(spec[list], [...path, list]).map(readFilter)
+  const binaries = (list: string): Filter[] => entries(list).map(readFilter)
   return {
     path,
     spec,
+    entries,
+    hasMissingMacro: macroNamesOf(spec).some(name => !Object.hasOwn(macros, name)),
     args: [
       // The agent reads `args` as positions in the file, and `index` as the position of the function's parameter. For
       // tracepoints it falls back to positions when no argument has the index.
@@ -156,7 +187,11 @@ function readSelector({ path, spec }: Item, { args, data, returned, section }: H
       ...filters('matchData', ({ args: positions, index = 0 }) =>
         Array.isArray(positions) && positions.length > 0 ? data[positions[0] as number] : data[index as number],
       ),
-      ...filters('matchReturnArgs', () => returned[0]),
+      ...filters('matchReturnArgs', ({ args: positions, index = 0 }) =>
+        Array.isArray(positions) && positions.length > 0
+          ? returned[positions[0] as number]
+          : returned.find(argument => argument.index === index),
+      ),
     ],
     binaries: binaries('matchBinaries'),
     parentBinaries: binaries('matchParentBinaries'),
@@ -169,7 +204,7 @@ function readFilter({ path, spec }: Item): Filter {
   return { path, operator: String(spec.operator ?? ''), values, spec }
 }
 
-interface Item {
+export interface Item {
   path: Path
   spec: Dict
 }
@@ -244,7 +279,11 @@ export const isKprobeMultiDisabled = ({ options }: Policy): boolean =>
 
 // --- filters
 
-const filterKeys = [
+/** Returns the names of the macros that a selector uses. */
+export const macroNamesOf = (spec: Dict): string[] => (Array.isArray(spec.macros) ? spec.macros.map(String) : [])
+
+/** The lists of a selector that decide whether a call matches. */
+export const filterLists = [
   'matchArgs',
   'matchData',
   'matchReturnArgs',
@@ -255,9 +294,13 @@ const filterKeys = [
   'matchNamespaceChanges',
   'matchCapabilities',
   'matchCapabilityChanges',
-  'macros',
 ]
 
-/** Returns whether a selector has any filter. */
-export const isFiltered = ({ spec }: Selector): boolean =>
-  filterKeys.some(key => Array.isArray(spec[key]) && spec[key].length > 0)
+/** Returns whether a selector has any filter. The agent ignores those on binaries that have no values. */
+export const isFiltered = (selector: Selector): boolean =>
+  selector.hasMissingMacro ||
+  filterLists.some(list =>
+    selector
+      .entries(list)
+      .some(({ spec }) => !list.endsWith('Binaries') || (Array.isArray(spec.values) && spec.values.length > 0)),
+  )

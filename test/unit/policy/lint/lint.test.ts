@@ -113,9 +113,36 @@ describe('a finding', () => {
 describe('a waiver', () => {
   const text = policyWithHook('      call: tcp_conect\n')
 
-  test('lifts a warning, but not an error', () => {
+  test('lifts a finding of any rule and level', () => {
     const waived = `# lint: allow unknown-hook, because this kernel has it\n# lint: allow syscall-flag, because I say so\n${text}`
+    expect(summarize(lintPolicy(text, 'x'))).toEqual(['8 error syscall-flag'])
+    expect(summarize(lintPolicy(waived, 'x'))).toEqual([])
+    expect(summarize(lintPolicy(`# lint: allow yaml, because it is broken on purpose\na: [`, 'x'))).toEqual([])
+  })
+
+  test('at the end of a line lifts a finding on this line only', () => {
+    const two = `${text}    - tags: [severity.info]\n      call: tcp_close\n`
+    const waived = two.replace('tcp_conect', 'tcp_connect # lint: allow syscall-flag, because it is a test')
     expect(summarize(lintPolicy(waived, 'x'))).toEqual(['10 error syscall-flag'])
+  })
+
+  test('cannot lift the finding of an invalid waiver', () => {
+    const waived = `# lint: allow waiver, because I can\n${policyWithHook('      call: sys_mount\n')}`
+    expect(summarize(lintPolicy(waived, 'x'))).toEqual(['1 error waiver'])
+  })
+
+  test('is not part of a text', () => {
+    const message = policyWithHook('      call: sys_mount\n      message: "see # lint: this"\n')
+    expect(summarize(lintPolicy(message, 'x'))).toEqual([])
+  })
+
+  test('the policies of the lab waive only what an exercise demonstrates', () => {
+    const waivers = policyNames().flatMap(name =>
+      [...readFileSync(join(projectDir, 'policies', `${name}.yaml`), 'utf8').matchAll(/# lint: allow ([a-z-]+)/g)].map(
+        ([, rule]) => `${name} ${rule}`,
+      ),
+    )
+    expect(waivers).toEqual(['sys-openat-kill path-by-name', 'sys-openat-kill-monitor path-by-name'])
   })
 
   test('of an unknown rule, or without a reason, is an error', () => {

@@ -28,11 +28,87 @@ describe('unscoped-enforcement', () => {
       for (const { message } of found) expect(message).not.toMatch(/every pod/)
   })
 
+  const unmount = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: example }
+spec:
+  podSelector: {}
+  kprobes:
+    - call: security_sb_umount
+      syscall: false
+      tags: [severity.info]
+      selectors:
+        - matchActions: [{ action: Sigkill }]
+`
+
   test('is a warning in monitor mode', () => {
-    const text = readTestPolicy('rules/unscoped-enforcement/bad.yaml')
-    const monitor = text.replace('spec:\n', 'spec:\n  options: [{ name: policy-mode, value: monitor }]\n')
-    expect(summarize(lintPolicy(text, 'x'))).toEqual(['17 error unscoped-enforcement'])
-    expect(summarize(lintPolicy(monitor, 'x'))).toEqual(['18 warn unscoped-enforcement'])
+    const monitor = unmount.replace('spec:\n', 'spec:\n  options: [{ name: policy-mode, value: monitor }]\n')
+    expect(summarize(lintPolicy(unmount, 'x'))).toEqual(['11 error unscoped-enforcement'])
+    expect(summarize(lintPolicy(monitor, 'x'))).toEqual(['12 warn unscoped-enforcement'])
+  })
+
+  test.each<[filter: string, level: 'error' | 'warn' | undefined]>([
+    ['matchBinaries: [{ operator: In, values: [/usr/sbin/umount] }]', 'warn'],
+    ['matchCapabilities: [{ type: Effective, operator: NotIn, values: [CAP_SYS_ADMIN] }]', 'warn'],
+    ['matchNamespaces: [{ namespace: Pid, operator: NotIn, values: ["4026531836"] }]', 'warn'],
+    ['matchPIDs: [{ operator: NotIn, values: [4242] }]', 'warn'],
+    ['matchPIDs: [{ operator: In, values: [1], isNamespacePID: true }]', 'warn'],
+    // Process ids name exactly what is meant.
+    ['matchPIDs: [{ operator: In, values: [4242], followForks: true }]', undefined],
+    // The agent ignores a filter without values.
+    ['matchBinaries: [{ operator: In, values: [] }]', 'error'],
+  ])('with the filter %s has the level %j', (filter, level) => {
+    const text = unmount.replace('- matchActions', `- ${filter}\n          matchActions`)
+    const found = lintPolicy(text, 'x').filter(({ rule }) => rule === 'unscoped-enforcement')
+    expect(found.map(finding => finding.level)).toEqual(level ? [level] : [])
+    for (const { message } of found) expect(message.endsWith('where the filters match')).toBe(level === 'warn')
+  })
+
+  test('is an error if any selector has no filter, and for a filter on what the system itself reads', () => {
+    const second = unmount.replace(
+      '- matchActions',
+      '- matchBinaries: [{ operator: In, values: [/usr/bin/bash] }]\n          matchActions: [{ action: Sigkill }]\n        - matchActions',
+    )
+    expect(summarize(lintPolicy(second, 'x'))).toContain('13 error unscoped-enforcement')
+    expect(summarize(lintPolicy(readTestPolicy('rules/token-enforcement/bad.yaml'), 'x')).join()).not.toContain(
+      'warn unscoped',
+    )
+  })
+})
+
+describe('uprobe-scope', () => {
+  const uprobe = readTestPolicy('rules/uprobe-scope/bad.yaml')
+
+  test.each<[change: string, text: string, findings: string[]]>([
+    ['only observes', uprobe.slice(0, uprobe.indexOf('      selectors:')), ['7 warn uprobe-scope']],
+    [
+      'is in monitor mode',
+      uprobe.replace('spec:\n', 'spec:\n  options: [{ name: policy-mode, value: monitor }]\n'),
+      ['8 warn uprobe-scope'],
+    ],
+    ['has only a namespace', uprobe.replace(/ {2}podSelector:\n.*\n/, ''), ['5 error uprobe-scope']],
+    [
+      'does not claim a scope',
+      uprobe.replace('Namespaced', '').replace(/ {2}(namespace: .*|podSelector:\n.*)\n/g, ''),
+      ['12 error unscoped-enforcement'],
+    ],
+  ])('a uprobe that %s: %j', (_, text, findings) => {
+    expect(summarize(lintPolicy(text, 'x'))).toEqual(findings)
+  })
+})
+
+describe('whole-machine and severity-tag', () => {
+  const text =
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: { name: x }\nspec: { kprobes: [{ call: sys_mount }] }\n'
+
+  test('are warnings for the lab, and notes for other files', () => {
+    expect(summarize(lintPolicy(text, 'x'))).toEqual(['4 warn severity-tag', '4 warn whole-machine'])
+    expect(summarize(lintPolicy(text, 'x', { foreign: true }))).toEqual(['4 note severity-tag', '4 note whole-machine'])
+  })
+
+  test('a misspelt severity is a warning in any file', () => {
+    const misspelt = text.replace('sys_mount', 'sys_mount, tags: [severity.hihg]')
+    expect(summarize(lintPolicy(misspelt, 'x', { foreign: true }))).toContain('4 warn severity-tag')
   })
 })
 

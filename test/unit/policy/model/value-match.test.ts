@@ -8,7 +8,7 @@ const filter = (operator: string, values: string[], type?: string): ArgumentFilt
   operator,
   values,
   spec: {},
-  argument: { path: [], index: 0, type },
+  argument: { path: [], spec: {}, index: 0, type },
 })
 
 describe('a value', () => {
