@@ -93,9 +93,9 @@ const hooks = new RegExp(`^[\\s-]*["']?(${sections.join('|')})["']?\\s*:`, 'm')
 function mentionsPolicy(text: string): boolean {
   const kinds = [...text.matchAll(/^["']?kind["']?\s*:\s*["']?([A-Za-z]+)/gm)].map(([, kind]) => kind!)
   // A template, JSON, or a file whose kind was forgotten.
-  if (kinds.length === 0) return /TracingPolic/.test(text) || hooks.test(text)
+  if (kinds.length === 0) return text.includes('TracingPolicy') || hooks.test(text)
   return kinds.some(kind =>
-    kind.endsWith('List') ? text.includes('TracingPolic') : /^trac/i.test(kind) || nearest(kind, policyKinds),
+    kind.endsWith('List') ? text.includes('TracingPolicy') : /^tracing/i.test(kind) || nearest(kind, policyKinds),
   )
 }
 

@@ -96,7 +96,7 @@ describe('readKernelFile', () => {
   })
 
   test('reports another file', () => {
-    writeFileSync(file, 'ffffffff81000000 T _stext\n')
+    writeFileSync(file, 'ffffffff81000000 T vfs_read\n')
     expect(() => readKernelFile(file)).toThrow(expect.objectContaining({ found: `${file} is not a kernel file` }))
   })
 })

@@ -76,10 +76,18 @@ describe('lab policy lint', () => {
   test('checks against the kernel of --kernel', async () => {
     write('a.yaml')
     const kernel = join(folder, 'kernel.txt')
-    writeFileSync(
-      kernel,
-      '# Kernel names for lab policy lint --kernel, format 1\n[syscalls]\n[functions]\nvfs_read\n[probe]\nrelease=6.6.0\narch=x86_64\nbtf_bytes=1\n',
-    )
+    const header = '# Kernel names for lab policy lint --kernel, format 1'
+    const lines = [
+      header,
+      '[syscalls]',
+      '[functions]',
+      'vfs_read',
+      '[probe]',
+      'release=6.6.0',
+      'arch=x86_64',
+      'btf_bytes=1',
+    ]
+    writeFileSync(kernel, lines.join('\n'))
     const { exit, stdout } = await lint('--kernel', kernel, join(folder, 'a.yaml'))
     expect([exit, stdout]).toEqual([1, expect.stringContaining('This kernel has no function security_file_open')])
   })
@@ -148,7 +156,7 @@ describe('lintFiles of a folder', () => {
   })
 
   test.each([
-    ['a misspelt kind', 'kind: TracingPolcy\n'],
+    ['a misspelt kind', 'kind: TracePolicy\n'],
     ['no kind', 'spec:\n  kprobes:\n    - call: tcp_connect\n'],
     ['a list of policies', 'kind: List\nitems:\n- kind: TracingPolicy\n'],
     ['a policy after another object', 'kind: Pod\n---\nkind: TracingPolicy\n'],
