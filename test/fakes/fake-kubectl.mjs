@@ -7,8 +7,10 @@ import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs
 const file = process.env.FAKE_CLUSTER
 const cluster = JSON.parse(readFileSync(file, 'utf8'))
 const args = process.argv.slice(2)
-const flags = args.findIndex(arg => arg === '--kubeconfig' || arg === '--context')
-if (flags >= 0) args.splice(flags, 2)
+for (const flag of ['--kubeconfig', '--context']) {
+  const at = args.indexOf(flag)
+  if (at >= 0) args.splice(at, 2)
+}
 appendFileSync(`${file}.log`, `${args.join(' ')}\n`)
 
 const answer = value => process.stdout.write(JSON.stringify(value))

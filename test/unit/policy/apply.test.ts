@@ -35,6 +35,15 @@ it('waits for the agent to reload a changed policy under a new id', async () => 
   ])
 })
 
+it('reports only the policies of a file that also has a Pod', async () => {
+  cluster = startFakeCluster()
+  const file = join(cluster.folder, 'policy-and-pod.yaml')
+  const policy = readFileSync(join(projectDir, 'policies', 'deny-shadow.yaml'), 'utf8')
+  writeFileSync(file, `apiVersion: v1\nkind: Pod\nmetadata: { name: secret }\n---\n${policy}`)
+  const applied = await applyPolicy(cluster.access, file, { intervalMs: 1 })
+  expect(applied.map(({ name }) => name)).toEqual(['deny-shadow'])
+})
+
 it('removes a policy from the cluster and the agent, once', async () => {
   cluster = startFakeCluster({ policies: ['deny-shadow'] })
   const { access } = cluster

@@ -291,6 +291,17 @@ describe('a policy', () => {
     ).toEqual(['the lint does not report unscoped-enforcement'])
   })
 
+  it('is read as kubectl reads it: yes and no, and a Pod in the same file', () => {
+    const pod = 'apiVersion: v1\nkind: Pod\nmetadata: { name: x }\n'
+    const { candidates, problems } = parseCandidates(
+      `${pod}---\n${labPolicy('tcp-connect').replace('syscall: false', 'syscall: no')}`,
+      'mine.yaml',
+    )
+    expect(problems).toEqual([])
+    expect(candidates.map(({ policy }) => policy.hooks.map(({ syscall }) => syscall))).toEqual([[false]])
+    expect(parseCandidates(pod, 'mine.yaml').problems).toEqual(['mine.yaml: kind is Pod'])
+  })
+
   it('can be each one of the lab', () => {
     const files = readdirSync(join(projectDir, 'policies')).filter(file => file.endsWith('.yaml'))
     expect(files.length).toBeGreaterThan(5)
