@@ -23,3 +23,27 @@ export const portForwardCommands = ({ ports }: Settings): Record<string, string>
 /** Returns how a user reaches each service: its address, or the command that forwards it. */
 export const accessByService = (settings: Settings): Record<string, string> =>
   settings.cluster.mode === 'existing' ? portForwardCommands(settings) : addressesOf(settings)
+
+/** The ports that texts name: the defaults of the settings. */
+const defaultPorts = { guestbook: 8080, grafana: 3000, prometheus: 9090, loki: 3100, tetragon: 2112 } as const
+type Service = keyof typeof defaultPorts
+
+const localAddress = /(?<host>127\.0\.0\.1|localhost):(?<port>\d+)/g
+const serviceOf = (port: string | undefined): Service | undefined =>
+  (Object.keys(defaultPorts) as Service[]).find(service => String(defaultPorts[service]) === port)
+
+/** Returns a text that names default addresses, such as http://127.0.0.1:3000, with the ports of the settings. */
+export const replaceAddresses = (text: string, { ports }: Pick<Settings, 'ports'>): string =>
+  text.replace(localAddress, (address, host: string, port: string) => {
+    const service = serviceOf(port)
+    return service ? `${host}:${ports[service]}` : address
+  })
+
+/**
+ * Returns the commands that make the default addresses in a text reachable: none unless the cluster is an existing one.
+ */
+export function forwardsFor(text: string, settings: Settings): string[] {
+  if (settings.cluster.mode !== 'existing') return []
+  const services = [...text.matchAll(localAddress)].map(({ groups }) => serviceOf(groups?.port))
+  return [...new Set(services)].flatMap(service => (service ? [portForwardCommands(settings)[service]!] : []))
+}

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { portForwardCommands } from '../../shared/addresses.ts'
 import { loadRunningLab } from '../context/context.ts'
 import { connectLabClient } from '../exercise/check/lab-client.ts'
 import { awayAfter, readClass, type Student } from '../exercise/class/class-overview.ts'
@@ -31,9 +32,11 @@ More: docs/teaching.md`,
     .action(async ({ address = addressForStudents(), port }: { address?: string; port: number }) => {
       const context = await loadRunningLab()
       await requirePrometheus(context)
-      const { grafana, prometheus } = context.settings.ports
+      const { settings } = context
+      const { grafana, prometheus } = settings.ports
       print(`Students run:  ${colors.bold(`./lab class join http://${address}:${port}`)}`)
       print(`You see them:  ./lab class show, or http://localhost:${grafana}/d/tetragon-class`)
+      if (settings.cluster.mode === 'existing') print(`               after ${portForwardCommands(settings).grafana}`)
       print(
         colors.yellow(
           `\nUntil Ctrl-C, anyone who can reach ${address}:${port} can read this lab's metrics and add to them.`,

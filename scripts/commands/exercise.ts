@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
 import { sendProgress } from '../exercise/class/progress-metrics.ts'
 import { type Capabilities, doableTasks } from '../exercise/definition/capabilities.ts'
 import { createExercise } from '../exercise/definition/create-exercise.ts'
@@ -15,6 +16,7 @@ import { showWhileChecking } from '../exercise/view/checking.ts'
 import { listedExercise, showExercises } from '../exercise/view/exercise-list.ts'
 import { showExerciseState } from '../exercise/view/exercise-state.ts'
 import { showIntroduction, showResumed } from '../exercise/view/introduction.ts'
+import { textFor } from '../exercise/view/local-text.ts'
 import { renderMarkdown } from '../exercise/view/markdown.ts'
 import { paragraph } from '../exercise/view/paragraph.ts'
 import { showStep } from '../exercise/view/walk-step.ts'
@@ -239,7 +241,13 @@ function text(name: string | undefined): void {
     const { points } = taskOfExercise(exercise, id)
     return colors.dim(`○ ${points} point${points === 1 ? '' : 's'}`)
   }
-  process.stdout.write(renderMarkdown(exercise.text.tokens, { task: taskLine }))
+  const { tokens, forwards } = textFor(exercise, readSettings())
+  if (forwards.length > 0) {
+    print(colors.dim('In your own cluster, the addresses in this text need a port-forward, in a terminal of its own:'))
+    for (const command of forwards) print(`  ${colors.green(command)}`)
+    print()
+  }
+  process.stdout.write(renderMarkdown(tokens, { task: taskLine }))
 }
 
 async function reset(name: string | undefined, json: boolean): Promise<void> {

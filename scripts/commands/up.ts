@@ -10,7 +10,7 @@ export function register(program: Command): void {
     .command('up')
     .description('Start the lab, or apply changed settings to it')
     .option('--json', 'Print the result as JSON, without progress')
-    .addHelpText('after', '\nExample:\n  ./lab up && open http://localhost:3000')
+    .addHelpText('after', '\nExample:\n  ./lab up --json | jq -r .source')
     .action(async ({ json = false }: { json?: boolean }) => {
       const result = await upLab({ silent: json })
       if (json) printJson(result)

@@ -1,13 +1,14 @@
+import { portForwardCommands } from '../../shared/addresses.ts'
 import { dataSources } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { checksOf, type VerifyCheck } from './verify-check.ts'
 
 /** Checks that Prometheus has every scrape target of the lab, and reaches all its targets. */
-export async function verifyTargets(
-  { pipeline, guestbook, ports }: Settings,
-  grafana: GrafanaClient,
-): Promise<VerifyCheck[]> {
+export async function verifyTargets(settings: Settings, grafana: GrafanaClient): Promise<VerifyCheck[]> {
+  const { pipeline, guestbook, ports, cluster } = settings
+  const targets = `curl -s localhost:${ports.prometheus}/api/v1/targets`
+  const next = cluster.mode === 'existing' ? `${portForwardCommands(settings).prometheus} & ${targets}` : targets
   const { ok, fail } = checksOf('targets')
   const expected = [
     'tetragon',
@@ -23,9 +24,7 @@ export async function verifyTargets(
   const missing = expected.filter(job => !jobs.has(job))
   return [
     ...[...jobs].map(([job, value]) =>
-      value === 1
-        ? ok(job, 'up')
-        : fail(job, { found: 'down', expected: 'up', next: `curl -s localhost:${ports.prometheus}/api/v1/targets` }),
+      value === 1 ? ok(job, 'up') : fail(job, { found: 'down', expected: 'up', next }),
     ),
     ...missing.map(job => fail(job, { found: 'no such target', next: './lab logs prometheus' })),
   ]

@@ -31,6 +31,7 @@ export function allChecks(
     return [
       systemCheck(facts),
       ok('cluster', 'Cluster', `context ${context}: the Docker engine and kernel of this machine are not used`),
+      ...kernelChecks(settings, facts, material),
       ...proxyChecks(facts),
       ...supplies,
       ...exercises,

@@ -25,7 +25,11 @@ export function kernelChecks(settings: Settings, facts: DoctorFacts, material?: 
   return [verdict, ...lockdownCheck(facts), ...(source === 'live' ? featureChecks(facts, material) : [])]
 }
 
-function verdictCheck({ tetragon }: Settings, facts: DoctorFacts, material?: TeachingMaterial): DoctorCheck {
+function verdictCheck(
+  { tetragon }: Pick<Settings, 'tetragon'>,
+  facts: DoctorFacts,
+  material?: TeachingMaterial,
+): DoctorCheck {
   const { source, why, features, probed, blocker, kernel } = facts.kernel
   const title = 'Kernel'
   if (source === 'replay' && tetragon.source === 'live' && probed !== 'none')
@@ -34,7 +38,8 @@ function verdictCheck({ tetragon }: Settings, facts: DoctorFacts, material?: Tea
       next: setCommand('tetragon.source', 'auto'),
     })
   if (tetragon.source === 'replay') return ok('kernel', title, `${why}; tetragon.source is set to replay`)
-  if (probed === 'none') return ok('kernel', title, `${why}; \`lab up\` probes it`)
+  // With an existing cluster, the reason names the node that `lab up` will probe.
+  if (probed === 'none') return ok('kernel', title, /`lab up` probes/.test(why) ? why : `${why}; \`lab up\` probes it`)
   if (source === 'replay') {
     const impact = material && missingFeatureImpact(enforcementFeatures, material)
     return warn('kernel', title, {
@@ -43,7 +48,7 @@ function verdictCheck({ tetragon }: Settings, facts: DoctorFacts, material?: Tea
         blocker === 'btfHeader'
           ? 'a kernel that this Tetragon can read, for live events and enforcement'
           : 'a kernel with BTF and kprobes, for live events and enforcement',
-      next: kernelFix(blocker, kernelHost(facts)),
+      next: onHost(facts, kernelFix(blocker, kernelHost(facts))),
     })
   }
   if (!features.hostPids)
@@ -83,14 +88,21 @@ function featureChecks(facts: DoctorFacts, material?: TeachingMaterial): DoctorC
 
 function featureFix(feature: Feature, facts: DoctorFacts): string {
   const modules = facts.kernel.kernel?.lsm
-  return feature === 'lsm' && modules ? lsmFix(modules, kernelHost(facts)) : newerKernelFix(kernelHost(facts))
+  const host = kernelHost(facts)
+  return onHost(facts, feature === 'lsm' && modules ? lsmFix(modules, host) : newerKernelFix(host))
 }
 
 const shortNames = (features: readonly Feature[]): string =>
   features.map(feature => featureDescriptions[feature].replace(/ \(.*/, '')).join(', ')
 
-/** Returns the engine, or this machine where no engine responds. */
-function kernelHost({ engine, wsl, os, osName }: DoctorFacts): KernelHost {
+/** Says where to run a command that changes the kernel of an existing cluster's node. */
+const onHost = ({ kernel }: DoctorFacts, fix: string): string =>
+  kernel.probed === 'node' ? `on each node of the cluster: ${fix}` : fix
+
+/** Returns the engine, or this machine where no engine responds, or a node of an existing cluster. */
+function kernelHost({ engine, wsl, os, osName, kernel }: DoctorFacts): KernelHost {
+  // The distribution of a node is unknown.
+  if (kernel.probed === 'node') return { product: 'Docker Engine', endpoint: '', wsl: false, local: true, system: '' }
   if (!('problem' in engine)) return engine
   return { product: 'Docker Engine', endpoint: '', wsl, local: os === 'linux', system: osName }
 }

@@ -292,6 +292,31 @@ describe('accepts', () => {
     expect(problemsIn({ ...withEngine({ cpus: 1 }), foreignCluster: true, freeDiskBytes: 1 }, existing)).toEqual([])
   })
 
+  test('any engine for an existing cluster, whose node has the kernel that counts', () => {
+    const existing = parseSettings({ cluster: { mode: 'existing', context: 'school' } })
+    const kernel = {
+      ...goodFacts.kernel,
+      source: 'replay',
+      blocker: 'lockdown',
+      why: 'Linux 6.1 cannot',
+      probed: 'node',
+    }
+    const checks = allChecks(existing, lock, {
+      ...goodFacts,
+      ...withEngine({ product: 'OrbStack' }),
+      kernel,
+    } as DoctorFacts)
+    expect(checks.find(({ id }) => id === 'kernel')).toMatchObject({
+      level: 'warn',
+      found: 'Linux 6.1 cannot, so the lab replays a recording',
+      next: expect.stringMatching(/^on each node of the cluster: sudo sed .*lockdown=integrity/),
+    })
+    const why = 'The kernel was not probed: `lab up` probes node worker'
+    const unknown = { ...goodFacts.kernel, source: 'replay', why, probed: 'none', features: noFeatures } as const
+    const [row] = allChecks(existing, lock, { ...goodFacts, kernel: unknown }).filter(({ id }) => id === 'kernel')
+    expect(row).toMatchObject({ level: 'ok', found: why })
+  })
+
   test('a kernel that has not been probed', () => {
     const kernel = { ...goodFacts.kernel, source: 'replay', probed: 'none', features: noFeatures } as const
     expect(problemsIn({ kernel })).toEqual([])
