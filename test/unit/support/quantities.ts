@@ -10,8 +10,8 @@ export function bytes(quantity: string): number {
 }
 
 /** Returns a CPU quantity, such as 250m, in thousandths of a processor. */
-export function millicores(quantity: string): number {
-  const [, number, milli] = /^([\d.]+)(m?)$/.exec(quantity) ?? []
+export function cpuThousandths(quantity: string): number {
+  const [, number, unit] = /^([\d.]+)(m?)$/.exec(quantity) ?? []
   if (!number) throw new Error(`${quantity} is no quantity of CPU`)
-  return Number(number) * (milli ? 1 : 1000)
+  return Number(number) * (unit ? 1 : 1000)
 }
