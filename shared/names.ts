@@ -41,5 +41,8 @@ export const serviceSubnet = '10.96.0.0/16'
  */
 export const exportFile = { directory: '/var/log/tetragon', name: 'tetragon.log', pattern: 'tetragon*.log' } as const
 
+/** Folders on the node for each shipper's checkpoint and queue, so that a new Pod continues where the old one stopped. */
+export const shipperStorage = { otel: '/var/lib/otelcol', fluentBit: '/var/lib/fluent-bit' } as const
+
 /** The label on everything that the lab creates in Docker. */
 export const dockerLabel = 'io.tetragon-lab'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { describeTrouble } from '../cluster/workloads.ts'
+import { describeTrouble, isReady } from '../cluster/workloads.ts'
 import { readStatus, type Status } from '../lab/status.ts'
 import { colors } from '../terminal/colors.ts'
 import { print, printJson } from '../terminal/output.ts'
@@ -34,7 +34,7 @@ function showStatus({ state, source, workloads, addresses }: Status): void {
   for (const { namespace, name, kind, ready, wanted, trouble } of workloads) {
     const count = `${ready}/${wanted}`
     print(
-      `  ${namespace.padEnd(12)} ${name.padEnd(width)}  ${ready >= wanted ? colors.green(count) : colors.red(count)}  ${trouble ? colors.red(describeTrouble(trouble)) : colors.dim(kind)}`,
+      `  ${namespace.padEnd(12)} ${name.padEnd(width)}  ${isReady({ ready, wanted }) ? colors.green(count) : colors.red(count)}  ${trouble ? colors.red(describeTrouble(trouble)) : colors.dim(kind)}`,
     )
   }
   print()

@@ -39,12 +39,13 @@ export async function loadRunningLab(): Promise<Context> {
   return loadContext(['kubectl'])
 }
 
-/** @throws LabError when no lab is running, as far as the files of this checkout show. */
+/** @throws LabError when no lab is running, as far as this machine shows without a network. */
 export async function requireLab({ cluster }: { cluster: ClusterTarget }): Promise<void> {
-  if (!(await mayRun(cluster))) throw new LabError({ found: 'No lab is running', next: './lab up' })
+  if (!(await mayBeRunning(cluster))) throw new LabError({ found: 'No lab is running', next: './lab up' })
 }
 
-async function mayRun(cluster: ClusterTarget): Promise<boolean> {
+/** Returns whether a lab may be running, as far as this machine shows without a network. */
+export async function mayBeRunning(cluster: ClusterTarget): Promise<boolean> {
   if (cluster.mode === 'create') return currentContext(kubeconfigFile()) === contextOf(cluster)
   // Another checkout may have installed the lab in a cluster of the user's own. Without kubectl, this one has not.
   return existsSync(kubeconfigFile()) || (await findTool(readLock(), 'kubectl')) !== undefined

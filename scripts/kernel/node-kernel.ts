@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef, readLock } from '../../shared/lock.ts'
 import { dockerLabel } from '../../shared/names.ts'
-import { type ClusterAccess, kubectl, kubectlAtExit, kubectlJson } from '../cluster/kubectl.ts'
+import { withCleanUp } from '../cluster/clean-up.ts'
+import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
 import { prepareKubeconfig } from '../context/kubeconfig.ts'
 import { type NotProbed, type ProbeOptions, type ProbeTarget, probeScript } from './probe-target.ts'
 
@@ -68,7 +69,6 @@ const acceptsPods = ({ spec: { taints = [] } }: Node): boolean =>
   taints.every(({ effect }) => effect === 'PreferNoSchedule')
 
 const pod = 'lab-kernel-probe'
-const deletePod = ['delete', 'pod', pod, '--namespace=default', '--ignore-not-found']
 
 /** How long the node may take to pull the image and start the pod. */
 const startMinutes = 5
@@ -78,8 +78,6 @@ const startMinutes = 5
  * @throws LabError when the cluster rejects the pod.
  */
 async function probeFromPod(access: ClusterAccess, nodeName: string): Promise<string> {
-  // An interrupted probe may have left its pod.
-  await kubectl(access, deletePod)
   const spec = {
     nodeName,
     hostPID: true,
@@ -97,27 +95,10 @@ async function probeFromPod(access: ClusterAccess, nodeName: string): Promise<st
     '--stdin',
     '--quiet',
   ]
-  return removedAtExit(access, () =>
+  return withCleanUp(access, ['pod', pod, '--namespace=default'], () =>
     kubectl(access, ['run', pod, '--namespace=default', ...options, '--command', '--', 'sh', '-s', 'mount'], {
       input: readFileSync(probeScript),
       timeoutMs: (startMinutes + 1) * 60_000,
     }),
   )
-}
-
-/** Runs `work` and removes the pod afterwards, whether `work` succeeds, fails or is interrupted with this process. */
-async function removedAtExit<T>(access: ClusterAccess, work: () => Promise<T>): Promise<T> {
-  const onExit = () => kubectlAtExit(access, [...deletePod, '--now', '--wait=false'])
-  process.once('exit', onExit)
-  // A signal without a listener ends a process without its `exit` event. `lab up` has a listener of its own.
-  const onSignal = () => process.exit(130)
-  const signals = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).filter(signal => process.listenerCount(signal) === 0)
-  for (const signal of signals) process.once(signal, onSignal)
-  try {
-    return await work()
-  } finally {
-    await kubectl(access, deletePod)
-    process.off('exit', onExit)
-    for (const signal of signals) process.off(signal, onSignal)
-  }
 }

@@ -1,8 +1,10 @@
 import { rmSync } from 'node:fs'
 import { LabError } from '../../shared/lab-error.ts'
+import type { ToolName } from '../../shared/lock.ts'
 import { labPath } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { isOwnCluster } from '../cluster/cluster-records.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
+import { isOwnCluster, nodeStateAfterInterruption } from '../cluster/cluster-records.ts'
 import { deleteCluster } from '../cluster/kind.ts'
 import { nodeState } from '../cluster/node-container.ts'
 import { type Context, loadContext } from '../context/context.ts'
@@ -10,6 +12,8 @@ import { repair, requireNoOtherUpdate } from '../pulumi/repair.ts'
 import { interruptedError, runPulumi } from '../pulumi/run.ts'
 import { removeState, stackExists, stateProblem, stateResources } from '../pulumi/state.ts'
 import { report } from '../terminal/output.ts'
+import type { PolicyKey } from '../tetragon/agent-policies.ts'
+import { ownPolicies, removeLeftovers } from './existing-cluster.ts'
 import { recordPulumi, withLabLock } from './run-lock.ts'
 
 /** What `lab down` has done. */
@@ -17,10 +21,18 @@ export interface DownResult {
   /** Whether there was anything to remove. */
   removed: boolean
   seconds: number
+  /** What stays in a cluster of the user's own, one line each. */
+  left: string[]
+}
+
+interface DownOptions {
+  settings?: Settings
+  /** Downloads the programs that are needed. Called only when there is something to remove. */
+  load?: (programs?: readonly ToolName[]) => Promise<Context>
 }
 
 /** Returns what exists of the lab, in words; empty when nothing does. */
-export async function describeLab({ settings }: Pick<Context, 'settings'>): Promise<string[]> {
+export async function describeLab(settings: Settings): Promise<string[]> {
   const found: string[] = []
   if (await hasCluster(settings)) found.push(`the KinD cluster ${settings.cluster.name} with everything in it`)
   if (stackExists()) found.push(`Pulumi's state (${stateProblem() ?? `${stateResources().length} resources`})`)
@@ -28,22 +40,36 @@ export async function describeLab({ settings }: Pick<Context, 'settings'>): Prom
 }
 
 /**
+ * Returns the user's own policies that `lab down` would delete from a cluster of the user's own.
+ * @throws LabError when the cluster does not respond.
+ */
+export async function policiesToLose({
+  settings = readSettings(),
+  load = loadContext,
+}: DownOptions = {}): Promise<PolicyKey[]> {
+  if (settings.cluster.mode !== 'existing' || stateResources().length === 0) return []
+  return ownPolicies(await load(['kubectl']))
+}
+
+/**
  * Removes the cluster, the state and all other files except images, charts and programs, which the next `up` uses. Does
- * nothing when there is no lab.
+ * nothing, and downloads nothing, when there is no lab.
  * @throws LabError when something cannot be removed.
  */
-export async function downLab({ load = loadContext }: { load?: () => Promise<Context> } = {}): Promise<DownResult> {
+export async function downLab({
+  settings = readSettings(),
+  load = loadContext,
+}: DownOptions = {}): Promise<DownResult> {
   const startedAt = performance.now()
   return withImmediateExit(() =>
     withLabLock('down', async () => {
-      const context = await load()
-      const removed = (await describeLab(context)).length > 0
+      const removed = (await describeLab(settings)).length > 0
       await requireNoOtherUpdate()
-      await removeResources(context)
-      await requireNoCluster(context.settings)
+      const left = settings.cluster.mode === 'existing' ? await destroy(load) : await deleteOwnCluster(settings, load)
+      await requireNoCluster(settings)
       removeState()
       removeFiles()
-      return { removed, seconds: (performance.now() - startedAt) / 1000 }
+      return { removed, seconds: (performance.now() - startedAt) / 1000, left }
     }),
   )
 }
@@ -61,15 +87,25 @@ async function withImmediateExit<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function removeResources(context: Context): Promise<void> {
-  const { settings, env } = context
-  if (settings.cluster.mode === 'existing') {
-    await repair(context)
-    if (stateResources().length > 0) await runPulumi('destroy', { env, onStart: recordPulumi })
-  } else {
-    // Everything that the state describes is in the node, and the state is deleted too. `pulumi destroy` has no work.
-    await deleteCluster(settings.cluster.name, env, () => {})
-  }
+type Load = Required<DownOptions>['load']
+
+/** Removes what the lab has installed in a cluster of the user's own. @returns what stays. */
+async function destroy(load: Load): Promise<string[]> {
+  if (!stackExists() || (stateProblem() === undefined && stateResources().length === 0)) return []
+  const context = await load()
+  await repair(context)
+  await runPulumi('destroy', { env: context.env, onStart: recordPulumi })
+  return removeLeftovers(context)
+}
+
+/**
+ * Deletes the lab's own cluster. Everything that the state describes is in the node, and the state is deleted too, so
+ * `pulumi destroy` has no work.
+ */
+async function deleteOwnCluster({ cluster: { name } }: Settings, load: Load): Promise<string[]> {
+  const env = (await nodeStateAfterInterruption(name)) ? (await load(['kind'])).env : {}
+  await deleteCluster(name, env, () => {})
+  return []
 }
 
 async function requireNoCluster(settings: Settings): Promise<void> {

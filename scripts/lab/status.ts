@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs'
 import { accessByService } from '../../shared/addresses.ts'
 import { LabError } from '../../shared/lab-error.ts'
-import { labPath } from '../../shared/paths.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
 import { nodeState } from '../cluster/node-container.ts'
-import { readWorkloads, type Workload } from '../cluster/workloads.ts'
-import { type Context, loadContext } from '../context/context.ts'
+import { isReady, readWorkloads, type Workload } from '../cluster/workloads.ts'
+import { type Context, loadContext, mayBeRunning } from '../context/context.ts'
 import { kernelDecision } from '../kernel/decision.ts'
 import { eventSourceReason } from '../kernel/event-source.ts'
 import { runningSource } from '../tetragon/running-source.ts'
@@ -22,23 +22,30 @@ export interface Status {
  * Returns the current state of the lab.
  * @throws LabError when its cluster runs, but `.lab` has no kubeconfig for it.
  */
-export async function readStatus({ load = loadContext } = {}): Promise<Status> {
-  const context = await load()
-  const { cluster } = context.settings
-  const addresses = accessByService(context.settings)
+export async function readStatus({
+  settings = readSettings(),
+  load = () => loadContext(['kubectl']),
+}: {
+  settings?: Settings
+  load?: () => Promise<Context>
+} = {}): Promise<Status> {
+  const { cluster } = settings
+  const addresses = accessByService(settings)
+  if (cluster.mode === 'existing' && !(await mayBeRunning(cluster))) return { state: 'down', workloads: [], addresses }
   if (cluster.mode === 'create') {
     const node = await nodeState(cluster.name)
     if (node !== 'running') return { state: node ? 'stopped' : 'down', workloads: [], addresses }
-    if (!existsSync(labPath('kubeconfig')))
+    if (!(await mayBeRunning(cluster)))
       throw new LabError({
-        found: `The cluster ${cluster.name} is running, but its kubeconfig, .lab/kubeconfig, does not exist`,
+        found: `The cluster ${cluster.name} is running, but its kubeconfig, .lab/kubeconfig, is missing or damaged`,
         next: './lab up, which writes it again, or ./lab down',
       })
   }
+  const context = await load()
   const [workloads, source] = await Promise.all([readWorkloads(context), readSource(context)])
   // A cluster of the user's own runs without a lab too.
   if (cluster.mode === 'existing' && workloads.length === 0) return { state: 'down', workloads, addresses }
-  const ready = workloads.length > 0 && workloads.every(workload => workload.ready >= workload.wanted)
+  const ready = workloads.length > 0 && workloads.every(isReady)
   return { state: ready ? 'up' : 'starting', source, workloads, addresses }
 }
 

@@ -1,7 +1,7 @@
 import { addressesOf } from '../../shared/addresses.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import type { ClusterAccess } from '../cluster/kubectl.ts'
-import { describeTrouble, readWorkloads } from '../cluster/workloads.ts'
+import { describeTrouble, isReady, readWorkloads } from '../cluster/workloads.ts'
 import { checksOf, type VerifyCheck } from './verify-check.ts'
 
 /** Checks that all pods are ready. */
@@ -12,7 +12,7 @@ export async function verifyPods(access: ClusterAccess): Promise<VerifyCheck[]> 
   return workloads.map(({ namespace, name, ready, wanted, trouble }) => {
     const title = `${namespace}/${name}`
     const found = `${ready} of ${wanted} ready`
-    if (ready >= wanted && wanted > 0) return ok(title, found)
+    if (isReady({ ready, wanted })) return ok(title, found)
     return fail(title, {
       found: trouble ? `${found}: ${describeTrouble(trouble)}` : found,
       expected: 'all of them',

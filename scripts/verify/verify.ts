@@ -1,6 +1,7 @@
 import { LabError } from '../../shared/lab-error.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
 import { nodeState } from '../cluster/node-container.ts'
-import { loadRunningLab } from '../context/context.ts'
+import { loadContext, requireLab } from '../context/context.ts'
 import { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { verifyAgentSettings } from './agent-settings.ts'
 import { verifyPanels } from './panel-data.ts'
@@ -21,10 +22,11 @@ import { checksOf, retryUntilPassed, type VerifyCheck } from './verify-check.ts'
  * @throws LabError when no lab is running.
  */
 export async function verify(): Promise<VerifyCheck[]> {
-  const context = await loadRunningLab()
-  const { settings } = context
+  const settings = readSettings()
+  await requireLab(settings)
   if (settings.cluster.mode === 'create' && (await nodeState(settings.cluster.name)) !== 'running')
     throw new LabError({ found: "The lab's node is not running", next: './lab up' })
+  const context = await loadContext(['kubectl'])
   const grafana = new GrafanaClient(settings)
   const areas: [string, () => VerifyCheck[] | Promise<VerifyCheck[]>][] = [
     ['pods', () => verifyPods(context)],

@@ -1,6 +1,6 @@
 import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
-import { exportFile, services } from '../../shared/names.ts'
+import { exportFile, services, shipperStorage } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
@@ -19,8 +19,7 @@ import {
 
 type Siem = Settings['pipeline']['siem']['protocol']
 
-/** Folder on the node for the checkpoint and the queue, so that a new Pod continues where the old one stopped. */
-const storage = '/var/lib/fluent-bit'
+const storage = shipperStorage.fluentBit
 
 /** Returns the values of the Fluent Bit chart. */
 export function fluentBitValues(lab: Lab): Values {

@@ -1,6 +1,6 @@
 import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
-import { exportFile, services } from '../../shared/names.ts'
+import { exportFile, services, shipperStorage } from '../../shared/names.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
@@ -17,8 +17,7 @@ import {
   streamLabels,
 } from './fields.ts'
 
-/** Folder on the node for the checkpoint and the queue, so that a new Pod continues where the old one stopped. */
-const storage = '/var/lib/otelcol'
+const storage = shipperStorage.otel
 
 /** Returns the values of the OpenTelemetry Collector chart. */
 export function otelValues(lab: Lab): Values {

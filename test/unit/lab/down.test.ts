@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { describeLab, downLab } from '../../../scripts/lab/down.ts'
+import { describeLab, downLab, policiesToLose } from '../../../scripts/lab/down.ts'
 import { LabError } from '../../../shared/lab-error.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { labId } from '../../../shared/paths.ts'
@@ -34,13 +34,14 @@ const context = (cluster: object = { name: 'lab' }) => ({
   lock: readLock(''),
   env: programs.env,
 })
-const down = (cluster?: object) => downLab({ load: async () => context(cluster) })
+const settingsOf = (cluster?: object) => context(cluster).settings
+const down = (cluster?: object) => downLab({ settings: settingsOf(cluster), load: async () => context(cluster) })
 /** Commands that change something. */
 const changes = () => programs.calls().filter(call => / (delete|rm|destroy|up)\b/.test(call))
 
 it('deletes the cluster, then the state files, then the network, and keeps the downloads', async () => {
   runningLab()
-  expect(await describeLab(context())).toEqual([
+  expect(await describeLab(settingsOf())).toEqual([
     'the KinD cluster lab with everything in it',
     "Pulumi's state (1 resources)",
   ])
@@ -48,7 +49,7 @@ it('deletes the cluster, then the state files, then the network, and keeps the d
   expect(changes()).toEqual(['kind delete cluster', 'docker network rm kind'])
   for (const file of [...stateFiles, 'state', 'running.json']) expect(programs.exists(`.lab/${file}`), file).toBe(false)
   expect(programs.exists('.lab/charts/loki.tgz')).toBe(true)
-  expect(await describeLab(context())).toEqual([])
+  expect(await describeLab(settingsOf())).toEqual([])
 })
 
 it('does nothing the second time', async () => {
@@ -77,7 +78,7 @@ it('keeps the network while another cluster uses it', async () => {
 
 it('keeps the cluster of another checkout', async () => {
   runningLab({ owner: 'another' })
-  expect(await describeLab(context())).toEqual(["Pulumi's state (1 resources)"])
+  expect(await describeLab(settingsOf())).toEqual(["Pulumi's state (1 resources)"])
   await down()
   expect(changes()).not.toContain('kind delete cluster')
   expect(programs.exists('node')).toBe(true)
@@ -104,7 +105,30 @@ it('destroys the resources in a cluster of the user’s own, and only once', asy
   programs.resources([resource], { now: true })
   programs.resources([])
   expect(await down(existing)).toMatchObject({ removed: true })
-  expect(changes()).toEqual(['pulumi destroy'])
-  expect(await down(existing)).toMatchObject({ removed: false })
+  expect(changes()).toEqual([
+    'pulumi destroy',
+    'kubectl delete service kube-prometheus-stack-kubelet',
+    'kubectl delete pods',
+    'kubectl delete pods',
+  ])
+  expect(await down(existing)).toMatchObject({ removed: false, left: [] })
   expect(changes()).toEqual([])
+})
+
+it.each([{ name: 'lab' }, { mode: 'existing', context: 'mine' }])(
+  'downloads nothing without a lab (%o)',
+  async cluster => {
+    const offline = async () => {
+      throw new LabError({ found: 'pulumi cannot be downloaded', next: './lab down' })
+    }
+    expect(await downLab({ settings: settingsOf(cluster), load: offline })).toMatchObject({ removed: false })
+    expect(await policiesToLose({ settings: settingsOf(cluster), load: offline })).toEqual([])
+  },
+)
+
+it('downloads only kind to delete the lab’s own cluster', async () => {
+  runningLab()
+  const load = vi.fn(async () => context())
+  await downLab({ settings: settingsOf(), load })
+  expect(load.mock.calls).toEqual([[['kind']]])
 })

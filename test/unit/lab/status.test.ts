@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { readStatus } from '../../../scripts/lab/status.ts'
+import { LabError } from '../../../shared/lab-error.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
 import { type FakePrograms, fakePrograms } from '../support/fake-programs.ts'
@@ -11,7 +12,10 @@ beforeEach(() => {
 afterEach(() => programs.restore())
 
 const status = (settings: object = { cluster: { name: 'lab' }, tetragon: { source: 'replay' } }) =>
-  readStatus({ load: async () => ({ settings: parseSettings(settings), lock: readLock(''), env: programs.env }) })
+  readStatus({
+    settings: parseSettings(settings),
+    load: async () => ({ settings: parseSettings(settings), lock: readLock(''), env: programs.env }),
+  })
 
 function runningLab(): void {
   programs.write('node', 'running')
@@ -36,11 +40,32 @@ it('is "up" when every pod is ready, and "starting" before', async () => {
   expect(await status()).toMatchObject({ state: 'starting' })
 })
 
+it('is not "up" when a workload is scaled to zero', async () => {
+  runningLab()
+  programs.workloads({ name: 'loki' }, { name: 'tetragon-operator', ready: 0, wanted: 0 })
+  expect(await status()).toMatchObject({ state: 'starting' })
+})
+
+it.each([{ name: 'lab' }, { mode: 'existing', context: 'mine' }])(
+  'downloads nothing without a lab (%o)',
+  async cluster => {
+    const { PATH } = process.env
+    process.env.PATH = `${programs.folder}/path`
+    const offline = async () => {
+      throw new LabError({ found: 'kubectl cannot be downloaded', next: './lab status' })
+    }
+    expect(await readStatus({ settings: parseSettings({ cluster }), load: offline })).toMatchObject({ state: 'down' })
+    process.env.PATH = PATH
+  },
+)
+
 it('fails when the node runs and .lab has no kubeconfig for it', async () => {
   programs.write('node', 'running')
-  await expect(status()).rejects.toMatchObject({ found: expect.stringContaining('.lab/kubeconfig, does not exist') })
+  await expect(status()).rejects.toMatchObject({ found: expect.stringContaining('.lab/kubeconfig, is missing') })
 })
 
 it('is "down" in a cluster of the user’s own without workloads of the lab', async () => {
+  programs.write('.lab/kubeconfig', '')
   expect(await status({ cluster: { mode: 'existing', context: 'mine' } })).toMatchObject({ state: 'down' })
+  expect(programs.called('kubectl')).toBe(true)
 })

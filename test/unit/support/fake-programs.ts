@@ -97,14 +97,14 @@ export function fakePrograms() {
       if (now) write('.lab/state/.pulumi/stacks/tetragon-lab/dev.json', programs.read('state.json'))
     },
     /** Sets the workloads of the namespace monitoring. */
-    workloads: (...list: { name: string; ready?: number }[]): void =>
+    workloads: (...list: { name: string; ready?: number; wanted?: number }[]): void =>
       write(
         'workloads.json',
         JSON.stringify({
-          items: list.map(({ name, ready = 1 }) => ({
+          items: list.map(({ name, ready = 1, wanted = 1 }) => ({
             kind: 'StatefulSet',
             metadata: { name, namespace: 'monitoring', annotations: { 'meta.helm.sh/release-name': name } },
-            spec: { replicas: 1 },
+            spec: { replicas: wanted },
             status: { readyReplicas: ready },
           })),
         }),
