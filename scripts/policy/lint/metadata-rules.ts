@@ -49,8 +49,9 @@ export const metadataRules: Rule[] = [
     id: 'no-namespace',
     level: 'warn',
     why: 'kubectl creates a TracingPolicyNamespaced without a namespace in its current one. The agent refuses such a policy when it reads it from a file.',
-    check({ kind, namespace }, report) {
-      if (kind === 'TracingPolicyNamespaced' && !namespace)
+    check({ kind, namespace, metadata }, report) {
+      // The schema reports a namespace that is a number.
+      if (kind === 'TracingPolicyNamespaced' && !namespace && typeof (metadata.namespace ?? '') === 'string')
         report(
           ['metadata'],
           'A TracingPolicyNamespaced has no namespace',

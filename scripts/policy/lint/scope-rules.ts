@@ -44,21 +44,38 @@ function excludesSystemNamespaces(selector?: LabelSelector): boolean {
   return alwaysPresent.every(namespace => excluded.includes(namespace))
 }
 
-/** Returns what an enforcing policy reaches if that is too much. */
-function excessiveReach(policy: Policy): string | undefined {
-  const { podSelector, containerSelector, hostSelector } = workloadSelectors(policy)
+const oneApp = 'podSelector: {matchLabels: {app: NAME}}'
+const oneNamespace = `podSelector: {matchExpressions: [{key: "${namespaceKey}", operator: In, values: [NAMESPACE]}]}`
+
+/** Returns what an enforcing policy reaches if that is too much, and how to limit it. */
+function excessiveReach(policy: Policy): { reach: string; fix: string } | undefined {
+  const { podSelector, hostSelector } = workloadSelectors(policy)
   if (policy.kind === 'TracingPolicyNamespaced') {
     const isSystem = policy.namespace && systemNamespaces.includes(policy.namespace)
-    return isSystem ? `everything in ${policy.namespace}` : undefined
+    if (!isSystem || requiresLabel(podSelector)) return undefined
+    return { reach: `everything in ${policy.namespace}`, fix: `Add ${oneApp}` }
   }
-  if (hostSelector) return 'the machine itself, including the kubelet and the container runtime'
+  if (hostSelector)
+    return {
+      reach: 'the machine itself, including the kubelet and the container runtime',
+      fix: 'Name the programs that are meant with matchBinaries, or replace hostSelector with a podSelector',
+    }
   if (excludesSystemNamespaces(podSelector)) return undefined
-  // Anyone can use the same labels and container names: kube-dns is a label, too.
-  const system = 'including those in kube-system and monitoring'
-  if (requiresLabel(podSelector)) return `pods with these labels in every namespace, ${system}`
-  if (requiresLabel(containerSelector)) return `containers with this name in every namespace, ${system}`
-  return podSelector || containerSelector ? `every pod, ${system}` : `every process on the machine, ${system}`
+  const fix = `Make it a TracingPolicyNamespaced with ${oneApp}, or select namespaces: ${oneNamespace}`
+  return { reach: `${selectedProcesses(policy)}, including those in kube-system and monitoring`, fix }
 }
+
+/** Returns which processes a policy for the whole cluster selects. */
+function selectedProcesses(policy: Policy): string {
+  const { podSelector, containerSelector } = workloadSelectors(policy)
+  // Anyone can use the same labels and container names: kube-dns is a label, too.
+  if (requiresLabel(podSelector)) return 'pods with these labels in every namespace'
+  if (requiresLabel(containerSelector)) return 'containers with this name in every namespace'
+  return podSelector || containerSelector ? 'every pod' : 'every process on the machine'
+}
+
+const narrowUserProbe =
+  'Narrow the hook with matchNamespaces, matchPIDs or matchBinaries, or hook what the program does in the kernel'
 
 /** Returns whether a hook is in a program rather than in the kernel. */
 const isInProgram = ({ section }: Hook): boolean => section === 'uprobes' || section === 'usdts'
@@ -73,9 +90,9 @@ function workloadLimit(policy: Policy): { name: string; path: Path } | undefined
 /** Returns whether a selector matches only certain processes, by their ids. */
 const namesProcesses = (selector: Selector): boolean =>
   selector.entries('matchPIDs').some(
-    ({ spec: { operator, values } }) =>
-      // Process 0 is the kernel. Every container, and the machine, has a process 1.
-      operator === 'In' && Array.isArray(values) && values.every(pid => Number(pid) > 1),
+    ({ spec: { operator, values, isNamespacePID } }) =>
+      // Every container has processes with small ids of its own. Processes 0 and 1 are the kernel and init.
+      operator === 'In' && isNamespacePID !== true && Array.isArray(values) && values.every(pid => Number(pid) > 1),
   )
 
 const tokenFolder = '/run/secrets/kubernetes.io/serviceaccount'
@@ -109,8 +126,8 @@ export const scopeRules: Rule[] = [
     level: 'error',
     why: 'One kernel runs the pods, the cluster and, with kind, your own machine. An action without a scope hits every one of them that makes the same call.',
     check(policy, report) {
-      const reach = excessiveReach(policy)
-      if (!reach) return
+      const excess = excessiveReach(policy)
+      if (!excess) return
       const dangers = selectorsOf(policy).flatMap(({ hook, selector }) => {
         const action = selector.actions.find(isEnforcing)
         if (!action || namesProcesses(selector)) return []
@@ -131,10 +148,8 @@ export const scopeRules: Rule[] = [
       if (worst)
         report(
           worst.action.path,
-          `${worst.action.action} reaches ${reach}${worst.isNarrow ? ', where the filters match' : ''}`,
-          worst.isInProgram
-            ? 'Narrow it with matchNamespaces, matchPIDs or matchBinaries, or hook what the program does in the kernel: a namespace has no effect here'
-            : `Make it a TracingPolicyNamespaced with podSelector: {matchLabels: {app: NAME}}, or select namespaces: podSelector: {matchExpressions: [{key: "${namespaceKey}", operator: In, values: [NAMESPACE]}]}`,
+          `${worst.action.action} reaches ${excess.reach}${worst.isNarrow ? ', where the filters match' : ''}`,
+          worst.isInProgram ? narrowUserProbe : excess.fix,
           worst.level,
         )
     },
@@ -151,7 +166,7 @@ export const scopeRules: Rule[] = [
       report(
         limit.path,
         `The ${limit.name} has no effect on ${hook.section}${action ? `: ${action.action} reaches every process that runs ${hook.name}` : ''}`,
-        'Narrow the hook with matchNamespaces, matchPIDs or matchBinaries, or hook what the program does in the kernel',
+        narrowUserProbe,
         action && !isMonitor(policy) ? 'error' : 'warn',
       )
     },

@@ -53,6 +53,8 @@ spec:
     ['matchNamespaces: [{ namespace: Pid, operator: NotIn, values: ["4026531836"] }]', 'warn'],
     ['matchPIDs: [{ operator: NotIn, values: [4242] }]', 'warn'],
     ['matchPIDs: [{ operator: In, values: [1], isNamespacePID: true }]', 'warn'],
+    // Every container has a process 4242 of its own.
+    ['matchPIDs: [{ operator: In, values: [4242], isNamespacePID: true }]', 'warn'],
     // Process ids name exactly what is meant.
     ['matchPIDs: [{ operator: In, values: [4242], followForks: true }]', undefined],
     // The agent ignores a filter without values.
@@ -62,6 +64,28 @@ spec:
     const found = lintPolicy(text, 'x').filter(({ rule }) => rule === 'unscoped-enforcement')
     expect(found.map(finding => finding.level)).toEqual(level ? [level] : [])
     for (const { message } of found) expect(message.endsWith('where the filters match')).toBe(level === 'warn')
+  })
+
+  test.each<[scope: string, text: string, fix: RegExp | undefined]>([
+    ['the whole cluster', unmount, /^Make it a TracingPolicyNamespaced/],
+    ['the machine itself', unmount.replace('podSelector', 'hostSelector'), /^Name the programs/],
+    [
+      'kube-system',
+      unmount.replace('Policy', 'PolicyNamespaced').replace('example', 'example, namespace: kube-system'),
+      /^Add podSelector/,
+    ],
+    [
+      'one app in kube-system',
+      unmount
+        .replace('Policy', 'PolicyNamespaced')
+        .replace('example', 'example, namespace: kube-system')
+        .replace('podSelector: {}', 'podSelector: { matchLabels: { app: kindnet } }'),
+      undefined,
+    ],
+  ])('has a fix for %s', (_, text, fix) => {
+    const [found] = lintPolicy(text, 'x').filter(({ rule }) => rule === 'unscoped-enforcement')
+    if (fix) expect(found!.fix).toMatch(fix)
+    else expect(found).toBeUndefined()
   })
 
   test('is an error if any selector has no filter, and for a filter on what the system itself reads', () => {
@@ -170,7 +194,7 @@ spec:
     - call: ${call}
       syscall: ${call.startsWith('sys_')}
       tags: [severity.info]
-      args: [{ index: 0, type: file }]
+      args: [{ index: 0, type: ${call === 'security_file_open' ? 'file' : 'nop'} }]
       selectors:
         - { ${filter}${filter && ', '}matchActions: [{ action: Sigkill }] }
 `
