@@ -101,16 +101,26 @@ function showSamples(samples: Sample[], { json, label, value }: Options): void {
   else if (label) for (const text of new Set(samples.flatMap(({ labels }) => labels[label] ?? []))) print(text)
   else if (value) for (const sample of samples) print(String(sample.value))
   else if (samples.length === 0) note('No series matches.')
-  else print(sampleTable(samples))
+  else {
+    print(sampleTable(samples))
+    if (samples.some(({ labels }) => Object.values(labels).some(text => shortened(text) !== text)))
+      note('Long values end in …. To see all of them: --label NAME or --json')
+  }
 }
 
+/** An exec id, which is worth copying, fits. */
+const widestCell = 80
+
+/** Shortens a value that would make the table wider than a screen, such as the arguments of a program. */
+const shortened = (text: string): string => (text.length > widestCell ? `${text.slice(0, widestCell - 1)}…` : text)
+
 /** Returns series as a table with a column for each label, highest value first. */
-function sampleTable(samples: Sample[]): string {
+export function sampleTable(samples: Sample[]): string {
   const names = [...new Set(samples.flatMap(({ labels }) => Object.keys(labels)))].sort()
   const grid = plainTable([...names, 'value'], [...names.map(() => 'left' as const), 'right'])
   for (const { labels, value } of samples.toSorted((a, b) => b.value - a.value))
     grid.push([
-      ...names.map(name => labels[name] ?? ''),
+      ...names.map(name => shortened(labels[name] ?? '')),
       Number.isInteger(value) ? String(value) : value.toPrecision(4),
     ])
   return grid.toString()

@@ -6,6 +6,7 @@ import {
   readFileSync,
   realpathSync,
   symlinkSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -210,7 +211,7 @@ describe('with a suitable Node on PATH', () => {
 })
 
 describe('without a suitable Node', () => {
-  test.each(['20.20.2', '22.17.9', '18.0.0'])(
+  test.skipIf(os !== 'linux').each(['20.20.2', '22.17.9', '18.0.0'])(
     'downloads the pinned Node with npm once, instead of Node %s',
     async old => {
       fakeNode(old)
@@ -234,8 +235,8 @@ describe('without a suitable Node', () => {
   })
 
   /** Puts a curl on PATH that serves the publisher's two files. */
-  async function publisher(sum?: string): Promise<void> {
-    const name = `node-v${version}-${os}-${cpu}`
+  async function publisher(sum?: string, platform = `${os}-${cpu}`): Promise<void> {
+    const name = `node-v${version}-${platform}`
     const bytes = await archive({
       [`${name}/bin/node`]: `#!/bin/sh\nexec ${process.execPath} "$@"\n`,
       [`${name}/bin/npm`]: `#!/bin/sh\necho "own $*" >> ${checkout}/npm-calls\n[ "$1" = ci ] && mkdir -p node_modules\nexit 0\n`,
@@ -262,6 +263,16 @@ cp ${folder}/$file "$2"`,
     expect(first).toBe(join(checkout, `.lab/tools/node-${version}/bin`))
     expect(npmCalls()).toContain('own ci --ignore-scripts --no-audit --no-fund --loglevel=error')
     expect(readdirSync(join(checkout, '.lab/tools'))).toEqual([`node-${version}`])
+  })
+
+  test('downloads Node from its publisher on macOS, where npm has none', async () => {
+    unlinkSync(join(bin, 'uname'))
+    fake('uname', 'case $1 in -s) echo Darwin ;; *) echo arm64 ;; esac')
+    fakeNpm()
+    await publisher(undefined, 'darwin-arm64')
+    const { first } = await lab()
+    expect(first).toBe(join(checkout, `.lab/tools/node-${version}/bin`))
+    expect(npmCalls().filter(call => call.startsWith('install'))).toEqual([])
   })
 
   test('refuses an archive with another digest', async () => {
