@@ -1,6 +1,17 @@
+import type { Path } from '../../../shared/validation/yaml-source.ts'
 import type { Feature } from '../../kernel/features.ts'
+import { isSocket } from '../model/argument-types.ts'
 import { kernelNeeds } from '../model/kernel-needs.ts'
-import { type Action, actionsOf, type Hook, isEnforcing, type Selector, selectorsOf } from '../model/policy-model.ts'
+import {
+  type Action,
+  actionsOf,
+  type Hook,
+  isEnforcing,
+  itemsOf,
+  type Section,
+  type Selector,
+  selectorsOf,
+} from '../model/policy-model.ts'
 import { capitalize, type Rule } from './rule.ts'
 
 // Actions: limits, parameters, order, and what they need. Those about Override alone are in override-rules.ts.
@@ -27,6 +38,8 @@ export const matchesWrites = (hook: Hook, { args }: Selector): boolean =>
         spec.index === 1 && /^(Equal|Mask)$/.test(operator) && values.some(value => writeMasks.has(value)),
     ))
 
+const textsOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : [])
+
 /** Returns the actions of a selector in the two lists in which they are counted and ordered. */
 const actionLists = ({ actions }: Selector): Action[][] =>
   [false, true].map(onReturn => actions.filter(action => action.onReturn === onReturn))
@@ -43,6 +56,32 @@ const missingFeatures: Record<Feature, { what: string; fix: string }> = {
   uprobes: { what: 'uprobes (CONFIG_UPROBE_EVENTS)', fix: 'Hook what the program does in the kernel instead' },
   hostPids: { what: "the machine's process ids", fix: "Mount the machine's /proc into the node" },
 }
+
+/** Where actions that need help from elsewhere in the agent have an effect. Others have one everywhere. */
+const effectivePlaces: Record<string, { sections: Section[]; fix: string }> = {
+  Override: {
+    sections: ['kprobes', 'lsmhooks', 'uprobes'],
+    fix: 'Put the Override in matchActions of a kprobe on the system call or a security_ function, or use Sigkill',
+  },
+  NotifyEnforcer: {
+    sections: ['kprobes', 'tracepoints'],
+    fix: 'Put NotifyEnforcer in matchActions of a kprobe or a tracepoint, or use Sigkill',
+  },
+  Set: { sections: ['usdts'], fix: 'Remove the action: it writes an argument of a usdt' },
+}
+
+const sectionNames: Record<Section, string> = {
+  kprobes: 'a kprobe',
+  tracepoints: 'a tracepoint',
+  lsmhooks: 'an LSM hook',
+  uprobes: 'a uprobe',
+  usdts: 'a usdt',
+  fentries: 'a fentry',
+}
+
+/** Returns whether a call is a list, a system call or a security function, as an enforcer needs. */
+const isEnforceable = (call: string): boolean =>
+  /^(list:|security_|(__(x64|arm64|ia32)_)?sys_|__(x64|arm64|ia32)_)/.test(call)
 
 const useKprobe = 'Use a kprobe on the security_ function'
 
@@ -96,6 +135,41 @@ export const actionRules: Rule[] = [
     },
   },
   {
+    id: 'action-place',
+    level: 'error',
+    why: 'Where an action has no effect, the agent still counts it and reports it in the event, as if the call had been refused.',
+    check(policy, report) {
+      for (const { hook, action } of actionsOf(policy)) {
+        const place = Object.hasOwn(effectivePlaces, action.action) ? effectivePlaces[action.action]! : undefined
+        // The rules fentry-action and lsm-action report what the agent refuses.
+        if (!place || hook.section === 'fentries') continue
+        if (hook.section === 'lsmhooks' && action.action !== 'Override') continue
+        if (action.onReturn)
+          report([...action.path, 'action'], `${action.action} does nothing in matchReturnActions`, place.fix)
+        else if (!place.sections.includes(hook.section))
+          report(
+            [...action.path, 'action'],
+            `${action.action} does nothing at ${sectionNames[hook.section]}`,
+            place.fix,
+          )
+      }
+    },
+  },
+  {
+    id: 'fentry-action',
+    level: 'error',
+    why: 'A fentry only observes. The agent refuses a policy with an enforcing action at one.',
+    check(policy, report) {
+      for (const { hook, action } of actionsOf(policy))
+        if (hook.section === 'fentries' && !action.onReturn && (isEnforcing(action) || action.action === 'Set'))
+          report(
+            [...action.path, 'action'],
+            `fentries do not support ${action.action}`,
+            `Write kprobes instead of fentries: a kprobe on ${hook.name} supports it`,
+          )
+    },
+  },
+  {
     id: 'kernel-feature',
     level: 'error',
     why: 'The agent checks the kernel features at load time, and refuses a policy that needs a missing one.',
@@ -141,7 +215,7 @@ export const actionRules: Rule[] = [
   {
     id: 'rate-limit',
     level: 'error',
-    why: 'A rate limit is a whole number of seconds, or of minutes (m) or hours (h). Its scope is thread, process or global. The agent refuses anything else.',
+    why: 'A rate limit is a whole number of seconds, or of minutes (m) or hours (h). Its scope is thread (the default), process or global. The agent refuses anything else. It compares the first 40 bytes of every argument, which differ between two connections.',
     check(policy, report) {
       for (const { action } of actionsOf(policy)) {
         const { rateLimit, rateLimitScope } = action.spec
@@ -156,6 +230,29 @@ export const actionRules: Rule[] = [
           report(scopePath, `rateLimitScope ${rateLimitScope} is not valid`, 'Write thread, process or global')
         if (rateLimitScope && !rateLimit)
           report(scopePath, 'rateLimitScope has no effect without rateLimit', 'Add rateLimit')
+      }
+      // Once for a policy, because the limits of its hooks are usually copies of each other.
+      let isThreadReported = false
+      for (const { hook, action } of actionsOf(policy)) {
+        if (!action.spec.rateLimit || action.action !== 'Post') continue
+        const place = [...action.path, 'rateLimit']
+        const socket = hook.args.find(isSocket)
+        if (socket)
+          report(
+            place,
+            `rateLimit counts each connection of ${hook.name} by itself, because its ports are part of argument ${socket.index}`,
+            'Remove rateLimit, and narrow the hook with matchArgs or matchBinaries',
+            'warn',
+          )
+        else if (!action.spec.rateLimitScope && !isThreadReported) {
+          isThreadReported = true
+          report(
+            place,
+            'rateLimit counts each thread by itself, so it does not limit short-lived processes',
+            'Add rateLimitScope: global or process, or rateLimitScope: thread if that is meant',
+            'warn',
+          )
+        }
       }
     },
   },
@@ -172,15 +269,15 @@ export const actionRules: Rule[] = [
           if (action === 'Post' && (spec.kernelStackTrace || spec.userStackTrace))
             report(path, 'LSM hooks do not support stack traces', useKprobe)
         }
-        if (Array.isArray(selector.spec.matchReturnArgs) && selector.spec.matchReturnArgs.length > 0)
-          report([...selector.path, 'matchReturnArgs'], 'LSM hooks do not support matchReturnArgs', useKprobe)
+        const [returned] = selector.entries('matchReturnArgs')
+        if (returned) report(returned.path, 'LSM hooks do not support matchReturnArgs', useKprobe)
       }
     },
   },
   {
     id: 'enforcer',
     level: 'error',
-    why: 'NotifyEnforcer uses the single entry of spec.enforcers. The agent refuses a policy without one, or with a second one.',
+    why: 'NotifyEnforcer uses the single entry of spec.enforcers. The agent refuses a policy without one, or with a second one. The calls of an enforcer are system calls, security_ functions, and lists of them.',
     check(policy, report) {
       const count = Array.isArray(policy.spec.enforcers) ? policy.spec.enforcers.length : 0
       if (count > 1) report(['spec', 'enforcers', 1], `The policy has ${count} enforcers`, 'Put all calls into one')
@@ -188,6 +285,26 @@ export const actionRules: Rule[] = [
         for (const { action } of actionsOf(policy))
           if (action.action === 'NotifyEnforcer')
             report(action.path, 'NotifyEnforcer has no enforcer', 'Add spec.enforcers with the calls to enforce')
+      const lists = itemsOf(policy.spec.lists, ['spec', 'lists'])
+      const checkCall = (call: string, path: Path): void => {
+        if (!isEnforceable(call))
+          report(
+            path,
+            `An enforcer cannot call ${call || '""'}, which is neither a system call nor a security_ function`,
+            'Write a system call such as sys_openat, or a function such as security_file_open',
+          )
+      }
+      for (const { path, spec } of itemsOf(policy.spec.enforcers, ['spec', 'enforcers']))
+        for (const [index, call] of textsOf(spec.calls).entries()) {
+          const place = [...path, 'calls', index]
+          checkCall(call, place)
+          if (!call.startsWith('list:')) continue
+          const list = lists.find(item => `list:${item.spec.name}` === call)
+          if (!list) report(place, `spec.lists has no list for ${call}`, 'Add it to spec.lists')
+          else if (list.spec.type !== 'syscalls')
+            for (const [position, value] of textsOf(list.spec.values).entries())
+              checkCall(value, [...list.path, 'values', position])
+        }
     },
   },
   {

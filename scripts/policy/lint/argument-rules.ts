@@ -1,4 +1,5 @@
-import { argumentFiltersOf } from '../model/policy-model.ts'
+import { functionOf, parameterTypes, readingType, tracepointFields } from '../model/kernel-types.ts'
+import { type ArgumentFilter, argumentFiltersOf, type Hook } from '../model/policy-model.ts'
 import type { Rule } from './rule.ts'
 
 // The arguments and return values that a hook reads.
@@ -27,28 +28,51 @@ export const argumentRules: Rule[] = [
     level: 'error',
     why: 'The agent reads at most 5 values of a call, arguments and data together, and only from its first 5 parameters.',
     check(policy, report) {
-      for (const hook of policy.hooks.filter(({ section }) => section !== 'tracepoints')) {
-        for (const { path, index } of hook.args)
-          if (index > 4)
-            report([...path, 'index'], `Parameter ${index} of ${hook.name} cannot be read`, 'Use an index from 0 to 4')
-        const count = hook.args.length + (Array.isArray(hook.spec.data) ? hook.spec.data.length : 0)
-        if (count > 5) report([...hook.path, 'args'], `${hook.name} has ${count} arguments and data`, 'Keep 5 of them')
+      for (const hook of policy.hooks) {
+        // The index of a tracepoint counts its fields, and that of a usdt the arguments that the program declares.
+        if (hook.section !== 'tracepoints' && hook.section !== 'usdts')
+          for (const { path, index } of hook.args)
+            if (index > 4)
+              report(
+                [...path, 'index'],
+                `Parameter ${index} of ${hook.name} cannot be read`,
+                'Use an index from 0 to 4',
+              )
+        const count = hook.args.length + hook.data.length + hiddenArguments(hook)
+        const what = hook.section === 'tracepoints' ? 'fields' : 'arguments and data'
+        if (count > 5) report([...hook.path, 'args'], `${hook.name} has ${count} ${what}`, 'Keep 5 of them')
       }
     },
   },
   {
     id: 'argument-unknown',
     level: 'error',
-    why: 'A filter can only compare an argument that is listed in args. The agent refuses any other.',
+    why: 'A filter can only compare an argument that is listed in args. matchData compares the entries of data, by their position, and matchReturnArgs the returnArg. The agent refuses any other.',
     check(policy, report) {
       for (const { hook, filter } of argumentFiltersOf(policy)) {
-        if (filter.list !== 'matchArgs' || filter.operator === 'CelExpr' || filter.argument) continue
+        if (filter.operator === 'CelExpr' || filter.argument) continue
         const { args, index = 0 } = filter.spec
-        const compared = Array.isArray(args) ? `position ${args[0]}` : `index ${index}`
+        const compared = Array.isArray(args) && args.length > 0 ? `position ${args[0]}` : `index ${index}`
+        if (filter.list === 'matchData') {
+          const { message, fix } = dataProblem(hook, compared)
+          report(filter.path, message, fix)
+          continue
+        }
+        if (filter.list === 'matchReturnArgs') {
+          // The rules return-argument and lsm-action report a hook without a returnArg.
+          const returned = (hook.spec.returnArg as { index?: number } | undefined)?.index
+          if (hook.spec.return === true && hook.spec.returnArg && hook.section !== 'lsmhooks')
+            report(
+              filter.path,
+              `The returnArg of ${hook.name} does not have ${compared}`,
+              `Write index: ${returned ?? 0}, as in returnArg`,
+            )
+          continue
+        }
         report(
           filter.path,
           `${hook.name} has no argument at ${compared}`,
-          `Add it to args, as in {index: ${index}, type: string}`,
+          `Add it to args, as in {index: ${index}, type: ${probableType(hook, filter)}}`,
         )
       }
     },
@@ -101,3 +125,39 @@ export const argumentRules: Rule[] = [
     },
   },
 ]
+
+/** Returns how many fields of a tracepoint the agent reads only to know the size of another. */
+function hiddenArguments({ section, args, spec }: Hook): number {
+  if (section !== 'tracepoints' || spec.raw === true) return 0
+  const sizes = new Set(args.map(argument => Number(argument.spec.sizeArgIndex ?? 0)).filter(size => size > 0))
+  return [...sizes].filter(size => !args.some(({ index }) => index === size - 1)).length
+}
+
+/** Returns the type of an argument that is missing: that of the parameter in the kernel, or one that the operator compares. */
+function probableType(hook: Hook, { operator, values, spec }: ArgumentFilter): string {
+  const index = Number(spec.index ?? 0)
+  const name = functionOf(hook)
+  const kernelType =
+    hook.section === 'tracepoints' ? tracepointFields(hook.name)?.[index]?.type : name && parameterTypes(name)?.[index]
+  const known = kernelType && readingType(kernelType)
+  if (known) return known
+  if (/^(Not)?[SD](Addr|Port)/.test(operator)) return 'sock'
+  if (/^(Not)?(Prefix|Postfix)$/.test(operator)) return 'string'
+  return values.length > 0 && values.every(value => /^-?\d/.test(value)) ? 'int' : 'string'
+}
+
+/** Returns why matchData has nothing to compare. */
+function dataProblem({ section, name, data }: Hook, compared: string): { message: string; fix: string } {
+  if (section === 'kprobes' || section === 'fentries' || section === 'uprobes')
+    return {
+      message: `${name} has no data at ${compared}`,
+      fix:
+        data.length > 0
+          ? `Use an index from 0 to ${data.length - 1}: it is the position in data`
+          : 'Add data, as in {index: 0, type: uint32, source: current_task, resolve: cred.uid.val}',
+    }
+  return {
+    message: `${name} has no data, so matchData has nothing to compare`,
+    fix: 'Use matchArgs, or a kprobe on a security_ function with data',
+  }
+}

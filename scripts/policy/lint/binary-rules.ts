@@ -44,7 +44,7 @@ export const binaryRules: Rule[] = [
         ] as const)
           if (filters.length > 1)
             report(
-              [...selector.path, key],
+              filters[0]!.path.slice(0, -1),
               `${key} has ${filters.length} entries`,
               'Put all paths into the values of one, or write a second selector',
             )
@@ -72,7 +72,7 @@ export const binaryRules: Rule[] = [
       for (const { selector } of selectorsOf(policy))
         if (selector.parentBinaries.length > 0)
           report(
-            [...selector.path, 'matchParentBinaries'],
+            selector.parentBinaries[0]!.path.slice(0, -1),
             'The lab does not support matchParentBinaries',
             'Use matchBinaries with followChildren: true',
           )
@@ -91,7 +91,7 @@ export const binaryRules: Rule[] = [
               report(
                 [...filter.path, 'values', index],
                 message,
-                'Write what `readlink -f $(command -v PROGRAM)` prints in the image, or match the name that it was started with, as in deny-wget',
+                'Write what `readlink -f $(command -v PROGRAM)` prints in the image, or match the name that it was started with, as the policy deny-wget does',
               )
           }
     },
@@ -117,7 +117,7 @@ function linkProblem(path: string, allPaths: string[]): string | undefined {
   if (links[path]) return `${path} is a link to ${links[path]}`
   const program = path.slice(path.lastIndexOf('/') + 1)
   if (busyboxApplets.has(program) && !allPaths.includes('/bin/busybox'))
-    return `${path} is /bin/busybox in Alpine images`
+    return `In Alpine images ${program} is /bin/busybox, which ${path} does not match`
   const merged = path.startsWith('/usr/') ? path : `/usr${path}`
   if (/^\/s?bin\//.test(path) && program !== 'busybox' && !allPaths.includes(merged))
     return `${path} is ${merged} where /bin is a link to /usr/bin, as in Debian images`

@@ -7,12 +7,16 @@ import {
   withoutArchPrefix,
 } from '../model/kernel-names.ts'
 import {
+  type ArgumentFilter,
+  argumentFiltersOf,
   bareName,
   type Hook,
+  type Item,
   isFiltered,
   isKprobeMultiDisabled,
   itemsOf,
   type Policy,
+  type Section,
   sections,
 } from '../model/policy-model.ts'
 import type { Report, Rule } from './rule.ts'
@@ -33,7 +37,7 @@ const hotFunctions = new Set(
     ...'security_inode_getattr security_socket_recvmsg security_socket_sendmsg fd_install vfs_read vfs_write'.split(
       ' ',
     ),
-    ...'tcp_sendmsg tcp_recvmsg ip_output kfree_skb_reason __fput'.split(' '),
+    ...'tcp_sendmsg tcp_recvmsg ip_output kfree_skb_reason sk_skb_reason_drop __fput'.split(' '),
   ].flatMap(name => [name, `__x64_${name}`, `__arm64_${name}`]),
 )
 
@@ -49,6 +53,19 @@ const hotTracepoints = new Set([
 
 const isHot = ({ section, name }: Hook): boolean =>
   section === 'tracepoints' ? hotTracepoints.has(name) : hotFunctions.has(name)
+
+/** The keys that name each kind of hook, with an example. */
+const nameKeys: Record<Section, Record<string, string>> = {
+  kprobes: { call: 'security_file_open' },
+  fentries: { call: 'security_file_open' },
+  lsmhooks: { hook: 'file_open' },
+  tracepoints: { subsystem: 'sched', event: 'sched_process_exec' },
+  uprobes: { path: '/usr/bin/bash' },
+  usdts: { path: '/usr/lib/libc.so.6', provider: 'libc', name: 'setjmp' },
+}
+
+/** What `uname -m` prints, by the prefix of system calls. */
+const archNames: Record<string, string[]> = { x64: ['x86_64', 'amd64'], arm64: ['aarch64', 'arm64'] }
 
 const programStart = /^(security_bprm_|bprm_)|^(__x64_|__arm64_)?sys_execve/
 
@@ -68,6 +85,39 @@ export const hookRules: Rule[] = [
       const hasEnforcer = Array.isArray(spec.enforcers) && spec.enforcers.length > 0
       if (hooks.length === 0 && spec.loader !== true && !hasEnforcer)
         report(['spec'], 'The policy has no hook', 'Add spec.kprobes with at least one call')
+    },
+  },
+  {
+    id: 'hook-name',
+    level: 'error',
+    why: 'The agent refuses a policy in which a hook has no name.',
+    check({ hooks }, report) {
+      for (const { section, path, spec } of hooks)
+        for (const [key, example] of Object.entries(nameKeys[section]))
+          if (spec[key] === '') report([...path, key], `A hook has an empty ${key}`, `Write ${key}: ${example}`)
+    },
+  },
+  {
+    id: 'arch-prefix',
+    level: 'warn',
+    why: 'The agent adds the prefix of its machine to the name of a system call. A name with the prefix of another architecture does not exist there, so the agent refuses the policy.',
+    check(policy, report, { kernel }) {
+      const checkName = (name: string, path: Path): void => {
+        const [, arch, bare] = /^(?:__)?(x64|arm64)[_/](?:__(?:x64|arm64)_)?(sys_\w+)$/.exec(name) ?? []
+        if (!arch || (kernel?.arch && archNames[arch]!.includes(kernel.arch))) return
+        report(
+          path,
+          `${name} exists only on ${arch === 'x64' ? 'amd64' : 'arm64'}`,
+          `Write ${bare}`,
+          kernel?.arch ? 'error' : 'warn',
+        )
+      }
+      for (const hook of functionHooks(policy)) checkName(hook.name, [...hook.path, 'call'])
+      for (const { path, spec } of itemsOf(policy.spec.lists, ['spec', 'lists']))
+        for (const [index, value] of valuesOf(spec).entries()) checkName(value, [...path, 'values', index])
+      for (const { path, spec } of itemsOf(policy.spec.enforcers, ['spec', 'enforcers']))
+        for (const [index, call] of (Array.isArray(spec.calls) ? spec.calls.map(String) : []).entries())
+          checkName(call, [...path, 'calls', index])
     },
   },
   {
@@ -109,7 +159,7 @@ export const hookRules: Rule[] = [
     why: 'The agent refuses a policy if the kernel has no function or tracepoint of that name. With ignore.callNotFound it skips the hook instead.',
     check(policy, report, { kernel }) {
       checkFunctionNames(policy, report, kernel?.symbols)
-      checkTracepointNames(policy, report)
+      checkTracepointNames(policy, report, kernel?.tracepoints)
     },
   },
   {
@@ -149,15 +199,20 @@ export const hookRules: Rule[] = [
   {
     id: 'list',
     level: 'error',
-    why: 'The agent looks up the name after list: in spec.lists. A list of system calls contains names such as sys_openat, optionally with an ABI (x64/sys_openat). A generated list has no values of its own.',
+    why: 'The agent looks up the name after list: in spec.lists. A list of system calls contains names such as sys_openat, optionally with an ABI (x64/sys_openat). A generated list has no values of its own. Only tracepoints can compare a value with a list, and only one of type syscall64.',
     check(policy, report) {
       const lists = itemsOf(policy.spec.lists, ['spec', 'lists'])
       const names = new Set(lists.map(({ spec }) => spec.name))
       for (const hook of functionHooks(policy).filter(isList))
         if (!names.has(hook.name.slice('list:'.length)))
           report([...hook.path, 'call'], `spec.lists has no list for ${hook.name}`, 'Add it to spec.lists')
+      for (const { hook, filter } of argumentFiltersOf(policy))
+        for (const [index, value] of filter.values.entries()) {
+          const problem = listValueProblem(hook, filter, value, lists)
+          if (problem) report([...filter.path, 'values', index], problem.message, problem.fix)
+        }
       for (const { path, spec } of lists) {
-        const values = Array.isArray(spec.values) ? spec.values.map(String) : []
+        const values = valuesOf(spec)
         if (spec.type === 'syscalls')
           for (const [index, value] of values.entries())
             if (!/^([a-z0-9]+\/)?(__(x64|arm64|ia32)_)?sys_[a-z0-9_]+$/.test(value))
@@ -193,6 +248,45 @@ export const hookRules: Rule[] = [
   },
 ]
 
+const valuesOf = (spec: Record<string, unknown>): string[] =>
+  Array.isArray(spec.values) ? spec.values.map(String) : []
+
+/** Returns why the agent cannot compare with `list:NAME`; undefined when it can, or for another value. */
+function listValueProblem(
+  { section, name }: Hook,
+  { operator, argument }: ArgumentFilter,
+  value: string,
+  lists: Item[],
+): { message: string; fix: string } | undefined {
+  if (!value.startsWith('list:') || !/^(Not)?InMap$/.test(operator)) return undefined
+  if (section !== 'tracepoints')
+    return {
+      message: `${name} compares with ${value}, which only tracepoints can`,
+      fix: 'Write the numbers themselves',
+    }
+  const list = lists.find(({ spec }) => `list:${spec.name}` === value)
+  if (!list) return { message: `spec.lists has no list for ${value}`, fix: 'Add it to spec.lists' }
+  if (!/^(generated_)?syscalls$/.test(String(list.spec.type)))
+    return { message: `${value} is not a list of system calls`, fix: 'Write type: syscalls in the list' }
+  if (argument && argument.type !== 'syscall64')
+    return {
+      message: `${value} is compared with an argument of type ${argument.type ?? 'auto'}`,
+      fix: 'Write type: syscall64 for that argument',
+    }
+  return undefined
+}
+
+/** Functions that newer kernels do not have, with the first release without them and what to hook there. */
+const removedFunctions: Record<string, { release: string; instead?: string }> = {
+  security_bpf_map_alloc: { release: '6.9', instead: 'security_bpf_map_create' },
+  security_bpf_prog_alloc: { release: '6.9', instead: 'security_bpf_prog_load' },
+  kfree_skb_reason: { release: '6.11', instead: 'sk_skb_reason_drop' },
+  override_creds: { release: '6.14' },
+  revert_creds: { release: '6.14' },
+  __close_fd: { release: '5.11', instead: 'close_fd' },
+  _do_fork: { release: '5.10', instead: 'kernel_clone' },
+}
+
 /** Reports functions that the kernel does not have: that of the symbols, or else a recent one. */
 function checkFunctionNames(policy: Policy, report: Report, symbols?: ReadonlySet<string>): void {
   const functions = symbols ?? knownFunctions()
@@ -200,6 +294,18 @@ function checkFunctionNames(policy: Policy, report: Report, symbols?: ReadonlySe
     if (candidates.some(candidate => functions.has(candidate))) return
     if (!/^[A-Za-z_][\w.]*$/.test(name)) {
       report(path, `${JSON.stringify(name)} is not a function name`, 'Write a name from /proc/kallsyms', 'error')
+      return
+    }
+    const removed = Object.hasOwn(removedFunctions, name) ? removedFunctions[name] : undefined
+    if (removed) {
+      report(
+        path,
+        symbols ? `This kernel has no function ${name}` : `Linux has no function ${name} since ${removed.release}`,
+        removed.instead
+          ? `Hook ${removed.instead}, or add ignore: {callNotFound: true} for older kernels`
+          : 'Remove the hook, or add ignore: {callNotFound: true} for older kernels',
+        symbols ? 'error' : 'warn',
+      )
       return
     }
     const near = nearestKernelName(candidates.at(-1)!, functions)?.replace(prefix, '')
@@ -211,33 +317,53 @@ function checkFunctionNames(policy: Policy, report: Report, symbols?: ReadonlySe
     )
   }
   for (const hook of functionHooks(policy)) {
-    if (isList(hook) || (hook.spec.ignore as { callNotFound?: boolean } | undefined)?.callNotFound) continue
+    if (isList(hook) || ignoresMissing(hook)) continue
     // The rule syscall-flag reports a wrong flag.
     if (hook.syscall !== false && !isSyscallName(hook.name)) continue
-    const bare = withoutArchPrefix(hook.name)
-    const candidates = isSyscallName(hook.name) ? [`__x64_${bare}`, `__arm64_${bare}`, bare] : [hook.name]
-    checkName([...hook.path, 'call'], hook.name, candidates, '')
+    checkName([...hook.path, 'call'], hook.name, namesInKernel(hook.name), '')
   }
+  const lists = functionHooks(policy).filter(hook => isList(hook) && !ignoresMissing(hook))
+  const hooked = new Set(lists.map(({ name }) => name.slice('list:'.length)))
+  for (const { path, spec } of itemsOf(policy.spec.lists, ['spec', 'lists']))
+    for (const [index, value] of valuesOf(spec).entries()) {
+      const [, abi, name = ''] = /^(?:([a-z0-9]+)\/)?(.*)$/.exec(value) ?? []
+      // The rule list reports what is not the name of a system call. Those of 32-bit programs have names of their own.
+      const isChecked =
+        spec.type === 'syscalls' ? isSyscallName(name) && !/32|386/.test(abi ?? '') : hooked.has(String(spec.name))
+      if (isChecked) checkName([...path, 'values', index], name, namesInKernel(name), '')
+    }
   for (const { section, name, path } of policy.hooks)
     if (section === 'lsmhooks' && name !== '' && !name.startsWith('security_'))
       checkName([...path, 'hook'], name, [`bpf_lsm_${name}`], 'bpf_lsm_')
 }
 
+const ignoresMissing = ({ spec }: Hook): boolean =>
+  (spec.ignore as { callNotFound?: boolean } | undefined)?.callNotFound === true
+
+/** Returns the names under which a kernel may have a function. */
+function namesInKernel(name: string): string[] {
+  const bare = withoutArchPrefix(name)
+  return isSyscallName(name) ? [`__x64_${bare}`, `__arm64_${bare}`, bare] : [name]
+}
+
 /**
- * Reports unknown tracepoints, always as warnings, because drivers and file systems add some that the lab does not
- * know.
+ * Reports tracepoints that the kernel does not have. Without its names they are warnings, because drivers and file
+ * systems add some that the lab does not know.
  */
-function checkTracepointNames(policy: Policy, report: Report): void {
+function checkTracepointNames(policy: Policy, report: Report, tracepoints?: ReadonlySet<string>): void {
+  const known = tracepoints ?? knownTracepoints()
   for (const { section, name, path, spec } of policy.hooks) {
-    if (section !== 'tracepoints' || spec.raw === true || knownTracepoints().has(name)) continue
-    const near = nearestKernelName(name, knownTracepoints())
+    // The rule hook-name reports an empty name.
+    if (section !== 'tracepoints' || spec.raw === true || known.has(name) || /^\/|\/$/.test(name)) continue
+    const near = nearestKernelName(name, known)
     const isEventKnown = near?.endsWith(`/${name.split('/')[1]}`)
     report(
       [...path, isEventKnown ? 'subsystem' : 'event'],
-      `The lab knows no tracepoint ${name}`,
+      tracepoints ? `This kernel has no tracepoint ${name}` : `The lab knows no tracepoint ${name}`,
       near
         ? `Did you mean ${near}?`
         : `Look it up: sudo grep ${name.replace('/', ':')} /sys/kernel/tracing/available_events`,
+      tracepoints ? 'error' : 'warn',
     )
   }
 }

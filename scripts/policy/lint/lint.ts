@@ -4,6 +4,7 @@ import { isOtherObject, isPolicyKind, readPolicyDocuments } from '../model/polic
 import { actionRules } from './action-rules.ts'
 import { argumentRules } from './argument-rules.ts'
 import { binaryRules } from './binary-rules.ts'
+import { dataRules } from './data-rules.ts'
 import {
   apiVersionFindings,
   type DocumentFinding,
@@ -27,6 +28,9 @@ import type { Level, LintOptions, Rule } from './rule.ts'
 import { ruleSources } from './rule-sources.ts'
 import { scopeRules } from './scope-rules.ts'
 import { selectorRules } from './selector-rules.ts'
+import { tracepointRules } from './tracepoint-rules.ts'
+import { userProbeRules } from './user-probe-rules.ts'
+import { valueRules } from './value-rules.ts'
 
 /** A mistake in a policy, or something that looks like one. */
 export interface Finding {
@@ -48,8 +52,12 @@ const rules: readonly Rule[] = [
   ...metadataRules,
   ...scopeRules,
   ...hookRules,
+  ...userProbeRules,
+  ...tracepointRules,
   ...argumentRules,
+  ...dataRules,
   ...operatorRules,
+  ...valueRules,
   ...selectorRules,
   ...binaryRules,
   ...pathRules,

@@ -1,5 +1,12 @@
 import { isIP } from 'node:net'
 import { argumentTypes, isComparable } from '../model/argument-types.ts'
+import {
+  type IntegerKind,
+  integerKind,
+  integerProblem,
+  parseDecimalInteger,
+  parsePrefixedInteger,
+} from '../model/go-number.ts'
 import { argumentFiltersOf, selectorsOf } from '../model/policy-model.ts'
 import type { Rule } from './rule.ts'
 
@@ -68,7 +75,10 @@ function socketOperatorProblem(operator: string, type: string): string | undefin
 /** Returns why the agent cannot parse a value; undefined when it can. */
 function valueProblem(operator: string, type: string, value: string): string | undefined {
   if (addresses.has(operator)) return isAddressOrRange(value) ? undefined : 'is not an address or a CIDR range'
-  if (ports.has(operator)) return /^\d+(:\d+)?$/.test(value) ? undefined : 'is not a port or a range such as 8000:8999'
+  if (ports.has(operator)) {
+    if (!/^\d+(:\d+)?$/.test(value)) return 'is not a port or a range such as 8000:8999'
+    return value.split(':').some(port => Number(port) > 65535) ? 'is above 65535, the highest port' : undefined
+  }
   const names = Object.hasOwn(namedNumbers, operator) ? namedNumbers[operator] : undefined
   if (names)
     return /^\d+(:\d+)?$/.test(value) || names.has(value)
@@ -79,25 +89,52 @@ function valueProblem(operator: string, type: string, value: string): string | u
       ? undefined
       : 'is not one of reg, dir, lnk, sock, fifo, blk, chr'
   if (!number.has(type) || sockets.has(operator) || operator === 'CelExpr') return undefined
-  return numberProblem(operator, value)
+  return numberProblem(operator, type, value)
 }
 
-function numberProblem(operator: string, value: string): string | undefined {
-  if (operator.endsWith('InMap') && value.startsWith('list:')) return undefined
-  // As Go parses a number whose prefix tells the base: the digits can be separated by single underscores.
-  const integer = '[+-]?(0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|\\d(_?\\d)*)'
-  if (operator.endsWith('InRange'))
-    return new RegExp(`^${integer}:${integer}$`).test(value) ? undefined : 'is not a range such as 1:10'
-  if (operator.endsWith('InMap'))
-    return /^-?\d+(:-?\d+)?$/.test(value) ? undefined : 'is not a decimal number or a range such as 1:10'
-  return new RegExp(`^${integer}$`).test(value) ? undefined : 'is not a number'
+function numberProblem(operator: string, type: string, value: string): string | undefined {
+  const kind = integerKind(type)
+  // The rule list checks lists.
+  if (!kind || (operator.endsWith('InMap') && value.startsWith('list:'))) return undefined
+  if (operator.endsWith('InRange')) {
+    const ends = value.split(':')
+    if (ends.length !== 2) return 'is not a range such as 1:10'
+    const problem = firstProblem(ends, { isSigned: true, bits: 64 })
+    if (problem) return problem
+    return kind.bits === 32 && ends.some(end => parsePrefixedInteger(end)! > 0xffffffffn)
+      ? `is above ${0xffffffff}, the most for ${type}`
+      : undefined
+  }
+  if (operator.endsWith('InMap')) {
+    const ends = value.split(':')
+    if (ends.length > 2) return 'is not a number or a range such as 1:10'
+    return firstProblem(ends, { isSigned: kind.isSigned, bits: 64 }, parseDecimalInteger)
+  }
+  return integerProblem(value, kind)
+}
+
+/** Returns the problem of the first end of a range that has one. */
+function firstProblem(
+  ends: string[],
+  kind: IntegerKind,
+  parse?: (text: string) => bigint | undefined,
+): string | undefined {
+  const problem = ends.map(end => integerProblem(end, kind, parse)).find(Boolean)
+  return problem?.replace(
+    /^is not a number$/,
+    ends.length > 1 ? 'is not a range such as 1:10' : 'is not a decimal number',
+  )
 }
 
 function isAddressOrRange(value: string): boolean {
   const [address = '', bits, ...rest] = value.split('/')
   const family = isIP(address)
   if (family === 0 || rest.length > 0) return false
-  return bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+  // Go refuses a leading 0 in the length, and a zone before it.
+  return (
+    bits === undefined ||
+    (/^(0|[1-9]\d*)$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128) && !address.includes('%'))
+  )
 }
 
 export const operatorRules: Rule[] = [

@@ -82,6 +82,21 @@ export const optionRules: Rule[] = [
     },
   },
   {
+    id: 'monitor-return',
+    level: 'warn',
+    why: 'The agent gives the mode of the policy only to the program at the start of a function. The one at its end, which runs matchReturnActions, always enforces.',
+    check(policy, report) {
+      if (!isMonitor(policy)) return
+      for (const action of enforcingActions(policy))
+        if (action.onReturn)
+          report(
+            [...action.path, 'action'],
+            `${action.action} in matchReturnActions acts even in monitor mode`,
+            'Remove the action from the policy in monitor mode',
+          )
+    },
+  },
+  {
     id: 'monitor-nothing',
     level: 'warn',
     why: 'policy-mode affects only Sigkill, Signal, Override and NotifyEnforcer. The agent always loads a policy without them as monitor_only.',

@@ -1,5 +1,6 @@
 // Where each rule comes from. `tetragon:` is a path in Tetragon's repository at the version of the schemas, with a
 // line. Anything else is a path in this repository, for the rules about its pipeline, or an address.
+// cspell:ignoreRegExp tetragon:\S+
 
 const selectors = 'tetragon:pkg/selectors/kernel.go'
 const kprobe = 'tetragon:pkg/sensors/tracing/generickprobe.go'

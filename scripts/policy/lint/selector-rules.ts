@@ -1,11 +1,21 @@
 import { nearest } from '../../../shared/validation/schema-errors.ts'
-import { isMapping } from '../../../shared/validation/yaml-source.ts'
-import { isFiltered, selectorsOf } from '../model/policy-model.ts'
+import { isMapping, type Path } from '../../../shared/validation/yaml-source.ts'
+import {
+  filterLists,
+  type Item,
+  isEnforcing,
+  isFiltered,
+  macroNamesOf,
+  type Policy,
+  selectorsOf,
+} from '../model/policy-model.ts'
 import type { Rule } from './rule.ts'
 
 // Selectors: their limits, and the filters on namespaces, capabilities and process ids.
 
-const mappings = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter(isMapping) : [])
+/** The lists that a selector and its macros can have. */
+const selectorLists = [...filterLists, 'matchActions', 'matchReturnActions']
+
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 
 const namespaceTypes = new Set('uts ipc mnt pid pidforchildren net time timeforchildren cgroup user'.split(' '))
@@ -60,23 +70,16 @@ export const selectorRules: Rule[] = [
         const filters = selector.args.filter(({ list }) => list !== 'matchReturnArgs')
         if (filters.length > 5)
           report(filters[5]!.path, `A selector of ${hook.name} has ${filters.length} filters`, 'Keep 5 of them')
-        const namespaces = mappings(selector.spec.matchNamespaces)
+        const namespaces = selector.entries('matchNamespaces')
         if (namespaces.length > 10)
+          report(namespaces[10]!.path, `matchNamespaces has ${namespaces.length} entries`, 'Keep 10 of them')
+        for (const { path, spec } of namespaces)
+          if (listOf(spec.values).length > 4)
+            report([...path, 'values'], `A namespace has ${listOf(spec.values).length} values`, 'Keep 4 of them')
+        const changes = selector.entries('matchNamespaceChanges')
+        if (changes.length > 1)
           report(
-            [...selector.path, 'matchNamespaces', 10],
-            `matchNamespaces has ${namespaces.length} entries`,
-            'Keep 10 of them',
-          )
-        for (const [index, { values }] of namespaces.entries())
-          if (listOf(values).length > 4)
-            report(
-              [...selector.path, 'matchNamespaces', index, 'values'],
-              `A namespace has ${listOf(values).length} values`,
-              'Keep 4 of them',
-            )
-        if (mappings(selector.spec.matchNamespaceChanges).length > 1)
-          report(
-            [...selector.path, 'matchNamespaceChanges', 1],
+            changes[1]!.path,
             'matchNamespaceChanges has more than one entry',
             'Put all namespaces into the values of one',
           )
@@ -88,24 +91,29 @@ export const selectorRules: Rule[] = [
     level: 'error',
     why: 'A Linux namespace is given by its inode, or as host_ns. It is not a Kubernetes namespace.',
     check(policy, report) {
-      for (const { selector } of selectorsOf(policy))
-        for (const [index, { values }] of mappings(selector.spec.matchNamespaces).entries())
-          for (const [position, value] of listOf(values).entries())
-            if (value !== 'host_ns' && !/^\d+$/.test(String(value)))
-              report(
-                [...selector.path, 'matchNamespaces', index, 'values', position],
-                `${JSON.stringify(value)} is not the inode of a Linux namespace`,
-                'Write "host_ns" or the inode. For a Kubernetes namespace, write a TracingPolicyNamespaced',
-              )
-      for (const { selector } of selectorsOf(policy))
-        for (const [index, { values }] of mappings(selector.spec.matchNamespaceChanges).entries())
-          for (const [position, value] of listOf(values).entries())
-            if (!namespaceTypes.has(String(value).toLowerCase()))
-              report(
-                [...selector.path, 'matchNamespaceChanges', index, 'values', position],
-                `${JSON.stringify(value)} is not a namespace type`,
-                'Write one of Mnt, Pid, Net, User, Uts, Ipc, Cgroup, Time',
-              )
+      for (const { path, spec } of entriesOf(policy, 'matchNamespaces'))
+        for (const [position, value] of listOf(spec.values).entries())
+          if (value !== 'host_ns' && !isUint32(value))
+            report(
+              [...path, 'values', position],
+              `${JSON.stringify(value)} is not the inode of a Linux namespace`,
+              'Write "host_ns" or the inode. For a Kubernetes namespace, write a TracingPolicyNamespaced',
+            )
+          // The agent looks for a file of that name in /proc/1/ns, but the file is called pid_for_children.
+          else if (value === 'host_ns' && /^(pid|time)forchildren$/i.test(String(spec.namespace)))
+            report(
+              [...path, 'values', position],
+              `The agent cannot read host_ns of ${spec.namespace}`,
+              `Write namespace: ${/^pid/i.test(String(spec.namespace)) ? 'Pid' : 'Time'}, or the inode`,
+            )
+      for (const { path, spec } of entriesOf(policy, 'matchNamespaceChanges'))
+        for (const [position, value] of listOf(spec.values).entries())
+          if (!namespaceTypes.has(String(value).toLowerCase()))
+            report(
+              [...path, 'values', position],
+              `${JSON.stringify(value)} is not a namespace type`,
+              'Write one of Mnt, Pid, Net, User, Uts, Ipc, Cgroup, Time',
+            )
     },
   },
   {
@@ -113,20 +121,19 @@ export const selectorRules: Rule[] = [
     level: 'error',
     why: "Capabilities have the kernel's names, except CAP_DAC_OVERRIDE, which Tetragon calls DAC_OVERRIDE. The agent refuses other names.",
     check(policy, report) {
-      for (const { selector } of selectorsOf(policy))
-        for (const key of ['matchCapabilities', 'matchCapabilityChanges'])
-          for (const [index, { values }] of mappings(selector.spec[key]).entries())
-            for (const [position, value] of listOf(values).entries()) {
-              const name = String(value).trim().toUpperCase()
-              if (capabilities.includes(name)) continue
-              const variants = [name.replace(/^CAP_/, ''), `CAP_${name}`]
-              const near = variants.find(variant => capabilities.includes(variant)) ?? nearest(name, capabilities)
-              report(
-                [...selector.path, key, index, 'values', position],
-                `${JSON.stringify(value)} is not a capability`,
-                near ? `Write ${near}` : 'Write a name such as CAP_SYS_ADMIN',
-              )
-            }
+      for (const list of ['matchCapabilities', 'matchCapabilityChanges'])
+        for (const { path, spec } of entriesOf(policy, list))
+          for (const [position, value] of listOf(spec.values).entries()) {
+            const name = String(value).trim().toUpperCase()
+            if (capabilities.includes(name)) continue
+            const variants = [name.replace(/^CAP_/, ''), `CAP_${name}`]
+            const near = variants.find(variant => capabilities.includes(variant)) ?? nearest(name, capabilities)
+            report(
+              [...path, 'values', position],
+              `${JSON.stringify(value)} is not a capability`,
+              near ? `Write ${near}` : 'Write a name such as CAP_SYS_ADMIN',
+            )
+          }
     },
   },
   {
@@ -134,14 +141,14 @@ export const selectorRules: Rule[] = [
     level: 'warn',
     why: 'host_ns is the namespace of process 1 on the machine. On a kind node the kubelet, containerd and the control plane run inside the node container, so they do not match host_ns.',
     check(policy, report) {
-      for (const { selector } of selectorsOf(policy))
-        for (const [index, { values }] of mappings(selector.spec.matchNamespaces).entries())
-          if (listOf(values).includes('host_ns'))
-            report(
-              [...selector.path, 'matchNamespaces', index],
-              'matchNamespaces uses host_ns to identify the host',
-              'Write podSelector: {} under spec, which selects all pods and nothing else',
-            )
+      const found = entriesOf(policy, 'matchNamespaces').filter(({ spec }) => listOf(spec.values).includes('host_ns'))
+      // A policy uses it everywhere or nowhere, so one finding is enough.
+      if (found[0])
+        report(
+          found[0].path,
+          `matchNamespaces uses host_ns to identify the host${found.length > 1 ? `, ${found.length} times` : ''}`,
+          'Write podSelector: {} under spec, which selects all pods and nothing else',
+        )
     },
   },
   {
@@ -149,14 +156,13 @@ export const selectorRules: Rule[] = [
     level: 'warn',
     why: 'followForks checks up to 9 ancestors. A kind node is itself a container whose systemd is process 1, and all containers descend from it. NotIn 1 then excludes everything.',
     check(policy, report) {
-      for (const { selector } of selectorsOf(policy))
-        for (const [index, pids] of mappings(selector.spec.matchPIDs).entries())
-          if (pids.isNamespacePID === true && pids.followForks === true && listOf(pids.values).includes(1))
-            report(
-              [...selector.path, 'matchPIDs', index, 'followForks'],
-              'followForks from process 1 includes every container on a kind node',
-              'Write followForks: false, which means only the first process of a container',
-            )
+      for (const { path, spec } of entriesOf(policy, 'matchPIDs'))
+        if (spec.isNamespacePID === true && spec.followForks === true && listOf(spec.values).includes(1))
+          report(
+            [...path, 'followForks'],
+            'followForks from process 1 includes every container on a kind node',
+            'Write followForks: false, which means only the first process of a container',
+          )
     },
   },
   {
@@ -164,15 +170,100 @@ export const selectorRules: Rule[] = [
     level: 'error',
     why: 'The agent looks up macros in spec.selectorsMacros, and refuses a policy if one is missing.',
     check(policy, report) {
-      const macros = new Set(Object.keys((policy.spec.selectorsMacros ?? {}) as object))
+      const macros = macrosOf(policy)
       for (const { selector } of selectorsOf(policy))
-        for (const [index, macro] of listOf(selector.spec.macros).entries())
-          if (!macros.has(String(macro)))
+        for (const [index, name] of macroNamesOf(selector.spec).entries())
+          if (!Object.hasOwn(macros, name))
             report(
               [...selector.path, 'macros', index],
-              `The macro ${macro} does not exist`,
+              `The macro ${name} does not exist`,
               'Add it to spec.selectorsMacros',
             )
     },
   },
+  {
+    id: 'macro-conflict',
+    level: 'error',
+    why: 'The agent adds the lists of a macro to those of the selector. It refuses a policy in which both have the same list, and a macro that uses other macros.',
+    check(policy, report) {
+      const macros = macrosOf(policy)
+      for (const { selector } of selectorsOf(policy)) {
+        const owners = new Map(
+          selectorLists.filter(list => listOf(selector.spec[list]).length > 0).map(list => [list, 'the selector']),
+        )
+        for (const [index, name] of macroNamesOf(selector.spec).entries()) {
+          const macro = Object.hasOwn(macros, name) && isMapping(macros[name]) ? macros[name] : {}
+          const path: Path = [...selector.path, 'macros', index]
+          if (macroNamesOf(macro).length > 0)
+            report(path, `The macro ${name} uses other macros`, 'List those macros in the selector itself')
+          for (const list of selectorLists) {
+            if (listOf(macro[list]).length === 0) continue
+            const owner = owners.get(list)
+            if (owner)
+              report(
+                path,
+                `${list} is in the macro ${name} and in ${owner}`,
+                `Keep ${list} in one of them, with the values of both`,
+              )
+            owners.set(list, `the macro ${name}`)
+          }
+        }
+      }
+    },
+  },
+  {
+    id: 'macro-unused',
+    level: 'warn',
+    why: 'A macro does nothing until a selector names it under macros.',
+    check(policy, report) {
+      const used = new Set(selectorsOf(policy).flatMap(({ selector }) => macroNamesOf(selector.spec)))
+      for (const name of Object.keys(macrosOf(policy)))
+        if (!used.has(name))
+          report(
+            ['spec', 'selectorsMacros', name],
+            `No selector uses the macro ${name}`,
+            `Add macros: [${name}] to a selector, or remove the macro`,
+          )
+    },
+  },
+  {
+    id: 'no-values',
+    level: 'warn',
+    why: 'A comparison without values never matches, and its opposite always does. The agent leaves out matchBinaries without values, so the selector matches every program.',
+    check(policy, report) {
+      for (const { selector } of selectorsOf(policy)) {
+        const isEnforced = selector.actions.some(isEnforcing)
+        for (const list of filterLists)
+          for (const { path, spec } of selector.entries(list)) {
+            if (listOf(spec.values).length > 0 || hasNoOperand(spec.operator)) continue
+            const place: Path = 'values' in spec ? [...path, 'values'] : path
+            if (list.endsWith('Binaries'))
+              report(
+                place,
+                `${list} has no values, so the agent ignores it`,
+                `Add paths, or remove ${list}`,
+                isEnforced ? 'error' : 'warn',
+              )
+            else
+              report(
+                place,
+                `${spec.operator} has no values, so it ${/^Not/.test(String(spec.operator)) ? 'always' : 'never'} matches`,
+                'Add the values to compare with',
+              )
+          }
+      }
+    },
+  },
 ]
+
+const macrosOf = ({ spec }: Policy): Record<string, unknown> =>
+  isMapping(spec.selectorsMacros) ? spec.selectorsMacros : {}
+
+/** Returns the entries of a list in all selectors of a policy. */
+const entriesOf = (policy: Policy, list: string): Item[] =>
+  selectorsOf(policy).flatMap(({ selector }) => selector.entries(list))
+
+const isUint32 = (value: unknown): boolean => /^\d+$/.test(String(value)) && Number(value) < 2 ** 32
+
+/** Returns whether an operator compares with something other than values. */
+const hasNoOperand = (operator: unknown): boolean => /Priv$|^CapabilitiesGained$/i.test(String(operator))

@@ -5,14 +5,24 @@ import { policyFolder } from '../../../shared/policy-file.ts'
 
 // Names of kernel functions and tracepoints, for when the kernel that a policy is for is not at hand.
 
+let symbols: ReadonlySet<string> | undefined
 let functions: ReadonlySet<string> | undefined
 let tracepoints: ReadonlySet<string> | undefined
 
+/** Returns the system calls (as `sys_NAME`), security functions and BPF LSM hooks of a recent kernel. */
+export function knownSymbols(): ReadonlySet<string> {
+  symbols ??= new Set(readList('symbols.txt'))
+  return symbols
+}
+
 /** Returns the functions of a recent kernel that policies are known to hook, system calls as `sys_NAME`. */
 export function knownFunctions(): ReadonlySet<string> {
-  functions ??= new Set(readList('symbols.txt'))
+  functions ??= new Set([...knownSymbols(), ...readTable('prototypes.txt').keys()])
   return functions
 }
+
+/** Returns the subsystems of the known tracepoints. */
+export const tracepointSubsystems = (): string[] => readList('tracepoints.txt').map(line => line.split(':')[0]!)
 
 /** Returns the tracepoints of a recent kernel, as `subsystem/event`. */
 export function knownTracepoints(): ReadonlySet<string> {
@@ -32,6 +42,15 @@ const readList = (file: string): string[] =>
   readFileSync(join(policyFolder, 'schema', file), 'utf8')
     .split('\n')
     .filter(line => line !== '' && !line.startsWith('#'))
+
+/** Reads a file of policies/schema whose lines are `KEY: VALUE`. */
+export const readTable = (file: string): Map<string, string> =>
+  new Map(
+    readList(file).map(line => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon), line.slice(colon + 1).trim()]
+    }),
+  )
 
 /** Returns whether a name is that of a system call, with or without the architecture's prefix. */
 export const isSyscallName = (name: string): boolean => /^(__x64_|__arm64_)?sys_/.test(name)

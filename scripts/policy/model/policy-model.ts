@@ -159,7 +159,9 @@ function readSelector(item: Item, { args, data, returned, section }: HookArgumen
       Object.hasOwn(macros, name) ? [{ path: ['spec', 'selectorsMacros', name], spec: asObject(macros[name]) }] : [],
     ),
   ]
-  const entries = (list: string): Item[] => parts.flatMap(part => itemsOf(part.spec[list], [...part.path, list]))
+  // It refuses a list that is in more than one of them, as macro-conflict says.
+  const entries = (list: string): Item[] =>
+    parts.map(part => itemsOf(part.spec[list], [...part.path, list])).find(items => items.length > 0) ?? []
   const filters = (list: ArgumentFilter['list'], find: (filter: Dict) => Argument | undefined): ArgumentFilter[] =>
     entries(list).map(entry => ({ ...readFilter(entry), list, argument: find(entry.spec) }))
   const actions = (list: string, onReturn: boolean): Action[] =>
