@@ -98,7 +98,7 @@ export const pathRules: Rule[] = [
           [...path, 'values', values.indexOf(relative[0]!)],
           relative.length === 1
             ? `${first} is not an absolute path`
-            : `${first} and ${relative.length - 1} more values are not absolute paths`,
+            : `${first} and ${relative.length - 1} more ${relative.length === 2 ? 'value' : 'values'} are not absolute paths`,
           relative.length === 1
             ? 'Write the absolute path, or operator: Postfix'
             : 'Write absolute paths, or move them to a selector with operator: Postfix',

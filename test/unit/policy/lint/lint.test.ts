@@ -83,7 +83,7 @@ describe('policies from published articles', () => {
 
 describe('a finding', () => {
   test('has the line of its key or item, even in a later document of the file', () => {
-    const text = `${policyWithHook('      call: tcp_connect\n      syscall: false\n')}---\n${policyWithHook('      call: tcp_connect\n')}`
+    const text = `${policyWithHook('      call: tcp_connect\n      syscall: false\n')}---\n${policyWithHook('      call: tcp_connect\n').replace('example', 'second')}`
     expect(summarize(lintPolicy(text, 'two.yaml'))).toEqual(['18 error syscall-flag'])
   })
 
@@ -97,6 +97,30 @@ describe('a finding', () => {
       ['schema', 'There is no field spec.kprobes[0].syscal', 'Did you mean syscall?'],
       ['schema', 'spec.kprobes[0].args[0].type cannot be "sok"', 'Did you mean sock?'],
     ])
+  })
+
+  test('of the schema is not hidden by that of a rule about the same value', () => {
+    const missing = policyWithHook('      call: fd_install\n      syscall: false\n      returnArg: { type: int }\n')
+    const found = lintPolicy(`${missing}      return: true\n`, 'x').map(({ message }) => message)
+    expect(found).toContain('spec.kprobes[0].returnArg has no index')
+    const both = policyWithHook(
+      '      call: fd_install\n      syscall: false\n      return: true\n      returnArg: {}\n',
+    )
+    expect(lintPolicy(both, 'x').map(({ message }) => message)).toEqual(
+      expect.arrayContaining(['The returnArg of fd_install has no type', 'spec.kprobes[0].returnArg has no index']),
+    )
+  })
+
+  test('is one for host_ns, however many selectors use it', () => {
+    const selector = '        - matchNamespaces: [{ namespace: Pid, operator: NotIn, values: [host_ns] }]\n'
+    const text = policyWithHook(`      call: sys_mount\n      selectors:\n${selector}${selector}`)
+    expect(lintPolicy(text, 'x').map(({ line, message }) => `${line} ${message}`)).toEqual([
+      '10 matchNamespaces uses host_ns to identify the host, 2 times',
+    ])
+  })
+
+  test('does not call a file without a policy empty', () => {
+    expect(lintPolicy('apiVersion: v1\nkind: Pod\n', 'x').map(({ message }) => message)).toEqual(['kind is "Pod"'])
   })
 
   test('does not need the rest of the policy to be valid', () => {

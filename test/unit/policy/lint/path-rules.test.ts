@@ -20,3 +20,19 @@ describe('linked-path', () => {
     expect(lintPolicy(text, 'x').map(finding => finding.fix)).toEqual(fix === undefined ? [] : [fix])
   })
 })
+
+describe('relative-path', () => {
+  const text = readTestPolicy('rules/relative-path/bad.yaml')
+  const withValues = (values: string): string => text.replace(/values: \[.*\]/, `values: [${values}]`)
+
+  test.each<[values: string, found: string[]]>([
+    ['/etc/shadow, /etc/passwd', []],
+    ['shadow', ['error "shadow" is not an absolute path']],
+    ['shadow, passwd', ['error "shadow" and 1 more value are not absolute paths']],
+    // The filter still works for the absolute path.
+    ['/etc/shadow, passwd', ['warn "passwd" is not an absolute path']],
+    ['/etc/shadow, passwd, group, hosts', ['warn "passwd" and 2 more values are not absolute paths']],
+  ])('reports the values %s as %j', (values, found) => {
+    expect(lintPolicy(withValues(values), 'x').map(({ level, message }) => `${level} ${message}`)).toEqual(found)
+  })
+})
