@@ -124,7 +124,7 @@ export const scopeRules: Rule[] = [
   {
     id: 'unscoped-enforcement',
     level: 'error',
-    why: 'One kernel runs the pods, the cluster and, with kind, your own machine. An action without a scope hits every one of them that makes the same call.',
+    why: 'One kernel runs the pods, the cluster and, with kind, your own machine. An action without a scope hits every one of them that makes the same call. It is a warning where filters narrow it down, and an error where they do not, or where the cluster itself makes such calls.',
     check(policy, report) {
       const excess = excessiveReach(policy)
       if (!excess) return

@@ -89,9 +89,13 @@ describe('is judged for what it is', () => {
       [[51, 'warn', 'unscoped-enforcement', /every process on the machine/]],
       'examples/tracingpolicy/dns-only-specified-servers.yaml',
     ],
-    ['uprobe-namespaced', [[7, 'error', 'uprobe-scope', /no effect on uprobes.*\/bin\/bash/]], 'cilium/tetragon#5347'],
     [
-      'uprobe-pod-selector',
+      'a01-uprobe-namespaced-kill',
+      [[7, 'error', 'uprobe-scope', /no effect on uprobes.*\/bin\/bash/]],
+      'cilium/tetragon#5347',
+    ],
+    [
+      'a02-uprobe-podselector',
       [[6, 'error', 'uprobe-scope', /no effect on uprobes.*\/bin\/bash/]],
       'cilium/tetragon#5347',
     ],
