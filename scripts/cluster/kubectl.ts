@@ -86,7 +86,11 @@ function kubectlError(args: readonly string[], { code, stderr, timedOut, seconds
     })
   return new LabError({
     found: `kubectl ${command} failed: ${stderr.trim().split('\n').at(-1)}`,
-    next: /refused|no such host|timeout|unreachable/i.test(stderr) ? './lab status' : `./lab kubectl ${command}`,
+    // A connection that broke off is not repaired by the same command.
+    next:
+      command!.startsWith('exec') || /refused|no such host|timeout|unreachable/i.test(stderr)
+        ? './lab status'
+        : `./lab kubectl ${command}`,
   })
 }
 

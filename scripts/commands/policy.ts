@@ -89,7 +89,7 @@ export function register(program: Command): void {
       if (json) printJson(applied)
       else for (const each of applied) print(formatApplied(each))
       const failed = applied.find(({ loading }) => loading && loading.outcome !== 'loaded')
-      if (failed) throw notLoadedError(failed.name, failed.loading, seconds)
+      if (failed?.loading) throw notLoadedError(failed.name, failed.loading)
     })
 
   policy
@@ -105,7 +105,7 @@ export function register(program: Command): void {
       else print(`${qualifiedName(removed)} is removed from the cluster`)
       if (!removed.unloaded)
         throw new LabError({
-          found: `The agent has not unloaded ${name} after 60 s`,
+          found: `The agent has not unloaded ${name} after ${removed.seconds} s`,
           next: './lab tetra tracingpolicy list',
         })
       if (context.settings.policies.apply.includes(name))

@@ -27,17 +27,18 @@ export async function waitForPolicies(
     .map(name => readLabPolicy(name).metadata)
     .filter(key => inCluster.some(policy => isSamePolicy(policy, key)))
   const { timeoutMs = 90_000 } = options
-  const results = await waitAllLoaded(keys, { read: () => readIfReady(access), ...options, timeoutMs })
+  const read = (ms: number) => readIfReady(access, ms)
+  const { results, seconds } = await waitAllLoaded(keys, { read, ...options, timeoutMs })
   for (const outcome of ['refused', 'waiting']) {
     const at = results.findIndex(result => result.outcome === outcome)
-    if (at >= 0) throw notLoadedError(keys[at]!.name, results[at], Math.round(timeoutMs / 1000))
+    if (at >= 0) throw notLoadedError(keys[at]!.name, { ...results[at]!, seconds })
   }
 }
 
 /** Returns an empty list while the agent is starting and does not answer yet. */
-async function readIfReady(access: ClusterAccess): Promise<AgentPolicy[]> {
+async function readIfReady(access: ClusterAccess, timeoutMs: number): Promise<AgentPolicy[]> {
   try {
-    return await readAgentPolicies(access)
+    return await readAgentPolicies(access, timeoutMs)
   } catch (error) {
     if (error instanceof LabError) return []
     throw error

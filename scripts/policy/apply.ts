@@ -6,6 +6,7 @@ import {
   type LoadResult,
   type PolicyKey,
   readAgentPolicies,
+  type Waited,
   type WaitOptions,
   waitLoaded,
   waitUnloaded,
@@ -23,7 +24,7 @@ export interface AppliedPolicy extends PolicyKey {
   object: 'created' | 'configured' | 'unchanged'
   source: 'live' | 'replay' | 'none'
   /** What the agents did with it. Absent where no agent runs. */
-  loading?: LoadResult
+  loading?: Waited<LoadResult>
 }
 
 interface ClusterObject {
@@ -47,7 +48,7 @@ export async function applyPolicy(
 ): Promise<AppliedPolicy[]> {
   const { file } = readLintedPolicy(nameOrFile, options.warn)
   const source = await runningSource(access)
-  const read = () => readAgentPolicies(access)
+  const read = (timeoutMs?: number) => readAgentPolicies(access, timeoutMs)
   const [earlier, agents] = await Promise.all([readObjects(access), source === 'live' ? read() : []])
   const response = JSON.parse(await kubectl(access, ['apply', '-f', file, '-o', 'json'])) as
     | ClusterObject
@@ -102,12 +103,17 @@ export async function findClusterPolicy(access: ClusterAccess, name: string): Pr
  * Removes a policy from the cluster and waits until the agents have unloaded it.
  * @throws LabError when the cluster does not have it.
  */
-export async function removePolicy(access: ClusterAccess, name: string): Promise<PolicyKey & { unloaded: boolean }> {
+export async function removePolicy(
+  access: ClusterAccess,
+  name: string,
+  options: Pick<WaitOptions, 'timeoutMs' | 'intervalMs'> = {},
+): Promise<Waited<PolicyKey & { unloaded: boolean }>> {
   const key = await findClusterPolicy(access, name)
   if (!key) throw new LabError({ found: `The cluster has no policy ${name}`, next: './lab policy list' })
   const resource = key.namespace ? 'tracingpoliciesnamespaced.cilium.io' : 'tracingpolicies.cilium.io'
+  const source = await runningSource(access)
   await kubectl(access, ['delete', resource, name, ...(key.namespace ? ['-n', key.namespace] : [])])
-  const read = () => readAgentPolicies(access)
-  const unloaded = (await runningSource(access)) !== 'live' || (await waitUnloaded(key, { read }))
-  return { ...key, unloaded }
+  if (source !== 'live') return { ...key, unloaded: true, seconds: 0 }
+  const read = (timeoutMs: number) => readAgentPolicies(access, timeoutMs)
+  return { ...key, ...(await waitUnloaded(key, { ...options, read })) }
 }

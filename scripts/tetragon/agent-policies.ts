@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
 import { namespaces } from '../../shared/names.ts'
 import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
+import { endsWithConnection } from '../cluster/remote-command.ts'
 
 // The agents' own view of the policies. Kubernetes has none: a TracingPolicy has no status, and the API server accepts
 // policies that no agent can load.
@@ -87,10 +88,14 @@ export interface PolicyKey {
  * Returns the policies that every running agent of the cluster reports.
  * @throws LabError when no lab is running, or an agent does not respond.
  */
-export async function readAgentPolicies(access: ClusterAccess): Promise<AgentPolicy[]> {
-  const agents = await listAgents(access)
-  return (await Promise.all(agents.map(agent => readPoliciesOf(access, agent)))).flat()
+export async function readAgentPolicies(access: ClusterAccess, timeoutMs = answerMs): Promise<AgentPolicy[]> {
+  const limitMs = Math.min(timeoutMs, answerMs)
+  const agents = await listAgents(access, limitMs)
+  return (await Promise.all(agents.map(agent => readPoliciesOf(access, agent, limitMs)))).flat()
 }
+
+/** How long an agent may take to answer. While it loads a policy it does not answer. */
+const answerMs = 20_000
 
 /** The pod of an agent. */
 export interface Agent {
@@ -98,22 +103,31 @@ export interface Agent {
   node: string
 }
 
+interface AgentPod {
+  metadata: { name: string }
+  spec: { nodeName: string }
+}
+
 /** Returns the running agents of the cluster. */
-export async function listAgents(access: ClusterAccess): Promise<Agent[]> {
-  const { items } = await kubectlJson<{ items: { metadata: { name: string }; spec: { nodeName: string } }[] }>(access, [
+export async function listAgents(access: ClusterAccess, timeoutMs = answerMs): Promise<Agent[]> {
+  const args = [
     ...['get', 'pods', '-n', namespaces.monitoring],
     ...['-l', 'app.kubernetes.io/name=tetragon,app.kubernetes.io/component=agent'],
     '--field-selector=status.phase=Running',
-  ])
+  ]
+  const { items } = await kubectlJson<{ items: AgentPod[] }>(access, args, { timeoutMs })
   return items.map(({ metadata, spec }) => ({ pod: metadata.name, node: spec.nodeName }))
 }
 
-/** Returns the policies that one agent reports. @throws LabError when it does not respond within 20 s. */
-export async function readPoliciesOf(access: ClusterAccess, { pod, node }: Agent): Promise<AgentPolicy[]> {
-  const exec = ['exec', '-n', namespaces.monitoring, pod, '-c', 'tetragon', '--']
-  // Standard input stays empty: tetra would wait for events from a pipe.
-  const list = await kubectl(access, [...exec, 'tetra', 'tracingpolicy', 'list', '-o', 'json'], { timeoutMs: 20_000 })
-  return parsePolicyList(list, node)
+/** Returns the policies that one agent reports. @throws LabError when it does not respond in time. */
+export async function readPoliciesOf(
+  access: ClusterAccess,
+  { pod, node }: Agent,
+  timeoutMs = answerMs,
+): Promise<AgentPolicy[]> {
+  const exec = ['exec', '--stdin', '-n', namespaces.monitoring, pod, '-c', 'tetragon', '--']
+  const list = endsWithConnection(['tetra', 'tracingpolicy', 'list', '-o', 'json'])
+  return parsePolicyList(await kubectl(access, [...exec, ...list], { timeoutMs, stdin: 'pipe' }), node)
 }
 
 /** Returns one entry of the list for each agent that has the policy. */
@@ -154,8 +168,8 @@ export function judgeLoading(list: AgentPolicy[], key: PolicyKey, before: Readon
 
 /** How to wait for the agents. */
 export interface WaitOptions {
-  /** Returns the policies of all agents. */
-  read: () => Promise<AgentPolicy[]>
+  /** Returns the policies of all agents, or throws a LabError after at most this time. */
+  read: (timeoutMs: number) => Promise<AgentPolicy[]>
   /** See `judgeLoading`. */
   before?: ReadonlySet<string>
   /** 60000 by default. */
@@ -164,12 +178,16 @@ export interface WaitOptions {
   intervalMs?: number
 }
 
+/** The result of a wait, and how long it took, rounded. */
+export type Waited<T> = T & { seconds: number }
+
 /**
  * Waits until every agent has loaded a policy, or one has refused it. Loading takes seconds, on a slow machine tens of
  * seconds.
  * @returns the last result: `waiting` when the time ran out.
+ * @throws LabError when no question was answered in time.
  */
-export const waitLoaded = (key: PolicyKey, options: WaitOptions): Promise<LoadResult> =>
+export const waitLoaded = (key: PolicyKey, options: WaitOptions): Promise<Waited<LoadResult>> =>
   waitFor(
     list => judgeLoading(list, key, options.before),
     ({ outcome }) => outcome !== 'waiting',
@@ -180,40 +198,54 @@ export const waitLoaded = (key: PolicyKey, options: WaitOptions): Promise<LoadRe
  * Waits until every agent has loaded every policy, or one has refused one.
  * @returns the last results, in the order of the keys.
  */
-export const waitAllLoaded = (keys: PolicyKey[], options: WaitOptions): Promise<LoadResult[]> =>
+export const waitAllLoaded = (keys: PolicyKey[], options: WaitOptions): Promise<Waited<{ results: LoadResult[] }>> =>
   waitFor(
-    list => keys.map(key => judgeLoading(list, key, options.before)),
-    results =>
+    list => ({ results: keys.map(key => judgeLoading(list, key, options.before)) }),
+    ({ results }) =>
       results.every(({ outcome }) => outcome === 'loaded') || results.some(({ outcome }) => outcome === 'refused'),
     options,
   )
 
-/** Waits until no agent has the policy any more. @returns false when the time ran out. */
-export const waitUnloaded = (key: PolicyKey, options: WaitOptions): Promise<boolean> =>
+/**
+ * Waits until no agent has the policy any more, or the time has run out.
+ * @throws LabError when no question was answered in time.
+ */
+export const waitUnloaded = (key: PolicyKey, options: WaitOptions): Promise<Waited<{ unloaded: boolean }>> =>
   waitFor(
-    list => entriesOfPolicy(list, key).length === 0,
-    gone => gone,
+    list => ({ unloaded: entriesOfPolicy(list, key).length === 0 }),
+    ({ unloaded }) => unloaded,
     options,
   )
 
-async function waitFor<T>(
+async function waitFor<T extends object>(
   judge: (list: AgentPolicy[]) => T,
   done: (value: T) => boolean,
   { read, timeoutMs = 60_000, intervalMs = 1_000 }: WaitOptions,
-): Promise<T> {
-  const end = Date.now() + timeoutMs
+): Promise<Waited<T>> {
+  const startedAt = performance.now()
+  const waitedMs = (): number => performance.now() - startedAt
+  let value: T | undefined
   for (;;) {
-    const value = judge(await read())
-    if (done(value) || Date.now() + intervalMs > end) return value
+    let problem: LabError | undefined
+    try {
+      value = judge(await read(Math.max(timeoutMs - waitedMs(), intervalMs)))
+    } catch (error) {
+      // A connection to a busy agent may break off. The next question may be answered.
+      if (!(error instanceof LabError)) throw error
+      problem = error
+    }
+    const isLast = waitedMs() + intervalMs > timeoutMs
+    if (value && ((!problem && done(value)) || isLast)) return { ...value, seconds: Math.round(waitedMs() / 1000) }
+    if (problem && isLast) throw problem
     await sleep(intervalMs)
   }
 }
 
-/** Returns the error for a policy that was not loaded. @param seconds how long the lab waited. */
-export const notLoadedError = (name: string, loading: LoadResult | undefined, seconds: number): LabError =>
-  loading?.outcome === 'refused'
-    ? new LabError({ found: `The agent refused ${name}: ${loading.error}`, next: `./lab policy remove ${name}` })
+/** Returns the error for a policy that was not loaded. */
+export const notLoadedError = (name: string, { outcome, error, seconds }: Waited<LoadResult>): LabError =>
+  outcome === 'refused'
+    ? new LabError({ found: `The agent refused ${name}: ${error}`, next: `./lab policy remove ${name}` })
     : new LabError({
-        found: `${name} is in the cluster, but the agent has not loaded it within ${seconds} s`,
+        found: `${name} is in the cluster, but the agent has not loaded it after ${seconds} s`,
         next: `./lab policy check ${name}`,
       })

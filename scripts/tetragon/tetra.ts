@@ -3,6 +3,7 @@ import { LabError } from '../../shared/lab-error.ts'
 import { exportFile, namespaces } from '../../shared/names.ts'
 import { shellQuote } from '../../shared/shell-quote.ts'
 import { kubeArgs } from '../cluster/kubectl.ts'
+import { endsWithConnection } from '../cluster/remote-command.ts'
 import { loadRunningLab } from '../context/context.ts'
 import { ensureTools } from '../supplies/tools.ts'
 import { runningSource } from './running-source.ts'
@@ -23,10 +24,11 @@ export async function runTetra(args: string[]): Promise<number> {
 
 type Command = [program: string, ...args: string[]]
 
-async function run([program, ...args]: Command, env: Record<string, string>): Promise<number> {
-  // Standard input stays empty: tetra would wait for events from a pipe.
+/** Runs a command on this terminal. @returns its exit code. */
+export async function run([program, ...args]: Command, env: Record<string, string>): Promise<number> {
+  // Standard input stays open and empty: the remote side ends with it.
   const { exitCode, signal } = await execa(program, args, {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['pipe', 'inherit', 'inherit'],
     env,
     reject: false,
   })
@@ -37,8 +39,8 @@ async function run([program, ...args]: Command, env: Record<string, string>): Pr
 export const agentCommand = ([program, ...exec]: string[], args: string[]): Command => [
   program!,
   ...exec,
-  ...['ds/tetragon', '-c', 'tetragon', '--', 'tetra'],
-  ...args,
+  ...['--stdin', 'ds/tetragon', '-c', 'tetragon', '--'],
+  ...endsWithConnection(['tetra', ...args]),
 ]
 
 /** @throws LabError for a command that only an agent can answer. */
@@ -54,8 +56,9 @@ export function requireReplayable([command, ...options]: string[]): void {
 /** Returns a shell command that passes the replayed events to tetra. */
 export function replayCommand(exec: string[], tetra: string[]): Command {
   const file = `${exportFile.directory}/${exportFile.name}`
-  const tail = [...exec, 'ds/tetragon-replay', '--', 'tail', '-n', '50', '-F', file]
+  const remote = endsWithConnection(['tail', '-n', '50', '-F', file])
+  const tail = [...exec, '--stdin', 'ds/tetragon-replay', '--', ...remote]
   const [events, reader] = [tail, tetra].map(words => words.map(shellQuote).join(' '))
   // tetra reads its standard input only from a real pipe. Node would connect the two programs by a socket.
-  return ['sh', '-c', `${events} </dev/null 2>/dev/null | ${reader}`]
+  return ['sh', '-c', `${events} 2>/dev/null | ${reader}`]
 }

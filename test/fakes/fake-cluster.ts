@@ -22,11 +22,13 @@ export interface FakeClusterOptions {
   policies?: string[]
   /** The agent's message for each policy that it refuses. */
   refuses?: Record<string, string>
+  /** How many questions to the agent break off before one is answered. */
+  breaks?: number
 }
 
 /** Starts a cluster with a fake kubectl and a fake agent. */
 export function startFakeCluster(options: FakeClusterOptions = {}): FakeCluster {
-  const { daemonset = 'tetragon', policies = [], refuses = {} } = options
+  const { daemonset = 'tetragon', policies = [], refuses = {}, breaks = 0 } = options
   const folder = mkdtempSync(join(tmpdir(), 'fake-cluster-'))
   const file = join(folder, 'cluster.json')
   symlinkSync(join(projectDir, 'test', 'fakes', 'fake-kubectl.mjs'), join(folder, 'kubectl'))
@@ -38,6 +40,7 @@ export function startFakeCluster(options: FakeClusterOptions = {}): FakeCluster 
   const state = {
     daemonsets: [daemonset],
     refuses,
+    breaks,
     version: documents.length,
     objects: Object.fromEntries(documents.map(({ key, object }) => [key, object])),
     agent: Object.fromEntries(documents.map(({ key, id }) => [key, { id, requests: 1 }])),

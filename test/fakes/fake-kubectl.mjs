@@ -11,7 +11,8 @@ for (const flag of ['--kubeconfig', '--context']) {
   const at = args.indexOf(flag)
   if (at >= 0) args.splice(at, 2)
 }
-appendFileSync(`${file}.log`, `${args.join(' ')}\n`)
+// The script around a remote command has several lines.
+appendFileSync(`${file}.log`, `${args.join(' ').replaceAll('\n', ' ')}\n`)
 
 const answer = value => process.stdout.write(JSON.stringify(value))
 const key = ({ name, namespace = '' }) => `${namespace}/${name}`
@@ -39,6 +40,10 @@ else if (verb === 'apply') {
   const one = key({ name: args[2], namespace: at < 0 ? '' : args[at + 1] })
   delete cluster.objects[one]
   delete cluster.agent[one]
+} else if (verb === 'exec' && cluster.breaks > 0) {
+  cluster.breaks--
+  process.stderr.write('error: websocket: close 1006 (abnormal closure): unexpected EOF\n')
+  process.exitCode = 1
 } else if (verb === 'exec' && args.includes('tetra')) {
   const policies = Object.entries(cluster.agent).map(([one, { id, requests }]) => {
     const [namespace, name] = one.split('/')

@@ -62,6 +62,14 @@ describe('kubectl', () => {
   })
 })
 
+it('does not suggest to repeat a broken `kubectl exec` without its arguments', async () => {
+  programs.fail('^kubectl', 'error: websocket: close 1006')
+  await expect(kubectl(access(), ['exec', '-n', 'monitoring', 'tetragon-x'])).rejects.toMatchObject({
+    found: 'kubectl exec failed: error: websocket: close 1006',
+    next: './lab status',
+  })
+})
+
 describe('kubectlJson', () => {
   it('returns what kubectl prints with -o json, parsed', async () => {
     expect(await kubectlJson(access(), ['get', 'pods'])).toEqual({ items: [] })

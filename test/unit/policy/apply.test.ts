@@ -53,12 +53,18 @@ it('removes a policy from the cluster and the agent, once', async () => {
     mode: 'enforce',
     counts: { events: 2, enforced: 1, would: 0 },
   })
-  expect(await removePolicy(access, 'deny-shadow')).toEqual({ ...denyShadow, unloaded: true })
+  expect(await removePolicy(access, 'deny-shadow')).toMatchObject({ ...denyShadow, unloaded: true })
   expect(stateOf(denyShadow, await readClusterState(access)).state).toBe('absent')
   await expect(removePolicy(access, 'deny-shadow')).rejects.toMatchObject({
     name: 'LabError',
     found: expect.stringMatching(/no policy (named )?deny-shadow/i),
   })
+})
+
+it('asks the agent again when a question breaks off after a policy was removed', async () => {
+  cluster = startFakeCluster({ policies: ['deny-shadow'], breaks: 2 })
+  expect(await removePolicy(cluster.access, 'deny-shadow', { intervalMs: 1 })).toMatchObject({ unloaded: true })
+  expect(cluster.calls('exec')).toBe(3)
 })
 
 it("returns the agent's own message when it refuses a policy", async () => {

@@ -1,14 +1,16 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   type AgentPolicy,
   entriesOfPolicy,
   judgeLoading,
+  notLoadedError,
   parsePolicyList,
   sumCounts,
   waitAllLoaded,
   waitLoaded,
   waitUnloaded,
 } from '../../../scripts/tetragon/agent-policies.ts'
+import { LabError } from '../../../shared/lab-error.ts'
 import { recordedAgentPolicies } from '../../fakes/recorded-policies.ts'
 
 describe('parsePolicyList', () => {
@@ -96,7 +98,7 @@ describe('waiting', () => {
   it('for several policies ends when all are loaded, or one is refused', async () => {
     const named = (name: string, state: AgentPolicy['state']): AgentPolicy => ({ ...policy(state), name })
     const outcomes = async (...lists: AgentPolicy[][]) =>
-      (await waitAllLoaded([{ name: 'x' }, { name: 'y' }], answers(...lists))).map(({ outcome }) => outcome)
+      (await waitAllLoaded([{ name: 'x' }, { name: 'y' }], answers(...lists))).results.map(({ outcome }) => outcome)
     const loading = [named('x', 'enabled'), named('y', 'loading')]
     expect(await outcomes([], loading, [named('x', 'enabled'), named('y', 'enabled')])).toEqual(['loaded', 'loaded'])
     expect(await outcomes([], [named('x', 'loading'), named('y', 'error')])).toEqual(['waiting', 'refused'])
@@ -117,7 +119,38 @@ describe('waiting', () => {
 
   it('ends with the last result when the time has run out', async () => {
     expect((await waitLoaded({ name: 'x' }, { ...answers([policy('loading')]), timeoutMs: 5 })).outcome).toBe('waiting')
-    expect(await waitUnloaded({ name: 'x' }, { ...answers([policy('unloading')]), timeoutMs: 5 })).toBe(false)
-    expect(await waitUnloaded({ name: 'x' }, answers([policy('unloading')], []))).toBe(true)
+    const unloading = { ...answers([policy('unloading')]), timeoutMs: 5 }
+    expect(await waitUnloaded({ name: 'x' }, unloading)).toMatchObject({ unloaded: false })
+    expect(await waitUnloaded({ name: 'x' }, answers([policy('unloading')], []))).toMatchObject({ unloaded: true })
+  })
+
+  it('asks again when a question breaks off, and fails when none was answered', async () => {
+    const broken = new LabError({ found: 'kubectl exec failed: websocket: close 1006', next: './lab status' })
+    let requests = 0
+    const read = async () => {
+      if (++requests === 2) throw broken
+      return requests < 4 ? [policy('unloading')] : []
+    }
+    const options = { read, intervalMs: 1, timeoutMs: 10_000 }
+    expect(await waitUnloaded({ name: 'x' }, options)).toMatchObject({ unloaded: true })
+    const never = { ...options, read: async () => Promise.reject(broken), timeoutMs: 5 }
+    await expect(waitUnloaded({ name: 'x' }, never)).rejects.toBe(broken)
+  })
+
+  it('gives a question no more time than is left, and says how long it really waited', async () => {
+    vi.useFakeTimers()
+    const given: number[] = []
+    const read = async (timeoutMs: number) => {
+      given.push(timeoutMs)
+      // The agent answers late: it is loading.
+      vi.advanceTimersByTime(100_000)
+      return [policy('loading')]
+    }
+    const { outcome, seconds } = await waitLoaded({ name: 'x' }, { read, timeoutMs: 90_000 })
+    vi.useRealTimers()
+    expect({ outcome, seconds, given }).toEqual({ outcome: 'waiting', seconds: 100, given: [90_000] })
+    expect(notLoadedError('x', { outcome, agents: [], seconds })).toMatchObject({
+      found: 'x is in the cluster, but the agent has not loaded it after 100 s',
+    })
   })
 })
