@@ -9,7 +9,8 @@ export type Values = Record<string, unknown>
 
 /**
  * Creates a Helm release in the monitoring namespace from a chart archive that was downloaded and verified before. It
- * is complete when its Pods are ready.
+ * is complete when its Pods are ready, except those of a DaemonSet: Helm lets one of them be unavailable, which on one
+ * node is the only one. `lab up` waits for it.
  */
 export function release(
   name: string,

@@ -5,7 +5,7 @@ import type { Settings } from '../../shared/settings/schema.ts'
 import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
 import { nodeState } from '../cluster/node-container.ts'
 import { findStuckWorkloads, stuckError } from '../cluster/stuck-workloads.ts'
-import type { Workload } from '../cluster/workloads.ts'
+import { isReady, type Workload } from '../cluster/workloads.ts'
 import { type Context, loadContext } from '../context/context.ts'
 import { requireHealthy } from '../doctor/preflight.ts'
 import { kernelDecision } from '../kernel/decision.ts'
@@ -229,15 +229,21 @@ async function compare(state: UpState): Promise<void> {
     state.repairs.done.push(...broken.map(({ release, why }) => `reinstalled ${release}: ${why}`))
 }
 
-async function deploy(state: UpState): Promise<void> {
+const deploy: Step = async (state, task) => {
   const { context, progress, signal } = state
   clearUpRecord()
   let failed = true
   const created = new AbortController()
-  const report = (workloads: Workload[]) => progress.onWorkloads(workloads)
-  const watching = watchWorkloads(context, report, { signal: created.signal })
+  // Not awaited at the end: a question to a cluster that hangs must not delay the command.
+  watchWorkloads(context, workloads => progress.onWorkloads(workloads), { signal: created.signal }).catch(
+    (error: unknown) => {
+      state.failure ??= error
+    },
+  )
   try {
     state.changes = await createResources(state)
+    created.abort()
+    const report = reportPods(progress, text => (task.output = text))
     const workloads = await waitForWorkloads(context, report, { signal })
     if (signal.aborted) throw interruptedError('up')
     recordUp(workloads, state.inputs)
@@ -245,7 +251,22 @@ async function deploy(state: UpState): Promise<void> {
   } finally {
     created.abort()
     progress.close(failed)
-    await watching
+  }
+}
+
+/** Returns a function that passes on the state of the pods, and shows which ones the command waits for. */
+export function reportPods(
+  progress: Pick<UpProgress, 'onWorkloads'>,
+  show: (text: string) => void,
+): (workloads: Workload[]) => void {
+  let shown = ''
+  return workloads => {
+    progress.onWorkloads(workloads)
+    const names = workloads.filter(workload => !isReady(workload)).map(({ name }) => name)
+    const text = `waiting for the pods of ${names.join(', ')}`
+    // Where the output is not a terminal, each change adds a line.
+    if (names.length > 0 && text !== shown) show(text)
+    shown = text
   }
 }
 

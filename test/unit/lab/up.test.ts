@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Context } from '../../../scripts/context/context.ts'
 import { requireHealthy } from '../../../scripts/doctor/preflight.ts'
-import { failWithSubtasks, upLab } from '../../../scripts/lab/up.ts'
+import { failWithSubtasks, reportPods, upLab } from '../../../scripts/lab/up.ts'
 import { createSteps } from '../../../scripts/lab/up-progress.ts'
 import { LabError } from '../../../shared/lab-error.ts'
 import { chartFile, chartNames, type Lock, readLock } from '../../../shared/lock.ts'
@@ -146,6 +146,27 @@ describe('lab up', () => {
     programs.workloads({ name: 'loki', ready: 0 })
     programs.fail('^pulumi up', 'error: the server rejected our request')
     await expect(up()).rejects.toMatchObject({ found: expect.stringContaining('the server rejected our request') })
+  })
+
+  it('shows which pods it waits for, once', () => {
+    const shown: string[] = []
+    const report = reportPods({ onWorkloads: () => {} }, text => shown.push(text))
+    const pods = (...ready: number[]) =>
+      ready.map((ready, index) => ({
+        namespace: 'monitoring',
+        name: `pod-${index}`,
+        kind: 'DaemonSet',
+        ready,
+        wanted: 1,
+      }))
+    for (const ready of [
+      [0, 0],
+      [0, 0],
+      [1, 0],
+      [1, 1],
+    ])
+      report(pods(...ready))
+    expect(shown).toEqual(['waiting for the pods of pod-0, pod-1', 'waiting for the pods of pod-1'])
   })
 
   it('shows a task as failed when one of its subtasks has failed', async () => {
