@@ -5,7 +5,7 @@ import { growth, type Loss, type Stage, stages } from './stages.ts'
 // that need Loki.
 
 /** An alert in the format of Prometheus. */
-export interface AlertRule {
+interface AlertRule {
   alert: string
   expr: string
   /** How long the expression must hold. */
@@ -15,7 +15,7 @@ export interface AlertRule {
 }
 
 /** The text of an alert. */
-export interface Annotations {
+interface Annotations {
   summary: string
   description: string
   /** Section of the documentation with the steps to take. */
@@ -113,7 +113,7 @@ export const alertGroups: AlertGroup[] = [
 ]
 
 /** An alert in the format of Grafana's provisioning files. */
-export interface GrafanaAlertRule {
+interface GrafanaAlertRule {
   uid: string
   title: string
   /** Letter of the query that decides whether the alert fires. */

@@ -52,7 +52,7 @@ const link = ({ uid, title }: { uid: string; title: string }): DashboardLink => 
 })
 
 /** A heading and the panels under it. The panels beside each other must fill all 24 columns. */
-export interface Row {
+interface Row {
   title: string
   panels: PanelBuilder[]
 }

@@ -1,4 +1,4 @@
-import type { Settings } from './settings/schema.ts'
+import { type Settings, settingsSchema } from './settings/schema.ts'
 
 /** Returns the address of each service, on the loopback interface. */
 export const addressesOf = ({ ports }: Settings) => ({
@@ -24,8 +24,8 @@ export const portForwardCommands = ({ ports }: Settings): Record<string, string>
 export const accessByService = (settings: Settings): Record<string, string> =>
   settings.cluster.mode === 'existing' ? portForwardCommands(settings) : addressesOf(settings)
 
-/** The ports that texts name: the defaults of the settings. */
-const defaultPorts = { guestbook: 8080, grafana: 3000, prometheus: 9090, loki: 3100, tetragon: 2112 } as const
+/** The ports that texts name. */
+const { ports: defaultPorts } = settingsSchema.parse({})
 type Service = keyof typeof defaultPorts
 
 const localAddress = /(?<host>127\.0\.0\.1|localhost):(?<port>\d+)/g

@@ -114,7 +114,6 @@ export type Lock = z.infer<typeof lockSchema> & {
   file: string
 }
 export type LockedImage = z.infer<typeof image>
-export type LockedChart = z.infer<typeof chart>
 export type LockedTool = z.infer<typeof tool>
 
 /**

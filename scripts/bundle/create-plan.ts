@@ -141,7 +141,7 @@ async function lockBundle(file: string): Promise<() => Promise<void>> {
   // After a laptop resumes from sleep, the lock may count as expired although no other process took it
   return lockfile.lock(stageFolder(file), { onCompromised: () => {} }).catch((cause: unknown) => {
     throw new LabError({
-      found: `Another lab bundle create is writing ${file}`,
+      found: `Another \`lab bundle create\` is writing ${file}`,
       next: 'wait for it to finish; if it was killed, repeat in 10 s',
       cause,
     })
@@ -155,7 +155,7 @@ async function requireFreeSpace({ file, bytes, steps }: Pick<BundlePlan, 'file' 
   const free = await freeBytes(dirname(file))
   if (free !== undefined && free < needed)
     throw new LabError({
-      found: `Only ${sizeText(free)} are free in ${dirname(file)}`,
+      found: `Only ${sizeText(free)} is free in ${dirname(file)}`,
       expected: `about ${sizeText(needed)} to create a bundle of ${sizeText(bytes)}`,
       next: 'free some space, or use a file on another disk',
     })

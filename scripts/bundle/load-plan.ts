@@ -22,7 +22,7 @@ export interface LoadPlan {
   charts: Manifest['charts']
   images: BundledImage[]
   /** The number of programs, charts and images that are already here. */
-  there: number
+  present: number
   /** Bytes to read from the bundle. */
   bytes: number
   /** Bytes on the disk, with programs and images unpacked. */
@@ -61,7 +61,7 @@ export async function planLoad(file: string, lock: Lock): Promise<LoadPlan> {
     bundle,
     lock,
     ...missing,
-    there: count({ tools, charts: manifest.charts, images }) - count(missing),
+    present: count({ tools, charts: manifest.charts, images }) - count(missing),
     bytes: files + sizeOfMembers(manifest, layers),
     unpacked: files * toolExpansion + layers.reduce((sum, path) => sum + (manifest.unpacked[path] ?? 0), 0),
   }
@@ -177,7 +177,7 @@ async function requireFreeSpace(needed: number, folder: string): Promise<void> {
   const free = await freeBytes(folder)
   if (free === undefined || free >= needed) return
   throw new LabError({
-    found: `Only ${sizeText(free)} are free in ${folder}`,
+    found: `Only ${sizeText(free)} is free in ${folder}`,
     expected: `${sizeText(needed)} for the contents of the bundle`,
     next: 'free some space (docker system prune), then repeat',
   })

@@ -33,7 +33,7 @@ export interface LoadResult {
  */
 export async function loadBundle(plan: LoadPlan, show: ShowProgress = withoutProgress): Promise<LoadResult> {
   const start = performance.now()
-  const { bundle, tools, charts, images, there } = plan
+  const { bundle, tools, charts, images, present } = plan
   try {
     if (charts.length > 0 || tools.length > 0)
       await show('Charts and programs', async () => {
@@ -49,7 +49,7 @@ export async function loadBundle(plan: LoadPlan, show: ShowProgress = withoutPro
     tools: tools.map(({ name }) => name),
     charts: charts.map(({ name }) => name),
     images: images.map(({ ref }) => ref),
-    there,
+    there: present,
     seconds: (performance.now() - start) / 1000,
   }
 }

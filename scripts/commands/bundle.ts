@@ -3,10 +3,10 @@ import { readLock } from '../../shared/lock.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
 import { createBundle } from '../bundle/create.ts'
 import { type BundlePlan, planBundle } from '../bundle/create-plan.ts'
-import type { BundleStep } from '../bundle/create-steps.ts'
+import { type BundleStep, sum } from '../bundle/create-steps.ts'
 import { loadBundle } from '../bundle/load.ts'
 import { type LoadPlan, planLoad } from '../bundle/load-plan.ts'
-import { differingPins, imagePaths, pinsOf } from '../bundle/manifest.ts'
+import { differingPins, imagePaths, pinsOf, sizeOfMembers } from '../bundle/manifest.ts'
 import { type Bundle, openBundle } from '../bundle/open.ts'
 import type { ShowProgress } from '../bundle/progress.ts'
 import { createSteps } from '../lab/up-progress.ts'
@@ -106,11 +106,11 @@ function printPlan({ steps, fetch, bytes, file, platforms }: BundlePlan): void {
   print()
 }
 
-const sumOf = (steps: readonly BundleStep[]): number => steps.reduce((sum, { bytes = 0 }) => sum + bytes, 0)
+const sumOf = (steps: readonly BundleStep[]): number => sum(steps.map(({ bytes }) => bytes))
 
 // --- load
 
-function printLoad({ bundle, tools, charts, images, there, bytes, unpacked }: LoadPlan): void {
+function printLoad({ bundle, tools, charts, images, present, bytes, unpacked }: LoadPlan): void {
   print(
     `${bundle.file}, created ${bundle.manifest.created.slice(0, 10)} for ${bundle.manifest.platforms.join(' and ')}`,
   )
@@ -121,16 +121,15 @@ function printLoad({ bundle, tools, charts, images, there, bytes, unpacked }: Lo
   ].flatMap(([count, name]) => (count ? `${count} ${name}` : []))
   if (missing.length > 0)
     print(`  to load     ${missing.join(', ')}: ${sizeText(bytes)}, about ${sizeText(unpacked)} on disk`)
-  print(`  present     ${there}, kept`)
+  print(`  present     ${present}, kept`)
   print()
 }
 
 // --- show
 
 function show({ file, size, manifest }: Bundle): void {
-  const { platforms, created, lab, tools, charts, images, members, pins } = manifest
-  const sizeOf = (paths: readonly string[]): string =>
-    sizeText(paths.reduce((sum, path) => sum + members[path]!.size, 0))
+  const { platforms, created, lab, tools, charts, images, pins } = manifest
+  const sizeOf = (paths: readonly string[]): string => sizeText(sizeOfMembers(manifest, paths))
   print(`${file}: ${sizeText(size)}, created ${created.slice(0, 10)} by lab ${lab}`)
   print(`for      ${platforms.join(', ')}`)
   const lock = readLock()

@@ -42,5 +42,3 @@ export const ok = (id: string, title: string, found: string): DoctorCheck => ({
 
 /** Formats bytes as 5.6 GiB. */
 export const gibibytes = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`
-/** Formats bytes as 12 GB, and less than 10 GB as 4.5 GB. */
-export const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(bytes < 9.95e9 ? 1 : 0)} GB`

@@ -1,4 +1,5 @@
 import type { Settings } from '../../shared/settings/schema.ts'
+import { at } from '../../shared/validation/schema-errors.ts'
 import { doableTasks } from '../exercise/definition/capabilities.ts'
 import type { Exercise } from '../exercise/definition/exercises.ts'
 import type { Decision } from '../kernel/decision.ts'
@@ -62,11 +63,8 @@ export function unmetSetting(
   settings: Settings,
 ): [path: string, value: unknown] | undefined {
   const required = [needs, ...tasks.map(task => task.needs)].flatMap(each => Object.entries(each?.settings ?? {}))
-  return required.find(([path, value]) => valueAt(settings, path) !== value)
+  return required.find(([path, value]) => at(settings, path.split('.')) !== value)
 }
-
-const valueAt = (settings: Settings, path: string): unknown =>
-  path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], settings)
 
 /** Lists the tasks and policies that do not work without these features; empty when all do. */
 export function missingFeatureImpact(missing: readonly Feature[], { exercises, policies }: TeachingMaterial): string {

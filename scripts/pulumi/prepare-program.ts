@@ -1,6 +1,3 @@
-import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
 import type { Lab } from '../../shared/lab.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { readLock } from '../../shared/lock.ts'
@@ -8,6 +5,7 @@ import { settingsFromConfig } from '../../shared/settings/parser.ts'
 import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
 import { chooseEventSource } from '../kernel/event-source.ts'
 import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
+import { programsOnPath } from '../supplies/tools.ts'
 
 /** Programs that the cluster resource runs, with the page that says how to install them. */
 const programs = {
@@ -29,30 +27,17 @@ export async function prepareProgram(config: Record<string, string>, { preview }
   const source = await chooseEventSource(settings)
   if (source === 'replay') checkRecording()
   if (!preview) {
-    if (settings.cluster.mode === 'create') await requirePrograms()
+    if (settings.cluster.mode === 'create') requirePrograms()
     await ensureCharts(lock, requiredCharts(settings))
   }
   return { settings, lock, source }
 }
 
-async function requirePrograms(): Promise<void> {
+function requirePrograms(): void {
   for (const [name, page] of Object.entries(programs))
-    if (!(await isOnPath(name)))
+    if (programsOnPath(name).length === 0)
       throw new LabError({
         found: `${name} is not on PATH`,
-        next: `eval "$(./lab env)", which brings it along, or install it: ${page}`,
+        next: `eval "$(./lab env)", which provides it, or install it: ${page}`,
       })
-}
-
-async function isOnPath(program: string): Promise<boolean> {
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  const found = await Promise.all(
-    folders.map(folder =>
-      access(join(folder, program), constants.X_OK).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  )
-  return found.includes(true)
 }

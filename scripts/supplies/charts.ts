@@ -1,11 +1,10 @@
-import { stat } from 'node:fs/promises'
 import pLimit from 'p-limit'
 import { list } from 'tar'
 import { parse } from 'yaml'
 import { LabError } from '../../shared/lab-error.ts'
 import { type ChartName, chartFile, chartNames, type Lock } from '../../shared/lock.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { fetchText, fetchVerified, fileDigest, knownDigest, type OnBytes, type Trust } from './download.ts'
+import { fetchText, fetchVerified, fileDigest, isFile, knownDigest, type OnBytes, type Trust } from './download.ts'
 import { expandUrl } from './platform.ts'
 import { digestInIndex } from './published-digests.ts'
 
@@ -72,12 +71,6 @@ export async function verifyStoredChart(lock: Lock, name: ChartName): Promise<Tr
   const known = knownDigest({ url: chartUrl(lock, name), sha256: lock.charts[name].sha256 })
   return known && (await isFile(file)) && (await fileDigest(file)) === known.digest ? known.trust : undefined
 }
-
-const isFile = (path: string): Promise<boolean> =>
-  stat(path).then(
-    found => found.isFile(),
-    () => false,
-  )
 
 async function publishedDigest(lock: Lock, name: ChartName, index: URL): Promise<string> {
   const { version } = lock.charts[name]

@@ -92,6 +92,13 @@ export async function downloadSize(url: URL): Promise<number | undefined> {
   return length ? Number(length) : undefined
 }
 
+/** Returns whether a path is that of a file. */
+export const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    found => found.isFile(),
+    () => false,
+  )
+
 /** Returns the sha256 of a file in hexadecimal digits. */
 export async function fileDigest(file: string): Promise<string> {
   const hash = createHash('sha256')

@@ -47,10 +47,7 @@ export async function ensureTools(
 /** Returns the path of a program that is already on this machine, or undefined. */
 export async function findTool(lock: Lock, name: ToolName): Promise<string | undefined> {
   const { version } = lock.tools[name]
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    const file = join(folder, name)
-    if (folder && isProgram(file) && versionMatches(name, version, await versionOf(name, file))) return file
-  }
+  for (const file of programsOnPath(name)) if (versionMatches(name, version, await versionOf(name, file))) return file
   return programIn(toolFolder(name, version), name)
 }
 
@@ -59,6 +56,14 @@ const toolFolder = (name: ToolName, version: string): string => labPath('tools',
 /** Returns the program's path: an archive that was unpacked completely has it at the top or in bin. */
 const programIn = (folder: string, name: ToolName): string | undefined =>
   [join(folder, name), join(folder, 'bin', name)].find(isProgram)
+
+/** Returns the paths of all programs on PATH with a name, in the order of PATH. */
+export const programsOnPath = (name: string): string[] =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter(Boolean)
+    .map(folder => join(folder, name))
+    .filter(isProgram)
 
 function isProgram(file: string): boolean {
   try {

@@ -1,7 +1,8 @@
 import { imageRef, type Lock } from '../../../shared/lock.ts'
 import type { EngineFacts } from '../../engine/engine-facts.ts'
 import { fixFor } from '../../engine/products.ts'
-import { type DoctorCheck, fail, gibibytes, gigabytes, ok, warn } from '../doctor-check.ts'
+import { sizeText } from '../../terminal/size-text.ts'
+import { type DoctorCheck, fail, gibibytes, ok, warn } from '../doctor-check.ts'
 import type { DoctorFacts } from '../facts/gather-facts.ts'
 
 const gibi = 1024 ** 3
@@ -27,7 +28,7 @@ function memoryCheck(engine: EngineFacts, { availableMemoryBytes, running }: Doc
     return warn('memory', 'Memory', { found, expected: '6 GiB for comfortable use', next })
   if (!running && availableMemoryBytes !== undefined && availableMemoryBytes < memory.free)
     return warn('memory', 'Memory', {
-      found: `${found}, of which only ${gibibytes(availableMemoryBytes)} are free`,
+      found: `${found}, of which only ${gibibytes(availableMemoryBytes)} is free`,
       expected: '3 GiB free',
       next: engine.local
         ? 'close programs that use much memory'
@@ -49,7 +50,7 @@ function processorCheck(engine: EngineFacts): DoctorCheck {
 /**
  * Returns the disk space that the lab still needs: missing images, the node's copy of all of them, and data. In bytes.
  */
-export function neededDiskBytes({ images, running }: Pick<DoctorFacts, 'images' | 'running'>): number {
+function neededDiskBytes({ images, running }: Pick<DoctorFacts, 'images' | 'running'>): number {
   const sum = (some: DoctorFacts['images']): number => some.reduce((bytes, image) => bytes + image.diskBytes, 0)
   const copies = running ? 0 : sum(images.filter(image => image.copied))
   return sum(images.filter(image => !image.present)) + copies + (running ? 0 : disk.data)
@@ -58,10 +59,10 @@ export function neededDiskBytes({ images, running }: Pick<DoctorFacts, 'images' 
 function diskCheck(engine: EngineFacts, facts: DoctorFacts): DoctorCheck {
   const { freeDiskBytes, running, images } = facts
   const needed = neededDiskBytes(facts)
-  const need = needed === 0 ? 'the lab needs no more' : `the lab needs about ${gigabytes(needed)}`
+  const need = needed === 0 ? 'the lab needs no more' : `the lab needs about ${sizeText(needed)}`
   if (freeDiskBytes === undefined)
     return ok('disk', 'Disk', `free space not known yet, because Docker stores its data in a VM; ${need}`)
-  const free = `${gigabytes(freeDiskBytes)} free ${engine.local ? `in ${engine.dataRoot}` : 'in the VM of the engine'}`
+  const free = `${sizeText(freeDiskBytes)} free ${engine.local ? `in ${engine.dataRoot}` : 'in the VM of the engine'}`
   const found = `Docker has ${free}`
   const next = fixFor(engine, 'disk')
   const missing = images.filter(image => !image.present).length
@@ -70,10 +71,10 @@ function diskCheck(engine: EngineFacts, facts: DoctorFacts): DoctorCheck {
       ? `${missing} missing image${missing === 1 ? '' : 's'} and the node's copy`
       : "the node's copy of the images"
   if (freeDiskBytes < needed)
-    return (running ? warn : fail)('disk', 'Disk', { found, expected: `${gigabytes(needed)} for ${purpose}`, next })
+    return (running ? warn : fail)('disk', 'Disk', { found, expected: `${sizeText(needed)} for ${purpose}`, next })
   const comfortable = needed + disk.spare
   if (freeDiskBytes < comfortable)
-    return warn('disk', 'Disk', { found, expected: `${gigabytes(comfortable)} for comfortable use`, next })
+    return warn('disk', 'Disk', { found, expected: `${sizeText(comfortable)} for comfortable use`, next })
   return ok('disk', 'Disk', `${free}; ${need}`)
 }
 

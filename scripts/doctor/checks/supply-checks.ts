@@ -2,7 +2,8 @@ import type { Lock } from '../../../shared/lock.ts'
 import { setCommand } from '../../../shared/settings/config-commands.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
 import type { EngineFacts } from '../../engine/engine-facts.ts'
-import { type DoctorCheck, fail, gigabytes, ok, warn } from '../doctor-check.ts'
+import { sizeText } from '../../terminal/size-text.ts'
+import { type DoctorCheck, fail, ok, warn } from '../doctor-check.ts'
 import type { DoctorFacts } from '../facts/gather-facts.ts'
 import type { HostResponse } from '../facts/host-facts.ts'
 import type { Supply } from '../facts/supply-facts.ts'
@@ -46,7 +47,7 @@ export function imageCheck(
           : `name another image in ${lock.file}`,
     })
   const bytes = images.filter(image => !image.present).reduce((sum, image) => sum + image.downloadBytes, 0)
-  return supplyCheck('images', 'Images', images, hosts, bytes > 0 ? `, about ${gigabytes(bytes)}` : '')
+  return supplyCheck('images', 'Images', images, hosts, bytes > 0 ? `, about ${sizeText(bytes)}` : '')
 }
 
 /** Checks that each supply is present, or can be downloaded from a host that responds. */

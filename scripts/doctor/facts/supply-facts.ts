@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { EventSource } from '../../../shared/lab.ts'
@@ -9,7 +8,7 @@ import { projectDir } from '../../../shared/paths.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
 import { chartUrl, verifyStoredChart } from '../../supplies/charts.ts'
 import { findDockerImages } from '../../supplies/docker-images.ts'
-import { fileDigest, knownDigest } from '../../supplies/download.ts'
+import { fileDigest, isFile, knownDigest } from '../../supplies/download.ts'
 import { expandUrl, thisPlatform } from '../../supplies/platform.ts'
 import { findTool } from '../../supplies/tools.ts'
 import { imageSize } from './image-sizes.ts'
@@ -113,12 +112,6 @@ function registryHost(image: LockedImage): string {
   const registry = image.repository.slice(0, image.repository.indexOf('/'))
   return registry === 'docker.io' ? 'registry-1.docker.io' : registry
 }
-
-const isFile = (file: string): Promise<boolean> =>
-  stat(file).then(
-    stats => stats.isFile(),
-    () => false,
-  )
 
 /** Compares the charts in local folders with their known digests. The others are verified when they are downloaded. */
 export async function findChangedCharts(

@@ -19,7 +19,7 @@ export interface MetricPoint {
 }
 
 /** The state of a task as a number. */
-export const taskStates = { open: 0, current: 1, passed: 2, solved: 3 } as const
+const taskStates = { open: 0, current: 1, passed: 2, solved: 3 } as const
 
 /** Returns the name that the progress is sent with. */
 export const studentName = ({ class: { student } }: Pick<Settings, 'class'>): string =>

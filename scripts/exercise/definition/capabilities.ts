@@ -1,4 +1,5 @@
 import type { Settings } from '../../../shared/settings/schema.ts'
+import { at } from '../../../shared/validation/schema-errors.ts'
 import { type Feature, featureDescriptions } from '../../kernel/features.ts'
 import type { Exercise } from './exercises.ts'
 import type { Needs, Task } from './schema.ts'
@@ -21,7 +22,7 @@ export interface TaskChoice {
   left: { task: Task; why: string }[]
 }
 
-/** Sorts out the tasks that can be done here. An exercise that cannot be done at all has none. */
+/** Separates the tasks that can be done here from the others. */
 export function doableTasks({ needs, tasks }: Exercise, capabilities: Capabilities): TaskChoice {
   const forAll = unmetNeed(needs, capabilities)
   const left = tasks.flatMap(task => {
@@ -41,9 +42,7 @@ export function unmetNeed(needs: Needs, { source, why, features, settings }: Cap
   if (missing.length > 0)
     return `the kernel lacks ${missing.map(feature => featureDescriptions[feature]).join(' and ')}`
   for (const [path, wanted] of Object.entries(needs.settings)) {
-    const value = path
-      .split('.')
-      .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], settings)
+    const value = at(settings, path.split('.'))
     if (value !== wanted) return `${path} is ${value}, and must be ${wanted}`
   }
   return undefined

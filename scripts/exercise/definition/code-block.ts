@@ -26,7 +26,7 @@ export interface CodeBlock {
 }
 
 /** An output as the text shows it: lines in order, with `…` for anything. */
-export interface ExpectedOutput {
+interface ExpectedOutput {
   text: string
   /** The event source that prints it; absent when both do. */
   source?: 'live' | 'replay'

@@ -6,6 +6,9 @@ import { emptyClusterProblem } from './empty-cluster.ts'
 // The schema of exercise.yaml. labs/exercise.schema.json, which editors use to complete and explain, is generated from
 // it. The guide for authors is docs/writing-exercises.md.
 
+/** The tracks in their order. */
+export const tracks = ['see', 'stop', 'run'] as const
+
 const text = z.string().min(1)
 
 const id = z.string().regex(/^[a-z][a-z0-9-]*$/, 'lower-case letters, digits and dashes')
@@ -96,7 +99,7 @@ const task = z.strictObject({
 export const exerciseSchema = z
   .strictObject({
     title: text,
-    track: z.enum(['see', 'stop', 'run']),
+    track: z.enum(tracks),
     outcome: text.describe('One sentence: what students can do afterwards.'),
     learned: z.array(text).min(1).describe('What students know afterwards.'),
     minutes: z.int().min(2).max(90),
@@ -122,5 +125,4 @@ export type Task = z.infer<typeof task>
 export type DeadEnd = z.infer<typeof deadEnd>
 export type Recording = z.infer<typeof recording>
 export type ExerciseFile = z.infer<typeof exerciseSchema>
-export const tracks = ['see', 'stop', 'run'] as const
 export type Track = (typeof tracks)[number]

@@ -13,7 +13,7 @@ export interface ExerciseText {
 export type TextItem = CodeBlock | TaskQuote
 
 /** A quote that gives out a task. It starts with **Task ID**. */
-export interface TaskQuote {
+interface TaskQuote {
   kind: 'task'
   task: string
   line: number

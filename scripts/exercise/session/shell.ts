@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname } from 'node:path'
-import { execa } from 'execa'
 import { LabError } from '../../../shared/lab-error.ts'
 import { labPath, projectDir } from '../../../shared/paths.ts'
+import { runLimited } from '../../../shared/run-limited.ts'
 import { loadRunningLab } from '../../context/context.ts'
 import { userKubeconfig } from '../../context/kubeconfig.ts'
 import { type Folders, folderVariables, workFolder } from '../definition/folders.ts'
@@ -21,18 +21,16 @@ export async function runCommands(
   { lenient = false, env = {} }: { lenient?: boolean; env?: Record<string, string> } = {},
 ): Promise<string> {
   const context = await loadRunningLab()
-  const result = await execa('bash', [...(lenient ? [] : ['-euo', 'pipefail']), '-c', commands], {
+  const args = [...(lenient ? [] : ['-euo', 'pipefail']), '-c', commands]
+  const { failed, timedOut, all, seconds } = await runLimited('bash', args, {
     cwd: projectDir,
     env: { ...context.env, ...folderVariables(folders), WORK: workFolder(folders, name), ...env },
-    stdin: 'ignore',
-    all: true,
-    timeout: 600_000,
-    reject: false,
+    timeoutMs: 600_000,
   })
-  if (!result.failed) return result.all ?? ''
-  const end = (result.all ?? '').trim().split('\n').slice(-3).join(' / ')
+  if (!failed) return all
+  const end = all.trim().split('\n').slice(-3).join(' / ')
   throw new LabError({
-    found: `${capitalized(what)} of ${name} ${result.timedOut ? 'did not end within 10 minutes' : 'failed'}: ${end}`,
+    found: `${capitalized(what)} of ${name} ${timedOut ? `had not ended after ${seconds} s` : 'failed'}: ${end}`,
     next: './lab verify',
   })
 }
@@ -41,7 +39,8 @@ const capitalized = (text: string): string => text[0]!.toUpperCase() + text.slic
 
 /**
  * Returns the environment of a terminal that a student has just opened: without the lab's programs, and with a
- * kubeconfig without clusters. The user's own is where `./lab` looks for it. A text that forgets `./lab` or `lab env` therefore fails in the test too.
+ * kubeconfig without clusters. A text that forgets `./lab` or `lab env` therefore fails in the test too. `./lab` finds
+ * the user's own kubeconfig in LAB_USER_KUBECONFIG.
  */
 export function studentTerminal(folders: Folders): NodeJS.ProcessEnv {
   const kubeconfig = labPath('walk', 'kubeconfig')

@@ -38,7 +38,7 @@ test('with --all it contains every chart and image that some settings need', asy
 
 test('refuses to run twice for the same bundle', async () => {
   const { release } = await plan(context)
-  expect((await errorOf(plan(context))).found).toBe(`Another lab bundle create is writing ${context.file}`)
+  expect((await errorOf(plan(context))).found).toBe(`Another \`lab bundle create\` is writing ${context.file}`)
   await release()
   await (await plan(context)).release()
 })

@@ -163,7 +163,7 @@ describe('refuses', () => {
       return manifest
     })
     const error = await errorOf(load({ ...context, file: large }))
-    expect(error.found).toMatch(/^Only .* are free in \/$/)
+    expect(error.found).toMatch(/^Only .* is free in \/$/)
     expect(error.expected).toMatch(/ GB for the contents of the bundle$/)
   })
 

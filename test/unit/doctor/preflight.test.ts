@@ -97,7 +97,7 @@ describe('on a machine with a fake engine', { timeout: 60_000 }, () => {
       found: 'Docker has 2.0 GB free in the VM of the engine',
     })
     expect(checks.find(({ id }) => id === 'memory')?.found).toBe(
-      'Docker has 8.0 GiB of memory, of which only 1.0 GiB are free',
+      'Docker has 8.0 GiB of memory, of which only 1.0 GiB is free',
     )
     expect(checks.find(({ id }) => id === 'inotify')?.found).toContain('128 instances, 8192 watches')
     expect(checks.find(({ id }) => id === 'tetragon')).toMatchObject({ level: 'warn' })

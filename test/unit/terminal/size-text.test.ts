@@ -8,6 +8,7 @@ it.each([
   [1_000_000, '1 MB'],
   [64_400_000, '64 MB'],
   [1_340_000_000, '1.3 GB'],
+  [12_340_000_000, '12 GB'],
 ])('formats %d bytes as %s', (bytes, text) => {
   expect(sizeText(bytes)).toBe(text)
 })

@@ -68,8 +68,8 @@ describe('fails for', () => {
       { freeDiskBytes: 0.5e9 },
       {
         id: 'disk',
-        found: 'Docker has 0.5 GB free in /var/lib/docker',
-        expected: "0.7 GB for the node's copy of the images",
+        found: 'Docker has 500 MB free in /var/lib/docker',
+        expected: "650 MB for the node's copy of the images",
         next: 'docker system prune, or free some space',
       },
     ],
@@ -268,7 +268,7 @@ describe('accepts', () => {
     const vm = { ...withEngine({ product: 'Colima', local: false }), freeDiskBytes: undefined }
     expect(checkById('disk', vm)).toMatchObject({
       level: 'ok',
-      found: expect.stringMatching(/^free space not known yet, .* needs about 0\.7 GB$/),
+      found: expect.stringMatching(/^free space not known yet, .* needs about 650 MB$/),
     })
   })
 
@@ -277,7 +277,7 @@ describe('accepts', () => {
     const response = { state: 'reachable', proxy: 'http://proxy:3128' } as const
     expect(checkById('images', { images, hosts: hosts('quay.io', response) })).toMatchObject({
       level: 'ok',
-      found: 'docker.io/grafana/loki:3.7.6 to download from quay.io through http://proxy:3128, about 0.0 GB',
+      found: 'docker.io/grafana/loki:3.7.6 to download from quay.io through http://proxy:3128, about 45 MB',
     })
   })
 
