@@ -18,7 +18,7 @@ describe('compare.sh', () => {
     .filter(Boolean)
 
   /** Runs the script with this many recorded events in the file, and in Loki, for each of the last 6 minutes. */
-  async function compare(inFile: number, inLoki: number): Promise<string> {
+  async function compare(inFile: number, inLoki: number, agent = 'tetragon-replay -c replay'): Promise<string> {
     const folder = mkdtempSync(join(tmpdir(), 'lab-compare-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const minutes = [0, 1, 2, 3, 4, 5, 6].map(ago => new Date(Date.now() - ago * 60_000).toISOString().slice(0, 16))
@@ -30,8 +30,8 @@ describe('compare.sh', () => {
       join(folder, 'kubectl'),
       `#!/usr/bin/env bash
 case "$*" in
-  *'get daemonsets'*) echo daemonset.apps/node-exporter; echo daemonset.apps/tetragon-replay ;;
-  *'daemonset.apps/tetragon-replay -- sh -c'*) sh -c "$(sed 's#/var/log/tetragon#${folder}#g' <<<"\${@: -1}")" ;;
+  *'get daemonsets'*) echo daemonset.apps/node-exporter; echo daemonset.apps/${agent.split(' ')[0]} ;;
+  *'daemonset.apps/${agent} -- sh -c'*) sh -c "$(sed 's#/var/log/tetragon#${folder}#g' <<<"\${@: -1}")" ;;
   *--raw*) echo '{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1795261455.4,"${inLoki}"]}]}}' ;;
   *) exit 9 ;;
 esac
@@ -48,6 +48,10 @@ esac
     expect(lines).toHaveLength(6)
     expect(lines[1]).toMatch(/^\d\d:\d\d\s+7\s+7$/)
     expect(lines.at(-1)).toBe('nothing is missing')
+  })
+
+  it('reads the file in the container of the agent, not in the first of its Pod', async () => {
+    expect(await compare(7, 7, 'tetragon -c tetragon')).toMatch(/nothing is missing$/)
   })
 
   it('prints how many events are missing', async () => {
