@@ -1,5 +1,12 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { judgeAgentLog, judgeProcMount } from '../../../scripts/verify/source-health.ts'
+import { kernelDecision } from '../../../scripts/kernel/decision.ts'
+import { judgeAgentLog, judgeProcMount, verifySource } from '../../../scripts/verify/source-health.ts'
+import { readLock } from '../../../shared/lock.ts'
+import { parseSettings } from '../../../shared/settings/parser.ts'
+import { wsl } from '../kernel/probes.ts'
+import { newFolder } from '../support/folders.ts'
 
 const machine = 'pid:[4026531836]'
 const engine = 'pid:[4026532241]'
@@ -28,4 +35,35 @@ it('fails when /procHost cannot be read, whatever the engine', () => {
 
 it('does not need the machine’s /proc for a replay', () => {
   expect(judgeProcMount(engine, 'replay', 'machine')).toMatchObject({ result: 'skip' })
+})
+
+it('takes the engine’s PID namespace from the kernel probe', async () => {
+  const folder = newFolder()
+  const node = {
+    metadata: { name: 'worker' },
+    spec: {},
+    status: { nodeInfo: { kernelVersion: '6.18', architecture: 'amd64', bootID: 'a' } },
+  }
+  const answers = [
+    [' get nodes ', JSON.stringify({ items: [node] })],
+    [' run ', wsl],
+    [' get daemonsets ', JSON.stringify({ items: [{ metadata: { name: 'tetragon' } }] })],
+    [' logs ', warning],
+    [' exec ', '100'],
+  ]
+  const cases = answers.map(([pattern, answer]) => `*'${pattern}'*) cat <<'END'\n${answer}\nEND\n;;`).join('\n')
+  writeFileSync(join(folder, 'kubectl'), `#!/bin/sh\ncase "$*" in\n${cases}\nesac\n`, { mode: 0o755 })
+  const { LAB_DIR } = process.env
+  process.env.LAB_DIR = folder
+  const settings = parseSettings({ cluster: { mode: 'existing', context: 'school' } })
+  const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: join(folder, 'kubeconfig') }
+  expect(await kernelDecision({ cluster: settings.cluster, env })).toMatchObject({ probed: 'node', source: 'live' })
+  const checks = await verifySource({ settings, env, lock: readLock() })
+  expect(checks.map(({ title, result }) => [title, result])).toEqual([
+    ['event source', 'ok'],
+    ['the agent reads the machine’s /proc', 'skip'],
+    ['event file on the node', 'ok'],
+  ])
+  if (LAB_DIR === undefined) delete process.env.LAB_DIR
+  else process.env.LAB_DIR = LAB_DIR
 })

@@ -1,8 +1,11 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { readExercises } from '../../../../scripts/exercise/definition/exercises.ts'
 import { parseExerciseText } from '../../../../scripts/exercise/definition/text.ts'
 import { textFor } from '../../../../scripts/exercise/view/local-text.ts'
 import { renderMarkdown } from '../../../../scripts/exercise/view/markdown.ts'
+import { projectDir } from '../../../../shared/paths.ts'
 import { parseSettings } from '../../../../shared/settings/parser.ts'
 
 const render = (markdown: string, settings: object): string =>
@@ -25,4 +28,9 @@ it('names the port-forward of Grafana for a text that opens it, in an existing c
   const exercise = readExercises().find(({ name }) => name === '00-read-a-dashboard')!
   const settings = parseSettings({ cluster: { mode: 'existing', context: 'mine' } })
   expect(textFor(exercise, settings).forwards).toEqual(['./lab kubectl -n monitoring port-forward svc/grafana 3000:80'])
+})
+
+it('is the only place with addresses: tasks, hints and policies name none, because nothing replaces them there', () => {
+  for (const file of globSync('{labs/*/exercise.yaml,policies/*.yaml}', { cwd: projectDir }))
+    expect(readFileSync(join(projectDir, file), 'utf8'), file).not.toMatch(/(127\.0\.0\.1|localhost):\d/)
 })
