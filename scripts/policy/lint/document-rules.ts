@@ -1,8 +1,9 @@
 import type { ErrorObject } from 'ajv'
 import { brief, dotted, nearest } from '../../../shared/validation/schema-errors.ts'
-import type { Path, SourceDocument } from '../../../shared/validation/yaml-source.ts'
+import { isMapping, type Path, type SourceDocument } from '../../../shared/validation/yaml-source.ts'
 import { type PolicyKind, policyApiVersion, policyKinds, schemaErrors } from '../model/crd-schema.ts'
 import { placeholderSyntax, placeholdersIn, templateLine } from '../model/placeholder.ts'
+import { isPolicyKind } from '../model/policy-source.ts'
 import { capitalize } from './rule.ts'
 
 // What is checked before a document is read as a policy: templates, YAML, kind, schema, and the comments that waive
@@ -17,6 +18,8 @@ export const documentRules = {
     'The API server checks policies against the schema. It refuses wrong types and unknown values, and drops unknown fields.',
   template:
     'A template must be rendered first. kubectl and the agent do not fill in placeholders: they refuse them, or compare them as they are.',
+  'name-twice':
+    'Two policies of the same kind and namespace with the same name are the same object. kubectl replaces the first with the second, so the first never acts.',
   waiver: 'A waiver accepts a finding. It names a rule and tells the next reader why.',
 } as const
 
@@ -33,6 +36,32 @@ export const emptyFileFinding: DocumentFinding = {
   line: 1,
   message: 'The file has no policy',
   fix: `Write a ${policyKinds.join(' or a ')}`,
+}
+
+/** Reports policies that have the name of an earlier one in the file. */
+export function sameNameFindings(documents: SourceDocument[]): DocumentFinding[] {
+  const lines = new Map<string, number>()
+  return documents.flatMap(document => {
+    const { kind, metadata } = (document.value ?? {}) as { kind?: unknown; metadata?: unknown }
+    const { name, namespace } = isMapping(metadata) ? metadata : {}
+    if (!isPolicyKind(kind) || typeof name !== 'string' || name === '') return []
+    // The API server ignores the namespace of a policy for the whole cluster.
+    const key = JSON.stringify([kind, name, kind === 'TracingPolicy' ? '' : namespace])
+    const line = document.line(['metadata', 'name'])
+    const first = lines.get(key)
+    if (first === undefined) {
+      lines.set(key, line)
+      return []
+    }
+    return [
+      {
+        rule: 'name-twice',
+        line,
+        message: `${name} is also the name of the policy in line ${first}`,
+        fix: 'Rename one',
+      },
+    ]
+  })
 }
 
 /** Reports a file that is a template as a whole, and therefore often not even YAML. */

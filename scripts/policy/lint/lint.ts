@@ -14,6 +14,7 @@ import {
   kindFinding,
   placeholderFindings,
   readWaivers,
+  sameNameFindings,
   schemaFindings,
   templateFileFindings,
   yamlFindings,
@@ -113,7 +114,10 @@ function lintText(text: string, file: string, options: LintOptions): Finding[] {
   const others = documents.filter(({ value }) => isOtherObject(value))
   // kubectl applies a Pod next to a policy, but a file without any policy is probably the wrong one.
   const relevant = others.length < documents.length ? documents.filter(document => !others.includes(document)) : others
-  return relevant.flatMap(document => lintDocument(document, file, options))
+  return [
+    ...relevant.flatMap(document => lintDocument(document, file, options)),
+    ...sameNameFindings(relevant).map(finding => toFinding(finding, file)),
+  ]
 }
 
 function lintDocument(document: SourceDocument, file: string, options: LintOptions): Finding[] {

@@ -16,6 +16,7 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'kind-of-object': 'tetragon:pkg/tracingpolicy/k8s.go#L58',
   schema: 'tetragon:pkg/crdutils/crdutils.go#L100',
   template: 'tetragon:examples/quickstart/network_egress_cluster.yaml',
+  'name-twice': 'https://kubernetes.io/docs/concepts/overview/working-with-objects/names/',
   waiver: 'scripts/policy/lint/document-rules.ts',
 
   name: 'https://kubernetes.io/docs/concepts/overview/working-with-objects/names/',

@@ -1,5 +1,4 @@
 import { argumentTypes } from '../model/argument-types.ts'
-import { knownTracepoints } from '../model/kernel-names.ts'
 import { canRead, type Field, readingType, tracepointFields } from '../model/kernel-types.ts'
 import { type Argument, argumentFiltersOf, type Policy } from '../model/policy-model.ts'
 import type { Report, Rule } from './rule.ts'
@@ -51,7 +50,10 @@ function checkField(policy: Policy, report: Report, name: string, argument: Argu
   const { path, index, type = 'auto' } = argument
   const isCompared = argumentFiltersOf(policy).some(({ filter }) => filter.argument === argument)
   const isCommon = commonFields.includes(field.name)
-  const isUnreadable = type !== 'auto' && (isWrongKind(type, field.type) || !canRead(type, field.type))
+  // An address is read as a number on purpose, to count or compare it.
+  const isUnreadable =
+    type !== 'auto' &&
+    (isWrongKind(type, field.type) || (!argumentTypes.number.has(type) && !canRead(type, field.type)))
   if (!isUnreadable && !(isCommon && isCompared)) return
   const fields = tracepointFields(name)!
   const own = fields.findIndex((other, position) => position > 3 && canHold(type, other))
@@ -90,6 +92,3 @@ function describeFields(fields: Field[]): string {
     .map(({ name, type }, position) => `${position + 4} (${/^parameter/.test(name) ? type : name})`)
   return own.length > 0 ? own.join(', ') : fields.map(({ name }, index) => `${index} (${name})`).join(', ')
 }
-
-/** Returns whether the lab knows a tracepoint. */
-export const isKnownTracepoint = (name: string): boolean => knownTracepoints().has(name)
