@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
@@ -164,7 +165,9 @@ Example:
           exitCode: 2,
         })
       const kernel = kernelFile !== undefined ? readKernelFile(kernelFile) : here ? await readTargetKernel() : undefined
-      const { findings, ...counts } = lintFiles(files, { kernel, onlyPolicies })
+      // A synchronous read fails while the program at the other end of the pipe has not written yet.
+      const input = files.includes('-') ? await buffer(process.stdin) : undefined
+      const { findings, ...counts } = lintFiles(files, { kernel, onlyPolicies, input })
       const output = formatFindings(format, findings)
       if (output !== '') print(output)
       if (format === 'text' || format === 'github') note(summarizeLint(findings, counts))

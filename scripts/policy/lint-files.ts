@@ -13,6 +13,8 @@ import { policyKinds } from './model/crd-schema.ts'
 import { sections } from './model/policy-model.ts'
 
 export interface LintFilesOptions extends Omit<LintOptions, 'foreign'> {
+  /** The content of standard input, for the path `-`. */
+  input?: Buffer
   /** Skips files that are not about policies even if they are named, as a hook for all YAML files needs it. */
   onlyPolicies?: boolean
 }
@@ -30,13 +32,16 @@ interface LintedFiles {
  * such as those of workloads, are skipped.
  * @throws LabError when a file does not exist, or a folder has no policy.
  */
-export function lintFiles(paths: string[], { onlyPolicies = false, ...options }: LintFilesOptions = {}): LintedFiles {
+export function lintFiles(paths: string[], allOptions: LintFilesOptions = {}): LintedFiles {
+  const { onlyPolicies = false, input = Buffer.alloc(0), ...options } = allOptions
   const seen = new Set<string>()
   const result: LintedFiles = { findings: [], count: 0, skipped: 0 }
   for (const path of paths) {
     const inFolder = path !== '-' && isFolder(path)
     const files = inFolder ? yamlFilesIn(path) : [path]
-    const texts = files.map(file => ({ file: file === '-' ? 'stdin' : file, ...readText(file === '-' ? 0 : file) }))
+    const texts = files.map(file =>
+      file === '-' ? { file: 'stdin', ...decode(input) } : { file, ...decode(readFileSync(file)) },
+    )
     const policies = inFolder || onlyPolicies ? texts.filter(({ text }) => mentionsPolicy(text)) : texts
     if (inFolder && policies.length === 0) throw noPolicyError(path, files.length)
     for (const { file, text, badLine } of policies.filter(({ file }) => isFirst(seen, file))) {
@@ -65,9 +70,8 @@ function isFirst(seen: Set<string>, file: string): boolean {
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** Reads a file. `badLine` is the first line that is not UTF-8. */
-function readText(file: string | 0): { text: string; badLine?: number } {
-  const bytes = readFileSync(file)
+/** Decodes the content of a file. `badLine` is the first line that is not UTF-8. */
+function decode(bytes: Buffer): { text: string; badLine?: number } {
   try {
     return { text: strictUtf8.decode(bytes) }
   } catch {

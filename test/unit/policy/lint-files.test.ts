@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { lintFiles } from '../../../scripts/policy/lint-files.ts'
 import { labPath, projectDir } from '../../../shared/paths.ts'
 import { policyFolder } from '../../../shared/policy-file.ts'
@@ -101,6 +102,20 @@ describe('lab policy lint', () => {
       good: readTestPolicy('rules/syscall-flag/good.yaml'),
     })
   })
+})
+
+test('lab policy lint waits for standard input that comes late, as behind a pipe', async () => {
+  const parts = readTestPolicy('rules/syscall-flag/bad.yaml').split(/(?<=spec:\n)/)
+  async function* late() {
+    for (const part of parts) {
+      await new Promise(setImmediate)
+      yield Buffer.from(part)
+    }
+  }
+  const stdin = vi.spyOn(process, 'stdin', 'get').mockReturnValue(Readable.from(late()) as typeof process.stdin)
+  const { exit, stdout } = await lint('-')
+  stdin.mockRestore()
+  expect([exit, stdout]).toEqual([1, expect.stringMatching(/^stdin:10: error syscall-flag/)])
 })
 
 describe('lab policy lint in another folder', () => {
