@@ -129,12 +129,15 @@ function strings(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(strings) : []
 }
 
-/** Returns every `kubectl exec` in the documentation, the exercises and the policies. */
+/** Returns every `kubectl exec` in the documentation, the exercises, the policies and the messages of the lab. */
 function execs(): Exec[] {
-  const files = globSync(['*.md', 'docs/**/*.md', 'labs/*/*', 'labs/*/{files,solution}/*'], { cwd: projectDir })
+  const files = globSync(
+    ['*.md', 'docs/**/*.md', 'labs/*/*', 'labs/*/{files,solution}/*', '{scripts,dashboards}/**/*.ts'],
+    { cwd: projectDir },
+  )
   const texts = [
     ...files
-      .filter(file => /\.(md|sh|yaml)$/.test(file))
+      .filter(file => /\.(md|sh|ts|yaml)$/.test(file))
       .flatMap(file => {
         const all = file.endsWith('exercise.yaml') ? strings(parse(textOf(file))) : [textOf(file)]
         // A cell of a Markdown table escapes its pipes.
@@ -254,6 +257,15 @@ describe('policies', () => {
       const applets = files.filter(file => facts.node.programs.has(file.slice(1)) || shells.test(file))
       expect(compared(({ resolve }) => resolve === 'filename')).toEqual(expect.arrayContaining(applets))
     }
+  })
+
+  it('that observe opened files of an image expect two events per open', () => {
+    const observing = readCatalog().filter(({ name, enforces }) => {
+      const text = readFileSync(join(policyFolder, `${name}.yaml`), 'utf8')
+      return !enforces && /call: security_file_open/.test(text) && /\/etc\//.test(text)
+    })
+    expect(observing.map(({ name }) => name)).toEqual(['deny-shadow-monitor', 'sensitive-file-access'])
+    for (const { name, costs } of observing) expect(costs, name).toContain('overlayfs')
   })
 
   it.each(['tcp-connect', 'tcp-connect-frontend', 'tcp-connect-namespace'])(
