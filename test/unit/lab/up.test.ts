@@ -203,7 +203,7 @@ describe('lab up', () => {
   it('records Pulumi while it runs, interrupts it at Ctrl-C, and releases the lock', async () => {
     programs.write('hang', '')
     const result = up().catch((error: unknown) => error)
-    await expect.poll(() => programs.called('pulumi up')).toBe(true)
+    await expect.poll(() => programs.called('pulumi up'), { timeout: 15_000 }).toBe(true)
     expect(JSON.parse(programs.read('.lab/running.json'))).toMatchObject({
       pid: process.pid,
       action: 'up',

@@ -61,7 +61,9 @@ describe('in a cluster of the user’s own, whose ports are not mapped', () => {
     programs.write('page', '{"status":"ok","data":{"result":[]}}')
     const reports: string[] = []
     const waiting = waitForData({ settings, env: programs.env }, names => reports.push(names))
-    await expect.poll(() => reports.at(-1)).toBe("Tetragon's metrics, the traffic's metrics, Tetragon's events")
+    await expect
+      .poll(() => reports.at(-1), { timeout: 15_000 })
+      .toBe("Tetragon's metrics, the traffic's metrics, Tetragon's events")
     programs.write('page', '{"status":"ok","data":{"result":[1]}}')
     await waiting
   })

@@ -20,7 +20,7 @@ it('waits until the pods of every workload are ready', async () => {
   const waiting = waitForWorkloads(access(), list => reports.push(list.reduce((sum, { ready }) => sum + ready, 0)), {
     intervalMs: 1,
   })
-  await expect.poll(() => reports.length).toBeGreaterThan(1)
+  await expect.poll(() => reports.length, { timeout: 15_000 }).toBeGreaterThan(1)
   programs.workloads({ name: 'loki' }, { name: 'tetragon' })
   expect(await waiting).toMatchObject([{ name: 'loki' }, { name: 'tetragon' }])
   expect(new Set(reports)).toEqual(new Set([1, 2]))
@@ -52,7 +52,7 @@ it('reports the workloads while Pulumi runs, and stops when told to', async () =
     signal: done.signal,
     intervalMs: 1,
   })
-  await expect.poll(() => names).toContain('loki')
+  await expect.poll(() => names, { timeout: 15_000 }).toContain('loki')
   done.abort()
   await watching
   const reported = names.length
