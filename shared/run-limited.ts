@@ -21,6 +21,8 @@ export interface LimitedResult {
   code?: string
   stdout: string
   stderr: string
+  /** Both together, in the order in which they were printed. */
+  all: string
   /** How long it ran, rounded. */
   seconds: number
 }
@@ -38,6 +40,7 @@ export async function runLimited(
   const subprocess = execa(program, args, {
     ...options,
     ...(input === undefined ? { stdin } : { input }),
+    all: true,
     reject: false,
   })
   let timedOut = false
@@ -46,6 +49,7 @@ export async function runLimited(
     subprocess.kill()
     subprocess.stdout?.destroy()
     subprocess.stderr?.destroy()
+    subprocess.all?.destroy()
   }, timeoutMs)
   const result = await subprocess
   clearTimeout(timer)
@@ -56,6 +60,7 @@ export async function runLimited(
     code: result.code,
     stdout: String(result.stdout ?? ''),
     stderr: String(result.stderr ?? ''),
+    all: String(result.all ?? ''),
     seconds: Math.round((performance.now() - startedAt) / 1000),
   }
 }

@@ -33,7 +33,7 @@ const install = ['cat > /etc/systemd/system/kubelet.service.d/20-cluster-address
  * @throws LabError when the node does not accept the rules within 3 minutes.
  */
 export async function confineClusterAddresses(node: string): Promise<void> {
-  const add = () => execa('docker', ['exec', '-i', node, 'sh', '-ec', install], { input: dropIn })
+  const add = () => execa('docker', ['exec', '-i', node, 'sh', '-ec', install], { input: dropIn, timeout: 20_000 })
   await pRetry(add, { retries: 360, factor: 1, minTimeout: 500 }).catch((cause: Error) => {
     throw new LabError({
       found: `The network rules for cluster addresses cannot be added to the node ${node}`,

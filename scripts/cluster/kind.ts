@@ -1,10 +1,11 @@
 import { chmodSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { execa, type Options } from 'execa'
+import { execa } from 'execa'
 import type { ClusterSpec } from '../../shared/cluster-spec.ts'
 import { kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef } from '../../shared/lock.ts'
+import { runLimited } from '../../shared/run-limited.ts'
 import { setCommand } from '../../shared/settings/config-commands.ts'
 import { prepareKubeconfig } from '../context/kubeconfig.ts'
 import { loadImagesIntoNode } from '../supplies/node-images.ts'
@@ -155,9 +156,13 @@ async function readinessProblem(name: string, env: ClusterEnv): Promise<string |
   }
 }
 
-async function kind(args: string[], env: ClusterEnv, options: Options = {}): Promise<void> {
-  const { failed, all, code } = await execa('kind', args, { ...options, env, reject: false, all: true })
-  if (failed) throw kindError(String(all ?? ''), code)
+async function kind(args: string[], env: ClusterEnv, options: { input?: string } = {}): Promise<void> {
+  const { failed, timedOut, all, code, seconds } = await runLimited('kind', args, {
+    ...options,
+    env,
+    timeoutMs: 900_000,
+  })
+  if (failed) throw kindError(timedOut ? `kind ${args[0]} has not ended after ${seconds} s` : all, code)
 }
 
 function kindError(output: string, code?: string): LabError {

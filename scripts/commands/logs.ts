@@ -54,7 +54,12 @@ export function register(program: Command): void {
           ...['--prefix', '--tail', String(lines)],
           ...(follow ? ['-f'] : []),
         ],
-        { stdio: ['ignore', 'inherit', 'inherit'], env: context.env, reject: false },
+        {
+          stdio: ['ignore', 'inherit', 'inherit'],
+          env: context.env,
+          reject: false,
+          ...(!follow && { timeout: 60_000 }),
+        },
       )
       process.exitCode = exitCode
     })

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pLimit from 'p-limit'
 import { portForwardCommands } from '../../shared/addresses.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { dataSources } from '../../shared/names.ts'
@@ -27,11 +29,18 @@ const paths = {
   loki: `/api/datasources/proxy/uid/${dataSources.loki}/loki/api/v1`,
 }
 
+/** How many requests run at once: a small Grafana closes connections when there are more. */
+const concurrency = 4
+
+const maxAttempts = 3
+const retryAfterMs = 500
+
 /** Queries Prometheus and Loki through Grafana's data source proxy, signed in as the lab's user, as a browser would. */
 export class GrafanaClient {
   readonly #base: string
   readonly #authorization: string
   readonly #fix: string
+  readonly #limit = pLimit(concurrency)
 
   constructor(settings: Settings) {
     const credentials = `${settings.grafana.user}:${grafanaPassword(settings)}`
@@ -45,22 +54,31 @@ export class GrafanaClient {
    * @throws LabError when Grafana does not respond, or responds with an error.
    */
   async get<T>(path: string): Promise<T> {
-    let response: Response
-    try {
-      response = await fetch(this.#base + path, {
-        headers: { authorization: this.#authorization },
-        signal: AbortSignal.timeout(30_000),
-      })
-    } catch (cause) {
-      throw new LabError({ found: `Grafana is not responding at ${this.#base}`, next: this.#fix, cause })
-    }
-    const text = await response.text()
+    const { response, text } = await this.#limit(() => this.#fetch(path))
     if (!response.ok)
       throw new LabError({
         found: `Grafana responded with ${response.status} to ${path.slice(0, 120)}: ${text.slice(0, 300)}`,
         next: './lab logs grafana',
       })
     return JSON.parse(text) as T
+  }
+
+  /** Requests a page, and again where the connection breaks off: Grafana may be busy. */
+  async #fetch(path: string): Promise<{ response: Response; text: string }> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await fetch(this.#base + path, {
+          headers: { authorization: this.#authorization },
+          signal: AbortSignal.timeout(30_000),
+        })
+        return { response, text: await response.text() }
+      } catch (cause) {
+        const isRefused = ((cause as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED'
+        if (isRefused || attempt === maxAttempts)
+          throw new LabError({ found: `Grafana is not responding at ${this.#base}`, next: this.#fix, cause })
+        await sleep(retryAfterMs)
+      }
+    }
   }
 
   /**

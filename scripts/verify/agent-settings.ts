@@ -5,9 +5,14 @@ import type { Context } from '../context/context.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { runningSource } from '../tetragon/running-source.ts'
 import { type AgentEvent, type AgentView, containersFromHooks, type HookStatus, viewAgent } from './agent-view.ts'
-import { checksOf, type VerifyCheck, withProof } from './verify-check.ts'
+import { checksOf, eachCheck, type VerifyCheck, withProof } from './verify-check.ts'
 
 const { ok, fail, skip } = checksOf('agent')
+
+const rateTitle = 'no more events than tetragon.exportRateLimit'
+const redactionTitle = 'secrets in arguments are redacted'
+const hookTitle = 'the hook in the container runtime'
+const pinsTitle = 'enforcement continues without the agent'
 
 type TetragonSettings = Settings['tetragon']
 
@@ -22,15 +27,14 @@ export async function verifyAgentSettings(context: Context, grafana: GrafanaClie
 
 /** Checks the settings against any agent. */
 export async function judgeAgent(settings: TetragonSettings, agent: AgentView): Promise<VerifyCheck[]> {
-  const [config, events, hooks, pins] = await Promise.all([agent.config(), agent.events(), agent.hooks(), agent.pins()])
-  return [
-    ...judgeConfig(settings, config),
-    ...judgeEvents(settings, events),
-    await judgeRate(settings, agent),
-    await judgeRedaction(settings, agent),
-    ...judgeHooks(settings, hooks),
-    judgePins(settings, config, pins),
-  ]
+  return eachCheck('agent', [
+    ['settings in the configuration of the agent', async () => judgeConfig(settings, await agent.config())],
+    ['effects of the settings on events', async () => judgeEvents(settings, await agent.events())],
+    [rateTitle, () => judgeRate(settings, agent)],
+    [redactionTitle, () => judgeRedaction(settings, agent)],
+    [hookTitle, async () => judgeHooks(settings, await agent.hooks())],
+    [pinsTitle, async () => judgePins(settings, await agent.config(), await agent.pins())],
+  ])
 }
 
 // --- The agent's configuration
@@ -151,7 +155,7 @@ const unexpectedEvent = (title: string, { type, namespace }: AgentEvent): Verify
 // --- Rate limit and redaction
 
 async function judgeRate({ exportRateLimit }: TetragonSettings, agent: AgentView): Promise<VerifyCheck> {
-  const title = 'no more events than tetragon.exportRateLimit'
+  const title = rateTitle
   if (exportRateLimit < 0) return skip(title, 'it is -1: no limit is set')
   const count = await agent.eventsInLastMinute()
   // What was left of the minute before comes on top, and one line a minute reports how many events were dropped.
@@ -164,7 +168,7 @@ async function judgeRate({ exportRateLimit }: TetragonSettings, agent: AgentView
 }
 
 async function judgeRedaction({ redactionFilters }: TetragonSettings, agent: AgentView): Promise<VerifyCheck> {
-  const title = 'secrets in arguments are redacted'
+  const title = redactionTitle
   const marker = `lab-verify-${randomBytes(4).toString('hex')}`
   const args = ['--password', 'open-sesame', marker]
   const expected = redact(args.join(' '), redactionFilters)
@@ -207,7 +211,7 @@ export function redact(text: string, filters: TetragonSettings['redactionFilters
 // --- Runtime hooks and persistent enforcement
 
 function judgeHooks({ runtimeHooks }: TetragonSettings, hooks: HookStatus | undefined): VerifyCheck[] {
-  const title = 'the hook in the container runtime'
+  const title = hookTitle
   const showHook = './lab kubectl -n monitoring get daemonset tetragon-rthooks'
   if (!runtimeHooks) {
     const check = hooks
@@ -240,7 +244,7 @@ function judgePins(
   config: Record<string, string>,
   pins: string[],
 ): VerifyCheck {
-  const title = 'enforcement continues without the agent'
+  const title = pinsTitle
   if (!keepSensorsOnExit)
     return skip(title, 'tetragon.keepSensorsOnExit is false: the agent removes its BPF programs when it stops')
   const release = config['release-pinned-bpf'] ?? 'true'

@@ -7,7 +7,7 @@ import { actionsOf, enforces, type Hook, type Policy, readPolicyModel } from '..
 import { canMatchSameCall } from '../policy/model/value-match.ts'
 import { findTool } from '../supplies/tools.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
-import { checksOf, type VerifyCheck, withProof } from './verify-check.ts'
+import { checksOf, eachCheck, type VerifyCheck, withProof } from './verify-check.ts'
 
 // Mistakes that an engineer made on a real cluster, as checks. See docs/reference/documents.md, "From Falco to
 // Tetragon".
@@ -16,20 +16,29 @@ const { ok, fail, skip } = checksOf('gotchas')
 
 /** Checks the cluster for five known pitfalls. */
 export async function verifyPolicyPitfalls(context: Context, grafana: GrafanaClient): Promise<VerifyCheck[]> {
-  const [nodes, policies, rateLimit, kubeSystem, tetra] = await Promise.all([
-    kubectlJson<{ items: Node[] }>(context, ['get', 'nodes']),
-    kubectlJson<{ items: { kind: PolicyKind }[] }>(context, ['get', 'tracingpolicies,tracingpoliciesnamespaced', '-A']),
-    verifyRateLimit(grafana),
-    verifyKubeSystem(grafana),
-    findTool(context.lock, 'tetra'),
+  return eachCheck('gotchas', [
+    ['kernels of the nodes', () => verifyKernels(context)],
+    [orderTitle, () => verifyOrder(context)],
+    [rateTitle, () => verifyRateLimit(grafana)],
+    [tetraTitle, async () => withProof('./lab tetra version', judgeTetra(await findTool(context.lock, 'tetra')))],
+    [kubeSystemTitle, () => verifyKubeSystem(grafana)],
   ])
-  return [
-    ...nodes.items.map(node => withProof('./lab kubectl get nodes -o wide', judgeKernel(node))),
-    withProof('./lab policy list', judgeOrder(policies.items.map(item => readPolicyModel(item.kind, item)))),
-    rateLimit,
-    withProof('./lab tetra version', judgeTetra(tetra)),
-    kubeSystem,
-  ]
+}
+
+const orderTitle = 'no policy kills for what another refuses'
+const rateTitle = 'the export rate limit drops nothing'
+const tetraTitle = 'tetra, to debug policies with'
+const kubeSystemTitle = 'kube-system is left out'
+
+async function verifyKernels(context: Context): Promise<VerifyCheck[]> {
+  const { items } = await kubectlJson<{ items: Node[] }>(context, ['get', 'nodes'])
+  return items.map(node => withProof('./lab kubectl get nodes -o wide', judgeKernel(node)))
+}
+
+async function verifyOrder(context: Context): Promise<VerifyCheck> {
+  const args = ['get', 'tracingpolicies,tracingpoliciesnamespaced', '-A']
+  const { items } = await kubectlJson<{ items: { kind: PolicyKind }[] }>(context, args)
+  return withProof('./lab policy list', judgeOrder(items.map(item => readPolicyModel(item.kind, item))))
 }
 
 interface Node {
@@ -50,7 +59,7 @@ export function judgeKernel({ metadata, status: { nodeInfo } }: Node): VerifyChe
 
 /** If one policy refuses a call and another kills for it, the kill wins, whatever their order. */
 export function judgeOrder(policies: Policy[]): VerifyCheck {
-  const title = 'no policy kills for what another refuses'
+  const title = orderTitle
   const actions = policies.filter(enforces).flatMap(policy => actionsOf(policy).map(each => ({ policy, ...each })))
   const refusals = actions.filter(({ action }) => action.action === 'Override')
   for (const kill of actions.filter(({ action }) => action.action === 'Sigkill')) {
@@ -75,7 +84,7 @@ export function judgeOrder(policies: Policy[]): VerifyCheck {
 const hookedFunction = ({ name }: Hook): string => name.replace(/^security_/, '')
 
 async function verifyRateLimit(grafana: GrafanaClient): Promise<VerifyCheck> {
-  const title = 'the export rate limit drops nothing'
+  const title = rateTitle
   const query = 'sum(increase(tetragon_export_ratelimit_events_dropped_total[15m]))'
   const [sample] = await grafana.query('prometheus', query)
   const dropped = sample?.value ?? 0
@@ -89,7 +98,7 @@ async function verifyRateLimit(grafana: GrafanaClient): Promise<VerifyCheck> {
 }
 
 async function verifyKubeSystem(grafana: GrafanaClient): Promise<VerifyCheck> {
-  const title = 'kube-system is left out'
+  const title = kubeSystemTitle
   const query = 'sum(count_over_time({service_name="tetragon", k8s_namespace_name="kube-system"}[15m]))'
   const [sample] = await grafana.query('loki', query)
   const events = sample?.value ?? 0
@@ -106,6 +115,6 @@ async function verifyKubeSystem(grafana: GrafanaClient): Promise<VerifyCheck> {
 }
 
 function judgeTetra(program: string | undefined): VerifyCheck {
-  const title = 'tetra, to debug policies with'
+  const title = tetraTitle
   return program ? ok(title, program) : skip(title, 'not downloaded yet: run ./lab tetra version')
 }

@@ -1,29 +1,31 @@
-import { execa } from 'execa'
 import { exportFile, namespaces } from '../../shared/names.ts'
+import { runLimited } from '../../shared/run-limited.ts'
 import { type ClusterAccess, kubectl } from '../cluster/kubectl.ts'
 import { nodeName } from '../cluster/node-container.ts'
 import type { Context } from '../context/context.ts'
 import { kernelDecision } from '../kernel/decision.ts'
 import { runningSource } from '../tetragon/running-source.ts'
-import { checksOf, type VerifyCheck } from './verify-check.ts'
+import { checksOf, eachCheck, type VerifyCheck } from './verify-check.ts'
 
 const { ok, fail, skip } = checksOf('source')
 
 type Source = Awaited<ReturnType<typeof runningSource>>
+
+const logTitle = 'the agent reads the machine’s /proc'
+const fileTitle = 'event file on the node'
 
 /** Checks that the event source of the settings runs, sees the machine's processes and writes events. */
 export async function verifySource(context: Context): Promise<VerifyCheck[]> {
   const { settings } = context
   const source = await runningSource(context)
   const pids = await pidView(context)
-  return [
-    judgeSource(source, settings.tetragon.source),
-    ...(settings.cluster.mode === 'create'
-      ? [judgeProcMount(await procMount(nodeName(settings.cluster.name)), source, pids)]
-      : []),
-    ...(source === 'live' ? [judgeAgentLog(await agentLog(context), pids)] : []),
-    await verifyEventFile(context, source),
-  ]
+  const checkProcMount = async () => judgeProcMount(await procMount(nodeName(settings.cluster.name)), source, pids)
+  return eachCheck('source', [
+    ['event source', () => judgeSource(source, settings.tetragon.source)],
+    ["the machine's /proc at /procHost", () => (settings.cluster.mode === 'create' ? checkProcMount() : [])],
+    [logTitle, async () => (source === 'live' ? judgeAgentLog(await agentLog(context), pids) : [])],
+    [fileTitle, () => verifyEventFile(context, source)],
+  ])
 }
 
 /**
@@ -55,7 +57,7 @@ const firstPidNamespace = 'pid:[4026531836]'
 
 async function procMount(node: string): Promise<string> {
   const args = ['exec', node, 'readlink', '/procHost/1/ns/pid']
-  const { stdout, stderr } = await execa('docker', args, { reject: false })
+  const { stdout, stderr } = await runLimited('docker', args, { timeoutMs: 20_000 })
   return stdout.trim() || stderr.trim() || 'not readable'
 }
 
@@ -73,7 +75,7 @@ const agentLog = (access: ClusterAccess): Promise<string> =>
 
 /** Checks that the agent has not complained about the /proc that it was given. */
 export function judgeAgentLog(log: string, pids: PidView): VerifyCheck {
-  const title = 'the agent reads the machine’s /proc'
+  const title = logTitle
   if (!log.includes('procfs does not appear to be host procfs')) return ok(title, 'its log has no warning about procfs')
   return pids === 'engine'
     ? skip(title, engineNamespace)
@@ -81,7 +83,7 @@ export function judgeAgentLog(log: string, pids: PidView): VerifyCheck {
 }
 
 async function verifyEventFile(access: ClusterAccess, source: Source): Promise<VerifyCheck> {
-  const title = 'event file on the node'
+  const title = fileTitle
   const pod = source === 'live' ? ['ds/tetragon', '-c', 'tetragon'] : ['ds/tetragon-replay']
   const exec = ['-n', namespaces.monitoring, 'exec', ...pod, '--']
   const size = await kubectl(access, [...exec, 'stat', '-c', '%s', `${exportFile.directory}/${exportFile.name}`])

@@ -2,7 +2,7 @@ import { portForwardCommands } from '../../shared/addresses.ts'
 import { dataSources } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
-import { checksOf, type VerifyCheck } from './verify-check.ts'
+import { checksOf, eachCheck, type VerifyCheck } from './verify-check.ts'
 
 /** Checks that Prometheus has every scrape target of the lab, and reaches all its targets. */
 export async function verifyTargets(settings: Settings, grafana: GrafanaClient): Promise<VerifyCheck[]> {
@@ -39,41 +39,44 @@ export async function verifyEvents(grafana: GrafanaClient): Promise<VerifyCheck[
     const samples = await grafana.query('loki', `sum by (${label}) (count_over_time(${log}[15m]))`)
     return new Map(samples.map(({ labels, value }) => [labels[label] ?? '', value]))
   }
-  const [types, pods, policies, levels] = await Promise.all([
-    countBy('tetragon_event_type'),
-    countBy('k8s_pod_name', '{service_name="tetragon", k8s_namespace_name="application"} | k8s_pod_name=~".+" '),
-    countBy('tetragon_policy_name', '{service_name="tetragon", tetragon_policy_name=~".+"}'),
-    countBy('detected_level'),
-  ])
   const someValues = (title: string, values: string[], expected: string): VerifyCheck =>
     values.length > 0 ? ok(title, values.join(', ')) : fail(title, { found: 'none', expected, next })
-  return [
-    ...['process_exec', 'process_exit', 'process_kprobe'].map(type => {
+  const judgeTypes = (types: ReadonlyMap<string, number>): VerifyCheck[] =>
+    ['process_exec', 'process_exit', 'process_kprobe'].map(type => {
       const count = types.get(type) ?? 0
       return count > 0
         ? ok(`${type} in Loki`, `${count} in 15 min`)
         : fail(`${type} in Loki`, { found: 'none in 15 min', next })
-    }),
-    someValues('events by pod', [...pods.keys()], 'pods of the namespace application'),
-    someValues('events by policy', [...policies.keys()], 'policies that match the traffic'),
-    someValues(
-      'severities',
-      [...levels.keys()].filter(level => level !== '' && level !== 'unknown'),
-      'info, warn, error, critical',
-    ),
-  ]
+    })
+  const ofApplication = '{service_name="tetragon", k8s_namespace_name="application"} | k8s_pod_name=~".+" '
+  const ofPolicies = '{service_name="tetragon", tetragon_policy_name=~".+"}'
+  const check = (title: string, expected: string, read: () => Promise<Map<string, number>>) =>
+    [
+      title,
+      async () => {
+        const values = [...(await read()).keys()].filter(value => value !== '' && value !== 'unknown')
+        return someValues(title, values, expected)
+      },
+    ] as const
+  return eachCheck('events', [
+    ['events in Loki', async () => judgeTypes(await countBy('tetragon_event_type'))],
+    check('events by pod', 'pods of the namespace application', () => countBy('k8s_pod_name', ofApplication)),
+    check('events by policy', 'policies that match the traffic', () => countBy('tetragon_policy_name', ofPolicies)),
+    check('severities', 'info, warn, error, critical', () => countBy('detected_level')),
+  ])
 }
 
 /** Checks that Grafana reaches both data sources. */
 export async function verifyDataSources(grafana: GrafanaClient): Promise<VerifyCheck[]> {
   const { ok, fail } = checksOf('grafana')
-  return Promise.all(
-    Object.values(dataSources).map(async uid => {
-      const path = `/api/datasources/uid/${uid}/health`
-      const { status, message } = await grafana.get<{ status: string; message: string }>(path)
-      return status === 'OK'
-        ? ok(`data source ${uid}`, message)
-        : fail(`data source ${uid}`, { found: message, next: './lab logs grafana' })
-    }),
+  const check = async (title: string, uid: string): Promise<VerifyCheck> => {
+    const path = `/api/datasources/uid/${uid}/health`
+    const { status, message } = await grafana.get<{ status: string; message: string }>(path)
+    return status === 'OK' ? ok(title, message) : fail(title, { found: message, next: './lab logs grafana' })
+  }
+  const titles = Object.values(dataSources).map(uid => [`data source ${uid}`, uid] as const)
+  return eachCheck(
+    'grafana',
+    titles.map(([title, uid]) => [title, () => check(title, uid)] as const),
   )
 }

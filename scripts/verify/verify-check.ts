@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LabErrorLines } from '../../shared/lab-error.ts'
+import { LabError, type LabErrorLines } from '../../shared/lab-error.ts'
 
 /** The result of one check. */
 export interface VerifyCheck {
@@ -33,15 +33,42 @@ export const checksOf = (area: string) => ({
 /** Adds a command that shows the same thing. */
 export const withProof = (proof: string, check: VerifyCheck): VerifyCheck => ({ ...check, proof })
 
+/** Makes one or more checks. */
+export type MakeChecks = () => VerifyCheck | VerifyCheck[] | Promise<VerifyCheck | VerifyCheck[]>
+
+/**
+ * Makes the checks of an area one after the other. One that cannot be made, because something does not respond, fails
+ * under its title and leaves the others as they are.
+ * @param parts title and checks
+ */
+export async function eachCheck(
+  area: string,
+  parts: readonly (readonly [string, MakeChecks])[],
+): Promise<VerifyCheck[]> {
+  const checks: VerifyCheck[] = []
+  for (const [title, make] of parts) {
+    try {
+      checks.push(...[await make()].flat())
+    } catch (error) {
+      if (!(error instanceof LabError)) throw error
+      checks.push(checksOf(area).fail(title, error))
+    }
+  }
+  return checks
+}
+
 /** How long a check may fail right after `lab up`: a rate, for example, needs two samples. */
-const timeoutMs = 40_000
+const retryMs = 40_000
 
 /** Repeats checks until none of them fails, or the time has run out. */
-export async function retryUntilPassed(run: () => VerifyCheck[] | Promise<VerifyCheck[]>): Promise<VerifyCheck[]> {
+export async function retryUntilPassed(
+  run: () => VerifyCheck[] | Promise<VerifyCheck[]>,
+  { timeoutMs = retryMs, intervalMs = 2000 } = {},
+): Promise<VerifyCheck[]> {
   const end = Date.now() + timeoutMs
   for (;;) {
     const checks = await run()
     if (checks.every(check => check.result !== 'fail') || Date.now() > end) return checks
-    await sleep(2000)
+    await sleep(intervalMs)
   }
 }

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import { LabError } from '../../shared/lab-error.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
 import { nodeState } from '../cluster/node-container.ts'
@@ -15,7 +16,7 @@ import { verifySecretFiles, verifySecrets } from './security/secret-exposure.ts'
 import { verifyAddresses, verifyPods } from './services-ready.ts'
 import { verifySource } from './source-health.ts'
 import { verifyDataSources, verifyEvents, verifyTargets } from './telemetry-flow.ts'
-import { checksOf, retryUntilPassed, type VerifyCheck } from './verify-check.ts'
+import { eachCheck, type MakeChecks, retryUntilPassed, type VerifyCheck } from './verify-check.ts'
 
 /**
  * Checks everything that the lab promises against the running lab.
@@ -28,7 +29,7 @@ export async function verify(): Promise<VerifyCheck[]> {
     throw new LabError({ found: "The lab's node is not running", next: './lab up' })
   const context = await loadContext(['kubectl'])
   const grafana = new GrafanaClient(settings)
-  const areas: [string, () => VerifyCheck[] | Promise<VerifyCheck[]>][] = [
+  return runAreas([
     ['pods', () => verifyPods(context)],
     ['source', () => verifySource(context)],
     ['agent', () => verifyAgentSettings(context, grafana)],
@@ -45,18 +46,26 @@ export async function verify(): Promise<VerifyCheck[]> {
     ['security', () => verifyPodRights(context)],
     ['security', () => verifyNetworkPolicies(context)],
     ['images', () => verifyImages(context)],
-  ]
-  const checks = await Promise.all(
-    areas.map(async ([area, run]) => {
-      try {
-        // Each panel is repeated on its own.
-        return area === 'panels' ? await run() : await retryUntilPassed(run)
-      } catch (error) {
-        // A part that does not respond fails its own area, not the others.
-        if (!(error instanceof LabError)) throw error
-        return [checksOf(area).fail(area, error)]
-      }
+  ])
+}
+
+type Area = readonly [area: string, make: MakeChecks]
+
+/** How many areas are checked at once. More would overload a small cluster, which then fails checks that would pass. */
+const concurrency = 3
+
+/** Makes the checks of all areas. An area that does not respond fails alone, after it was asked again. */
+export async function runAreas(
+  areas: readonly Area[],
+  options?: { timeoutMs?: number; intervalMs?: number },
+): Promise<VerifyCheck[]> {
+  const limit = pLimit(concurrency)
+  const results = areas.map(([area, make]) =>
+    limit(() => {
+      const run = () => eachCheck(area, [[area, make]])
+      // Each panel is repeated on its own.
+      return area === 'panels' ? run() : retryUntilPassed(run, options)
     }),
   )
-  return checks.flat()
+  return (await Promise.all(results)).flat()
 }

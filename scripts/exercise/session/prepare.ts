@@ -54,8 +54,8 @@ export async function startExercise(session: Session): Promise<StartResult> {
 }
 
 /**
- * Puts an exercise back to its start: undoes its changes to the cluster and its tasks.
- * @returns where the student's files were moved, if there were any.
+ * Resets an exercise: undoes its changes to the cluster, and the progress of its tasks.
+ * @returns the folder that the student's files were moved to, if there were any.
  */
 export async function resetExercise(session: Session): Promise<string | undefined> {
   const { exercise } = session
@@ -72,7 +72,7 @@ export async function undoChanges(session: Pick<Session, 'folders'>, { name, res
   if (reset) await runCommands({ ...session, name }, 'the reset', reset)
 }
 
-/** Moves the student's files out of the way. @returns where to, if there were any. */
+/** Moves the student's files to a folder in `.lab`. @returns that folder, if there were any files. */
 export function moveWorkAside({ exercise: { name }, folders }: Pick<Session, 'exercise' | 'folders'>) {
   const work = workFolder(folders, name)
   if (!existsSync(work) || readdirSync(work).length === 0) return undefined

@@ -1,6 +1,5 @@
-import { execa } from 'execa'
 import { namespaces } from '../../../shared/names.ts'
-import { kubeArgs, kubectl } from '../../cluster/kubectl.ts'
+import { kubectl, runKubectl } from '../../cluster/kubectl.ts'
 import type { Context } from '../../context/context.ts'
 import { checksOf, type VerifyCheck } from '../verify-check.ts'
 
@@ -27,15 +26,15 @@ Promise.all(process.argv.slice(1).map(connect)).then(all => console.log(JSON.str
 
 /** Checks that the cluster enforces the network policies, by attempting forbidden connections from the visitor's pod. */
 export async function verifyNetworkPolicies(context: Context): Promise<VerifyCheck[]> {
-  const { settings, env } = context
+  const { settings } = context
   if (!settings.cluster.networkPolicies)
     return [skip(title, 'cluster.networkPolicies is off: every pod can reach every other pod, and the internet')]
   const onNode = settings.cluster.mode === 'create' ? deniedOnNode(await visitorNode(context)) : []
   const exec = ['-n', namespaces.application, 'exec', 'deploy/visitor', '--']
-  const { stdout, stderr, failed } = await execa(
-    'kubectl',
-    [...kubeArgs(settings), ...exec, 'node', '-e', tryAddresses, ...allowed, ...denied, ...onNode],
-    { env, reject: false, stdin: 'ignore', timeout: 30_000 },
+  const { stdout, stderr, failed } = await runKubectl(
+    context,
+    [...exec, 'node', '-e', tryAddresses, ...allowed, ...denied, ...onNode],
+    { timeoutMs: 30_000 },
   )
   if (failed) return [skip(title, `the visitor could not try them: ${stderr.trim().split('\n').at(-1)}`)]
   return [judgeNetwork(JSON.parse(stdout) as Record<string, boolean>)]

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { execa } from 'execa'
 import semver from 'semver'
 import { podSubnet, serviceSubnet } from '../../../shared/names.ts'
+import { runLimited } from '../../../shared/run-limited.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
 import { nodeName } from '../../cluster/node-container.ts'
 import { docker } from '../../engine/docker.ts'
@@ -160,7 +160,7 @@ async function verifyVacantAddresses(node: string): Promise<VerifyCheck> {
   const exitCodes = await Promise.all(
     vacantAddresses.map(async address => {
       const args = ['exec', node, 'curl', '--silent', '--output', '/dev/null', '--max-time', '2', `http://${address}`]
-      return [address, (await execa('docker', args, { reject: false })).exitCode] as const
+      return [address, (await runLimited('docker', args, { timeoutMs: 20_000 })).exitCode] as const
     }),
   )
   return withProof(`docker exec ${node} curl http://${vacantAddresses[0]}`, judgeVacantAddresses(new Map(exitCodes)))

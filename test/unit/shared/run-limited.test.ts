@@ -10,6 +10,7 @@ it('returns what a program prints, and how it ends', async () => {
     exitCode: 3,
     stdout: 'out',
     stderr: 'err',
+    all: expect.stringMatching(/^(out\nerr|err\nout)$/),
   })
   expect(await runLimited('no-such-program', [], { timeoutMs: 60_000 })).toMatchObject({ failed: true, code: 'ENOENT' })
 })

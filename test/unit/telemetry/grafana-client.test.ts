@@ -132,3 +132,32 @@ it('names the address when Grafana is not responding, and how to reach it', asyn
     next: expect.stringContaining(`port-forward svc/grafana ${unused}:80`),
   })
 })
+
+it('sends at most 4 requests at once', async () => {
+  let open = 0
+  let most = 0
+  const waiting: ServerResponse[] = []
+  respond = response => {
+    open++
+    most = Math.max(most, open)
+    waiting.push(response)
+    response.on('finish', () => open--)
+  }
+  const done = Promise.all(Array.from({ length: 10 }, () => client.get('/api/health')))
+  for (let answered = 0; answered < 10; ) {
+    await expect.poll(() => waiting.length).toBeGreaterThan(0)
+    for (const response of waiting.splice(0)) {
+      response.end('{}')
+      answered++
+    }
+  }
+  await done
+  expect(most).toBe(4)
+})
+
+it('asks again when a connection breaks off', async () => {
+  let broken = 2
+  respond = response => (broken-- > 0 ? void response.destroy() : void response.end('{"status":"ok"}'))
+  expect(await client.get('/api/health')).toEqual({ status: 'ok' })
+  expect(requests).toHaveLength(3)
+})
