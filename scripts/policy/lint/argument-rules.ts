@@ -26,7 +26,7 @@ export const argumentRules: Rule[] = [
   {
     id: 'argument-count',
     level: 'error',
-    why: 'The agent reads at most 5 values of a call, arguments and data together, and only from its first 5 parameters.',
+    why: 'The agent reads at most 5 values of a call, arguments and data together, and only from its first 5 parameters. In a program, one of them can be text.',
     check(policy, report) {
       for (const hook of policy.hooks) {
         // The index of a tracepoint counts its fields, and that of a usdt the arguments that the program declares.
@@ -40,6 +40,13 @@ export const argumentRules: Rule[] = [
               )
         const count = hook.args.length + hook.data.length + hiddenArguments(hook)
         const what = hook.section === 'tracepoints' ? 'fields' : 'arguments and data'
+        const texts = [...hook.args, ...hook.data].filter(({ type }) => type === 'string')
+        if ((hook.section === 'uprobes' || hook.section === 'usdts') && texts.length > 1)
+          report(
+            [...texts[1]!.path, 'type'],
+            `${hook.name} reads ${texts.length} arguments of type string, but a program's memory is read once`,
+            'Keep one of type string, and read the others as uint64',
+          )
         if (count > 5) report([...hook.path, 'args'], `${hook.name} has ${count} ${what}`, 'Keep 5 of them')
       }
     },

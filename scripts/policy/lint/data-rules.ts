@@ -29,6 +29,8 @@ const argumentsOf = (policy: Policy): { hook: Hook; argument: Argument; isData: 
     ...hook.data.map(argument => ({ hook, argument, isData: true })),
   ])
 
+const isInProgram = ({ section }: Hook): boolean => section === 'uprobes' || section === 'usdts'
+
 /** The kinds of hook in which the agent checks where arguments and data come from. */
 const readsData = ({ section }: Hook): boolean =>
   section === 'kprobes' || section === 'fentries' || section === 'uprobes'
@@ -108,7 +110,7 @@ export const dataRules: Rule[] = [
   {
     id: 'resolve-path',
     level: 'error',
-    why: 'resolve leads through the fields of structs, as in mm.owner.comm, in at most 10 steps. The agent looks the fields up in the kernel, and refuses a policy if one does not exist.',
+    why: 'resolve leads through the fields of structs, as in mm.owner.comm, in at most 10 steps. The agent looks the fields up in the kernel, or for a program in its btfPath, and refuses a policy if one does not exist.',
     check(policy, report) {
       for (const { hook, argument } of argumentsOf(policy)) {
         const { path, resolve, source } = argument
@@ -123,6 +125,12 @@ export const dataRules: Rule[] = [
           )
           continue
         }
+        if (isInProgram(hook) && !source && !hook.spec.btfPath)
+          report(
+            place,
+            `${hook.name} has no btfPath, so the agent does not know the structs of the program`,
+            'Add btfPath with a BTF file of the program, and btfType for the struct',
+          )
         if (steps.length > maxResolveDepth)
           report(place, `${resolve} has ${steps.length} steps`, `Keep ${maxResolveDepth} of them`)
         // The agent looks the function up without the prefix that it adds to a system call.

@@ -54,6 +54,15 @@ function checkField(policy: Policy, report: Report, name: string, argument: Argu
   const isUnreadable =
     type !== 'auto' &&
     (isWrongKind(type, field.type) || (!argumentTypes.number.has(type) && !canRead(type, field.type)))
+  if (type === 'auto' && isUnknownAuto(argument, field))
+    report(
+      path,
+      `Argument ${index} of ${name} has no type, and the agent cannot guess it from ${field.name} (${field.type})`,
+      `Write its type, as in type: ${readingType(field.type) ?? 'uint64'}`,
+      'error',
+    )
+  if (type === 'const_buf')
+    report([...path, 'type'], 'The agent refuses const_buf as a type in a policy', 'Remove the type', 'error')
   if (!isUnreadable && !(isCommon && isCompared)) return
   const fields = tracepointFields(name)!
   const own = fields.findIndex((other, position) => position > 3 && canHold(type, other))
@@ -69,6 +78,10 @@ function checkField(policy: Policy, report: Report, name: string, argument: Argu
     isCompared && (isUnreadable || isCommon) ? 'error' : 'warn',
   )
 }
+
+/** Returns whether the agent cannot derive a type from that of a field. It can from numbers of 4 and 8 bytes. */
+const isUnknownAuto = ({ spec }: Argument, { name, type }: Field): boolean =>
+  commonFields.includes(name) || (type.endsWith('*') && !(type === 'char *' && Number(spec.sizeArgIndex ?? 0) > 0))
 
 /** Returns whether a type reads text or a pointer, but the field is a number. */
 function isWrongKind(type: string, fieldType: string): boolean {

@@ -69,6 +69,8 @@ describe('the index of a tracepoint', () => {
     [`${execve}, args: [{ index: 0, type: int }], ${compare(0, '7')}`, ['error tracepoint-field']],
     [`${execve}, args: [{ index: 4, type: string }]`, ['warn tracepoint-field']],
     [`${execve}, args: [{ index: 8, type: uint64 }]`, ['error tracepoint-field']],
+    [`${execve}, args: [{ index: 5, type: auto }]`, ['error tracepoint-field']],
+    [`${execve}, args: [{ index: 4, type: auto }]`, []],
     ['subsystem: sched, event: sched_process_exec, args: [{ index: 4, type: data_loc }]', []],
     ['subsystem: sched, event: sched_process_exec, args: [{ index: 99, type: int }]', ['warn tracepoint-field']],
     [
@@ -115,6 +117,27 @@ describe('an argument', () => {
       `lsmhooks: [{ tags: [severity.info], hook: bprm_check_security, args: [{ index: 0, type: ${type} }] }]`
     expect(lint(hook('linux_binprm'))).toEqual([])
     expect(lint(hook('file'))).toEqual(['warn argument-mismatch'])
+  })
+})
+
+describe('a uprobe', () => {
+  const uprobe = (rest: string): string[] =>
+    summarize(
+      lintPolicy(
+        `${head.replace('Namespaced', '').replace(', namespace: application', '')}spec: { uprobes: [{ tags: [severity.info], path: /usr/bin/x, ${rest} }] }\n`,
+        'x',
+      ),
+    ).map(finding => finding.replace(/^4 /, ''))
+
+  test.each<[spec: string, found: string[]]>([
+    ['symbols: [main]', []],
+    ['symbols: [main], offsets: [16]', ['warn uprobe-target']],
+    ['addrs: [16], refCtrOffsets: [1, 2]', []],
+    ['symbols: [main], args: [{ index: 0, type: string }]', []],
+    ['symbols: [main], args: [{ index: 0, type: string }, { index: 1, type: string }]', ['error argument-count']],
+    ['symbols: [main], args: [{ index: 0, type: int, btfType: s, resolve: a.b }]', ['error resolve-path']],
+  ])('with {%s} has the findings %j', (spec, found) => {
+    expect(uprobe(spec)).toEqual(found)
   })
 })
 
