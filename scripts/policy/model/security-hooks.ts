@@ -3,6 +3,7 @@ import { withoutArchPrefix } from './kernel-names.ts'
 // The security_ functions that the kernel calls on the way through a system call. Unlike the system call, they see the
 // file or socket itself.
 
+// cspell:disable
 /** System calls, without sys_, and the security_ functions for them, without security_. */
 const table = `
 open openat openat2 creat open_by_handle_at: file_open
@@ -67,6 +68,7 @@ syslog: syslog
 quotactl: quotactl
 keyctl: key_permission
 `
+// cspell:enable
 
 let functions: ReadonlyMap<string, string[]> | undefined
 
