@@ -1,4 +1,4 @@
-import { Listr, type ListrTask, type ListrTaskWrapper, PRESET_TIMER } from 'listr2'
+import { figures, Listr, type ListrTask, type ListrTaskWrapper, PRESET_TIMER } from 'listr2'
 import { releases } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { describeTrouble, isReady, type Workload } from '../cluster/workloads.ts'
@@ -52,6 +52,8 @@ interface Component {
   created?: boolean
   workloads: Workload[]
   finish?: () => void
+  /** Whether its task is shown as done. */
+  finished?: boolean
   fail?: (error: Error) => void
   finishTimer?: NodeJS.Timeout | undefined
   started?: boolean
@@ -78,7 +80,10 @@ export class UpProgress {
         task: (_: unknown, task: Task) =>
           new Promise<void>((resolve, reject) => {
             component.task = task
-            component.finish = resolve
+            component.finish = () => {
+              component.finished = true
+              resolve()
+            }
             component.fail = reject
           }),
       }))
@@ -120,7 +125,8 @@ export class UpProgress {
       stopTimer(component)
       const trouble = troubleOf(component)
       if (failed && trouble) fail(component, trouble)
-      if (failed || !isDone(component)) component.task?.skip()
+      // What is done stays so, even when the run has failed.
+      if (!component.finished && (failed || !isDone(component))) component.task?.skip()
       component.finish?.()
     }
   }
@@ -190,5 +196,7 @@ export const createSteps = <State extends object>(
       timer: PRESET_TIMER,
       collapseSubtasks: false,
       showErrorMessage: false,
+      // By default listr shows a failed task with subtasks as if it were running.
+      icon: { FAILED_WITH_SUBTASKS: figures.cross },
     } as never,
   })

@@ -95,6 +95,17 @@ describe('UpProgress', () => {
     vi.useRealTimers()
   })
 
+  it('leaves a component as done that was done before the run failed', async () => {
+    const progress = new UpProgress()
+    const { shown, outcome } = start(progress).get('Loki')!
+    progress.on({ resourcePreEvent: metadata('Loki', 'loki') })
+    progress.on({ resOutputsEvent: metadata('Loki', 'loki') })
+    progress.onWorkloads([workload('loki', { release: 'loki' })])
+    expect(await outcome).toBe('done')
+    progress.close(true)
+    expect(shown.skipped).toBe(false)
+  })
+
   it('fails the component whose pod is stuck when the run has failed', async () => {
     const progress = new UpProgress()
     const tasks = start(progress)
