@@ -7,7 +7,8 @@ type PlaceholderSyntax = 'shell' | 'template' | 'angle'
 const syntaxes: [syntax: PlaceholderSyntax, pattern: RegExp][] = [
   ['shell', /\$\{[^}]*\}|^\$[A-Z][A-Z0-9_]*$/],
   ['template', /\{\{.*?\}\}|\{%.*?%\}|<%.*?%>/],
-  ['angle', /^<[^<>]+>$/],
+  // Not <stdin> and the like, which programs pass as they are.
+  ['angle', /^<([A-Z][A-Z0-9_ -]+|[Yy]our[^<>]+)>$/],
 ]
 
 /** Returns the syntax of the placeholder in a value; undefined if the value has none. */

@@ -7,6 +7,8 @@ test.each<[value: string, syntax: string | undefined]>([
   ['$NAMESPACE', 'shell'],
   ['{{ .Values.namespace }}', 'template'],
   ['<NAMESPACE>', 'angle'],
+  ['<your namespace>', 'angle'],
+  ['<stdin>', undefined],
   ['/var/lib/$special', undefined],
   ['^ksys_[a-z]{2}$', undefined],
   ['$5', undefined],
@@ -16,7 +18,7 @@ test.each<[value: string, syntax: string | undefined]>([
 
 test('a message, a label and an annotation can have anything that looks like a placeholder', () => {
   const value = {
-    metadata: { name: '$NAME', labels: { a: '${B}' }, annotations: { c: '<d>' } },
+    metadata: { name: '$NAME', labels: { a: '${B}' }, annotations: { c: '<DATE>' } },
     spec: { kprobes: [{ message: 'cost in ${CURRENCY}', call: '${CALL}' }] },
   }
   expect(placeholdersIn(value).map(({ path }) => path.join('.'))).toEqual(['metadata.name', 'spec.kprobes.0.call'])
