@@ -47,7 +47,7 @@ export async function run(typed: string[]): Promise<number | undefined> {
     await program.parseAsync(typed, { from: 'user' })
     return undefined
   } catch (error) {
-    // commander has printed the help: because it was requested (0), or because a subcommand is missing.
+    // commander printed the help: because the user asked for it (0), or because a subcommand is missing.
     return error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : report(error)
   }
 }
@@ -95,6 +95,6 @@ if (import.meta.main) {
     throw error
   })
   const exitCode = await run(process.argv.slice(2))
-  // Exits at once: an error makes downloads that still run pointless.
+  // Exits at once, without waiting for downloads that are still running.
   if (exitCode !== undefined) process.exit(exitCode)
 }

@@ -1,7 +1,7 @@
 import type { Lab } from './lab.ts'
 import type { ImageName } from './lock.ts'
 
-/** Returns the images that a lab runs and so has to pull, first those that others wait for. */
+/** Returns the images that a lab runs, in the order to pull them: first those that others wait for. */
 export function imagesOf({ settings, source }: Pick<Lab, 'settings' | 'source'>): ImageName[] {
   const upstream = settings.guestbook.images === 'upstream'
   const names: (ImageName | false)[] = [

@@ -44,7 +44,7 @@ export async function planLoad(file: string, lock: Lock): Promise<LoadPlan> {
   const engine = await readEngineFacts(10_000)
   if ('problem' in engine) throw engine.problem
   const machine = platformName(thisPlatform())
-  // Node is left out: it is already running this
+  // Without Node, which is running this program
   const tools = manifest.tools.filter(({ platform, name }) => platform === machine && name !== 'node')
   const images = manifest.images.filter(({ platform }) => platform === engine.platform)
   if (tools.length === 0 || images.length === 0) throw wrongPlatform(bundle, machine, engine.platform)

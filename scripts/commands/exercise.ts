@@ -14,12 +14,12 @@ import { readProgress, type TaskProgress } from '../exercise/session/progress.ts
 import { currentExercise, newSession, progressOf, type Session, taskOfExercise } from '../exercise/session/session.ts'
 import { showWhileChecking } from '../exercise/view/checking.ts'
 import { listedExercise, showExercises } from '../exercise/view/exercise-list.ts'
-import { showExerciseState } from '../exercise/view/exercise-state.ts'
 import { showIntroduction, showResumed } from '../exercise/view/introduction.ts'
 import { textFor } from '../exercise/view/local-text.ts'
 import { renderMarkdown } from '../exercise/view/markdown.ts'
 import { paragraph } from '../exercise/view/paragraph.ts'
-import { showStep } from '../exercise/view/walk-step.ts'
+import { showExerciseState } from '../exercise/view/task-list.ts'
+import { showStep, showTestSummary } from '../exercise/view/test-report.ts'
 import { walkExercise, walkTemplate } from '../exercise/walk/walk.ts'
 import type { WalkStep } from '../exercise/walk/walk-step.ts'
 import { colors } from '../terminal/colors.ts'
@@ -301,12 +301,6 @@ async function test(names: string[], json: boolean): Promise<void> {
   if (steps.some(({ result }) => result === 'fail')) process.exitCode = 1
   if (json) printJson(steps)
   else showTestSummary(exercises.length + (names.length === 0 ? 1 : 0), steps)
-}
-
-function showTestSummary(exercises: number, steps: WalkStep[]): void {
-  const count = (result: WalkStep['result']): number => steps.filter(step => step.result === result).length
-  const summary = `${exercises} exercise${exercises === 1 ? '' : 's'}, ${steps.length} steps: ${count('ok')} passed, ${count('fail')} failed, ${count('skip')} skipped`
-  print((count('fail') === 0 ? colors.green : colors.red)(`\n${summary}`))
 }
 
 /** Returns a session on the named exercise, or on the one that was started last. */

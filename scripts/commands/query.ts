@@ -108,7 +108,7 @@ function showSamples(samples: Sample[], { json, label, value }: Options): void {
   }
 }
 
-/** An exec id, which is worth copying, fits. */
+/** Columns of the widest value: an exec id, which users copy. */
 const widestCell = 80
 
 /** Shortens a value that would make the table wider than a screen, such as the arguments of a program. */

@@ -87,7 +87,7 @@ function findSuite(name: string): Suite {
   })
 }
 
-/** Runs a program in the checkout. If it fails, so does this command, but not before the next program has run. */
+/** Runs a program in the checkout. If it fails, this command fails too, but only after the next program has run. */
 async function run(program: string, args: string[], stdout: 'inherit' | NodeJS.WriteStream = 'inherit'): Promise<void> {
   const { exitCode } = await execa(program, args, {
     cwd: projectDir,
@@ -100,7 +100,7 @@ async function run(program: string, args: string[], stdout: 'inherit' | NodeJS.W
   process.exitCode ||= exitCode
 }
 
-/** vitest writes its JSON report to a file, and notes on standard output: only the report goes there. */
+/** Prints vitest's JSON report. It goes through a file, because vitest also prints notes on standard output. */
 async function runAsJson(suite: Suite, files: string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'lab-test-'))
   try {

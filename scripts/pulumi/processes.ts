@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 
-// Finds and ends the programs that a killed `lab up` has left behind. The system reuses process ids, so each process is
+// Finds and ends the programs that a killed `lab up` left behind. The system reuses process ids, so each process is
 // identified by its command line or its environment before it is ended.
 
 /** A `pulumi` that the lab has started. */

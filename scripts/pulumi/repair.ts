@@ -45,7 +45,7 @@ export async function requireNoOtherUpdate(): Promise<void> {
 }
 
 /**
- * Repairs what an interrupted `lab up` or a lost cluster has left behind, so that `up` and `down` can continue. The
+ * Repairs what an interrupted `lab up` or a lost cluster left behind, so that `up` and `down` can continue. The
  * caller holds the lab's lock.
  * @throws LabError when a Pulumi that was started by hand is working on the stack.
  */
@@ -68,7 +68,7 @@ async function repairState({ settings, env }: Context): Promise<string[]> {
   const problem = stateProblem()
   if (problem) {
     requireOwnCluster(settings, problem)
-    // Without the state nothing tells what is in the cluster. A new one is quickly created.
+    // Without the state, the lab cannot tell what the cluster contains. A new cluster takes seconds.
     await deleteCluster(settings.cluster.name, env, silent)
     deleteState()
     done.push(`deleted Pulumi's state, which ${problem}. The lab is created from scratch`)
@@ -76,7 +76,7 @@ async function repairState({ settings, env }: Context): Promise<string[]> {
   return done
 }
 
-/** What the lab has installed in the user's own cluster is the user's to remove. */
+/** Without a state, the lab cannot tell what it installed in the user's own cluster, so it deletes nothing there. */
 function requireOwnCluster({ cluster }: Settings, problem: string): void {
   if (cluster.mode === 'existing')
     throw new LabError({

@@ -52,7 +52,7 @@ export async function runPulumi(action: 'up' | 'destroy', options: RunOptions): 
     try {
       process.kill(-pulumi.pid!, 'SIGKILL')
     } catch {
-      // It has ended already.
+      // It has already ended.
     }
   }
   process.once('exit', killGroup)
@@ -125,9 +125,9 @@ export const interruptedError = (action: 'up' | 'down' | 'destroy'): LabError =>
     next: './lab up to continue, or ./lab down. Both repair what is incomplete',
   })
 
-/** Pulumi, or Helm through it, has waited in vain for pods. The cluster knows why they are not ready. */
+/** Pulumi, or Helm through it, timed out while it waited for pods. The cluster knows why they are not ready. */
 export class NotReadyError extends LabError {
-  /** What has failed, as in `pulumi up failed for grafana and loki`. */
+  /** What failed, as in `pulumi up failed for grafana and loki`. */
   readonly waitedFor: string
 
   constructor(waitedFor: string, lines: LabErrorLines) {
@@ -136,13 +136,13 @@ export class NotReadyError extends LabError {
   }
 }
 
-/** How Helm and Pulumi's Kubernetes provider say that they have waited in vain. */
+/** How Helm and Pulumi's Kubernetes provider report that they timed out. */
 const notReady = /deadline exceeded|timed out|failed to fully initialize or become live|failed status/i
 
 /**
  * Returns the most specific error: one that a program of the lab printed, else the engine's first.
  * @param resources the names of the resources that failed.
- * @returns a NotReadyError if the engine has waited for pods in vain.
+ * @returns a NotReadyError if the engine timed out while it waited for pods.
  */
 export function explainFailure(
   action: string,

@@ -51,10 +51,7 @@ const latest = () => readCheckpoint()?.checkpoint.latest
 /** Returns the resources in the state; none when the state is damaged. */
 export const stateResources = (): StateResource[] => latest()?.resources ?? []
 
-/**
- * Returns why the state is unusable, as a predicate: it is damaged, or encrypted with a passphrase that is lost.
- * Returns undefined when it is usable, or there is none.
- */
+/** Returns why the state is unusable, as in "is damaged"; undefined when it is usable, or there is none. */
 export function stateProblem(): string | undefined {
   if (!stackExists()) return undefined
   const state = readCheckpoint()

@@ -12,7 +12,7 @@ export function explainIssue(issue: z.core.$ZodIssue, given: unknown): LabError 
   if (issue.code === 'unrecognized_keys') return unknownSetting([...path, issue.keys[0]!], given)
   const name = dotted(path)
   const value = at(given, path)
-  const found = `${name || 'The whole of the settings'} is ${describeValue(name, value)}`
+  const found = `${name || 'The configuration'} is ${describeValue(name, value)}`
   // A wrong entry of a list is corrected in the list as a whole.
   const row = settingRows().find(({ path: known }) => `${name}[`.startsWith(`${known}[`))
   if (!row)
@@ -41,8 +41,6 @@ function correctingCommand({ path, allowed, values, default: standard }: Setting
   if (typeof given === 'string') {
     const word = values && nearest(given, values)
     if (word) return setCommand(path, word)
-    // In quotes, YAML reads a number as text.
-    if (/^a (whole )?number/.test(allowed) && /^[1-9]\d{0,4}$/.test(given)) return setCommand(path, given)
     if (allowed === 'a list' && /^[\w-]+$/.test(given)) return setCommand(path, [given])
   }
   if (allowed === 'text' && typeof given === 'number')

@@ -174,7 +174,7 @@ const pipeline = z.strictObject({
     .enum(['otel', 'fluent-bit'])
     .default('otel')
     .describe(
-      'The program that carries the events from the file to Loki. Labels, severities and queries are the same with both.',
+      'The program that sends the events from the file to Loki. Labels, severities and queries are the same with both.',
     )
     .meta({ examples: ['fluent-bit'] }),
   siem: z

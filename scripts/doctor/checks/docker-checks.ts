@@ -4,9 +4,9 @@ import { type DoctorCheck, fail, ok, warn } from '../doctor-check.ts'
 import type { DoctorFacts } from '../facts/gather-facts.ts'
 import { kernelOptionFix } from '../kernel-fixes.ts'
 
-/** With a larger difference, Grafana does not show new events. */
+/** In seconds. With a larger difference, Grafana does not show new events. */
 const maxEngineClockDifference = 5
-/** In seconds. A host states whole seconds, and its response may have taken a while. */
+/** In seconds. Larger, because a host reports whole seconds and its response takes time. */
 const maxHostClockDifference = 60
 
 /** Checks the engine itself: version, location, permissions, clock and cgroup version. */
@@ -71,9 +71,9 @@ function engineCheck(engine: EngineFacts): DoctorCheck {
 function engineClockCheck(engine: EngineFacts, { os }: DoctorFacts): DoctorCheck {
   const { clockAhead, local } = engine
   if (Math.abs(clockAhead) <= maxEngineClockDifference)
-    return ok('clock', 'Docker clock', 'in step with the clock of this machine')
+    return ok('clock', 'Docker clock', "in sync with this machine's clock")
   return warn('clock', 'Docker clock', {
-    found: `The clock of the Docker engine is ${difference(clockAhead)} that of this machine`,
+    found: `The clock of the Docker engine is ${difference(clockAhead)} this machine's clock`,
     expected: `a difference of at most ${maxEngineClockDifference} s, so that Grafana shows new events`,
     next: local ? 'sudo timedatectl set-ntp true' : fixFor(engine, 'restart', { platform: os }),
   })
@@ -94,7 +94,7 @@ export function clockChecks({ hosts, os, wsl }: Pick<DoctorFacts, 'hosts' | 'os'
     if (Math.abs(clockAhead) > maxHostClockDifference)
       return [
         warn('clock-world', 'System clock', {
-          found: `The clock of this machine is ${difference(clockAhead)} that of ${host}`,
+          found: `The clock of this machine is ${difference(clockAhead)} the clock of ${host}`,
           expected: 'the correct time, without which TLS certificates are rejected',
           next:
             os === 'darwin'
@@ -111,7 +111,7 @@ export function clockChecks({ hosts, os, wsl }: Pick<DoctorFacts, 'hosts' | 'os'
 export function podmanCheck({ version, endpoint }: EngineFacts, { os }: DoctorFacts): DoctorCheck {
   return fail('docker', 'Docker', {
     found: `Podman ${version} responds in place of Docker`,
-    expected: "Docker, whose answers differ from Podman's from the image pull to the node",
+    expected: 'Docker, because the lab reads the output of its own commands',
     next:
       os === 'darwin'
         ? 'brew install colima docker && colima start --cpu 4 --memory 8 && docker context use colima'

@@ -15,7 +15,7 @@ export function compareResults(wanted: Sample[], given: Sample[], by: string[], 
   const missing = [...wantedValues.keys()].filter(key => !groups.has(key))
   if (missing.length > 0) return fail(`no series for ${firstNames(missing)}`, expected)
   const extra = [...groups.keys()].filter(key => !wantedValues.has(key))
-  if (extra.length > 0) return fail(`series that do not belong there: ${firstNames(extra)}`, expected)
+  if (extra.length > 0) return fail(`unexpected series: ${firstNames(extra)}`, expected)
 
   for (const [key, value] of wantedValues) {
     const actual = groups.get(key)![0]!.value

@@ -4,7 +4,7 @@ import { parseSamples, type QueryResponse } from '../../telemetry/query-response
 import { type Capabilities, doableTasks } from '../definition/capabilities.ts'
 import { exerciseNames, findExercise } from '../definition/exercises.ts'
 import { exerciseFolders, isOwnProgress } from '../definition/folders.ts'
-import { pointsOf } from '../session/exercise-state.ts'
+import { exerciseState } from '../session/exercise-state.ts'
 import { type ExerciseProgress, type Progress, readProgress } from '../session/progress.ts'
 import { isSolving } from '../session/session.ts'
 
@@ -55,13 +55,14 @@ function exerciseMetrics(
   isCurrent: boolean,
 ): MetricPoint[] {
   const exercise = findExercise(name)
-  const { tasks } = doableTasks(exercise, capabilities)
+  const choice = doableTasks(exercise, capabilities)
+  const { tasks } = choice
+  const state = exerciseState(exercise, choice, progress)
   const labels = { student, exercise: name, track: exercise.track }
-  const earned = tasks.filter(({ id }) => progress.tasks[id]?.passedAt && !progress.tasks[id].solved)
   const currentTask = isCurrent ? tasks.find(({ id }) => !progress.tasks[id]?.passedAt)?.id : undefined
   const points: MetricPoint[] = [
-    { name: 'lab_class_points', labels, value: pointsOf(earned) },
-    { name: 'lab_class_points_possible', labels, value: pointsOf(tasks) },
+    { name: 'lab_class_points', labels, value: state.points },
+    { name: 'lab_class_points_possible', labels, value: state.most },
   ]
   for (const { id } of tasks) {
     const ofTask = progress.tasks[id]

@@ -2,7 +2,7 @@ import { studentName } from '../class/progress-metrics.ts'
 import { type Capabilities, doableTasks } from '../definition/capabilities.ts'
 import { type Exercise, exerciseNames, findExercise } from '../definition/exercises.ts'
 import { type Track, tracks } from '../definition/schema.ts'
-import { pointsOf } from '../session/exercise-state.ts'
+import { exerciseState } from '../session/exercise-state.ts'
 import type { ExerciseProgress, Progress, TaskProgress } from '../session/progress.ts'
 
 /** The title of each track. */
@@ -61,15 +61,9 @@ const legend =
 
 function row(name: string, progress: ExerciseProgress, capabilities: Capabilities): Row {
   const exercise = findExercise(name)
-  const { tasks } = doableTasks(exercise, capabilities)
-  const earned = tasks.filter(({ id }) => progress.tasks[id]?.passedAt && !progress.tasks[id].solved)
-  return {
-    exercise,
-    progress,
-    possible: new Set(tasks.map(({ id }) => id)),
-    points: pointsOf(earned),
-    most: pointsOf(tasks),
-  }
+  const choice = doableTasks(exercise, capabilities)
+  const { points, most } = exerciseState(exercise, choice, progress)
+  return { exercise, progress, possible: new Set(choice.tasks.map(({ id }) => id)), points, most }
 }
 
 function trackTable(track: Track, rows: Row[]): string[] {

@@ -21,7 +21,7 @@ export async function walkRecordedTask(walk: Walk, task: Task, why: string): Pro
   const needsMore = [exercise.needs, task.needs].some(needs => needs && unmetNeed(needs, capabilities) !== undefined)
   if (needsMore) return recorder.skip(task.id, why)
   if (await lacksRecording(walk, task, why)) return
-  const ready = await recorder.run(`${task.id}: what comes before it`, async () => {
+  const ready = await recorder.run(`${task.id}: the tasks before it`, async () => {
     await startExercise(live.session)
     await redoEarlierTasks(live, task)
   })

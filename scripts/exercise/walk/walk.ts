@@ -43,7 +43,7 @@ export async function walkExercise(
     const session = { exercise, capabilities, folders: ownFolders, solving: false, connect: async () => lab }
     const walk: Walk = { session, lab, recorder }
     const { tasks, left } = doableTasks(exercise, capabilities)
-    await recorder.run('the text is rendered', () => checkRendering(exercise))
+    await recorder.run('the text fits a terminal', () => checkRendering(exercise))
     if (tasks.length > 0) await walkTasks(walk, tasks)
     for (const { task, why } of left) await walkRecordedTask(walk, task, why)
     // Not a reset, which would run the setup again.
@@ -72,7 +72,7 @@ async function walkTasks(walk: Walk, tasks: Task[]): Promise<void> {
   await tryDeadEnds(walk, tasks)
   await recorder.run('a reset after the text', async () => void (await resetExercise(session)))
   for (const task of tasks) await trySolution(walk, task)
-  await recorder.run('the solutions finish it', async () => {
+  await recorder.run('it is finished after the solutions', async () => {
     const { finished } = await checkExercise(session)
     if (!finished) throw new StepFailure('it is not finished')
   })
@@ -104,5 +104,5 @@ async function enterDeadEnd({ session }: Walk, earlier: Task[], { id }: DeadEnd,
   await resetExercise(session)
   for (const each of earlier) await runCommands(shell, `the solution of ${each.id}`, each.solve)
   // A wrong answer makes `lab exercise answer` exit with 1, so the last command is `true`.
-  await runCommands(shell, `the way into ${id}`, `${commands}\ntrue`, { lenient: true })
+  await runCommands(shell, `the dead end ${id}`, `${commands}\ntrue`, { lenient: true })
 }

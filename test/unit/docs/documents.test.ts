@@ -15,8 +15,8 @@ import { type RowResult, runner } from '../../documents/run.ts'
 import { type Row, readRows } from '../../documents/table.ts'
 import { runLab } from '../support/run-lab.ts'
 
-// docs/reference/documents.md: whether what it names is there, whether it leaves nothing of the four documents out, and whether what needs
-// neither Docker nor a cluster does what it says. The rows that need a lab: `lab test documents`.
+// docs/reference/documents.md must cover the four documents completely and name only what exists. The rows that need
+// neither Docker nor a cluster are run here, the others by `lab test documents`.
 
 const rows = readRows()
 const each = rows.map(row => [row.id, row] as const)
@@ -37,7 +37,7 @@ describe('the table', () => {
     for (const { id, section } of rows) expect(section, id).toBe(sections[documentOf(id)])
   })
 
-  test('leaves no heading and no code block out', () => {
+  test('omits no heading and no code block of a document', () => {
     const of = (document: string, kind: 'headings' | 'blocks') =>
       Object.entries(items).flatMap(([id, item]) => (documentOf(id) === document ? (item[kind] ?? []) : []))
     const found = Object.keys(counts).map(document => [
@@ -47,7 +47,7 @@ describe('the table', () => {
     expect(Object.fromEntries(found)).toEqual(counts)
   })
 
-  test('answers something in each row, and quotes no more than a few words', () => {
+  test('quotes a document briefly in each row', () => {
     for (const [id, { headings = [], blocks = [], claims = [] }] of Object.entries(items)) {
       const quotes = [...headings, ...blocks, ...claims]
       expect(quotes.length, id).toBeGreaterThan(0)
@@ -56,7 +56,8 @@ describe('the table', () => {
   })
 })
 
-// The documents are not the project's to hand on. Where they are at hand, four text files that begin with 000 to 003, each quote is looked up.
+// The project may not distribute the documents. If LAB_DOCUMENTS names a folder with them, as four text files whose names
+// begin with 000 to 003, each quote is looked up.
 const documents = process.env.LAB_DOCUMENTS
 describe.skipIf(!documents)('the documents (needs LAB_DOCUMENTS, a folder with them)', () => {
   const plain = (text: string): string =>
@@ -78,7 +79,7 @@ describe.skipIf(!documents)('the documents (needs LAB_DOCUMENTS, a folder with t
   })
 })
 
-describe('what a row names is there', () => {
+describe('the names in the table', () => {
   const program = new Command('lab')
   beforeAll(async () => {
     const folder = join(projectDir, 'scripts', 'commands')
@@ -89,18 +90,18 @@ describe('what a row names is there', () => {
   })
   const policies = readCatalog().map(entry => entry.name)
 
-  /** What of a command line goes to `lab`, piece by piece: `["policy", "show", "deny-wget"]`. */
+  /** Returns the arguments of each call of `./lab` in a command line, as in `["policy", "show", "deny-wget"]`. */
   const labCalls = (command: string): string[][] =>
     command
       .split(/ (?:&&|\|) |; /)
       .filter(part => part.startsWith('./lab '))
       .map(part => part.split(' ').slice(1))
 
-  test('each command is one that a shell can read', () => {
+  test('each command is valid in a shell', () => {
     expect(() => execFileSync('sh', ['-n', '-c', rows.map(row => row.command).join('\n')])).not.toThrow()
   })
 
-  test.each(each)('%s: the command', (_id, { command }) => {
+  test.each(each)('%s: the command exists', (_id, { command }) => {
     expect(command).toMatch(/^(\.\/lab|kubectl|curl) /)
     for (const words of labCalls(command)) {
       if (words[0] === '--help') continue
@@ -108,7 +109,7 @@ describe('what a row names is there', () => {
       expect(outer, words.join(' ')).toBeDefined()
       const inner = outer!.commands.find(one => one.name() === words[1])
       if (outer!.commands.length > 0) expect(inner, words.join(' ')).toBeDefined()
-      // What is handed through to another program is that program's to know.
+      // These commands pass their options to another program.
       const handedOn = ['kubectl', 'tetra', 'pulumi'].includes(words[0]!)
       const known = new Set((inner ?? outer!).options.flatMap(({ long, short }) => [long, short]))
       if (!handedOn) for (const word of words) if (/^--?[a-z]/.test(word)) expect(known, command).toContain(word)
@@ -127,14 +128,14 @@ describe('what a row names is there', () => {
     )
 
   const pages = ['README.md', 'bench/README.md', ...globSync('docs/**/*.md', { cwd: projectDir })]
-  test.each(pages)('%s: its links', page => {
+  test.each(pages)('%s: its links lead somewhere', page => {
     const file = join(projectDir, page)
     for (const [, text, target] of readFileSync(file, 'utf8').matchAll(/\[([^\]]+)\]\((?!https?:)([^)\s]+)\)/g)) {
       const [path, anchor] = target!.split('#') as [string, string | undefined]
       const to = path ? resolve(dirname(file), path) : file
       expect(existsSync(to), target).toBe(true)
       if (anchor) expect(headings(to), target).toContain(anchor)
-      // A policy is called by its name.
+      // The text of a link to a policy is the policy's name.
       if (dirname(to) === policyFolder && !text!.endsWith('.yaml')) expect(`${text}.yaml`).toBe(path.split('/').at(-1))
     }
   })
@@ -146,7 +147,7 @@ describe('what a row names is there', () => {
   const settings = settingRows().map(row => row.path)
   const roots = [...new Set(settings.map(path => path.split('.')[0]))]
 
-  test.each(each)('%s: panels and settings', (_id, { here }) => {
+  test.each(each)('%s: panels and settings exist', (_id, { here }) => {
     const prose = here.replaceAll(/`[^`]*`/g, '')
     for (const [, title] of prose.matchAll(/(?<![\w*])\*([^*]+)\*(?![\w*])/g)) {
       if (title === 'reaches') continue
@@ -165,23 +166,23 @@ async function runHere(words: string[]): Promise<RowResult> {
   return { output: stdout + stderr, exitCode }
 }
 
-describe('rows that need nothing', () => {
+describe('rows that need no lab', () => {
   const folder = mkdtempSync(join(tmpdir(), 'lab-documents-'))
   const env = {
     LAB_DIR: folder,
     TMPDIR: folder,
     LAB_LOCK: '',
     KUBECONFIG: '',
-    // They must not ask an engine, not even one that is there.
+    // The commands must not use an engine, even if one is running.
     DOCKER_HOST: `unix://${folder}/no-docker.sock`,
   }
   const shell = runner(env)
-  // What a shell would have nothing to do for.
+  // These run in this process, because they need nothing from a shell.
   const simple = /^\.\/lab (policy|dashboards|exercise)( [\w./-]+)+$/
   const plan = rows.filter(row => row.runs === 'plan')
   beforeAll(() => {
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
-    // Side by side with what runs in here.
+    // The others run in parallel, each in a shell.
     for (const { command } of plan) if (!simple.test(command)) void shell(command)
   })
   afterAll(() => {

@@ -6,7 +6,7 @@ import { projectDir } from '../../../shared/paths.ts'
 import { podSecurityExceptions } from '../../../shared/pod-security.ts'
 import { settingRows } from '../../../shared/settings/setting-rows.ts'
 
-// SECURITY.md says what the program does: its table of exceptions is that of the program, and what it names is there.
+// SECURITY.md must match the program: its table of exceptions, and the settings and files that it names.
 
 const page = readFileSync(join(projectDir, 'SECURITY.md'), 'utf8')
 const tables = marked.lexer(page).filter((token): token is Tokens.Table => token.type === 'table')
@@ -24,7 +24,7 @@ describe('SECURITY.md', () => {
     )
   })
 
-  it('names settings that there are', () => {
+  it('names only settings that exist', () => {
     const paths = settingRows().map(({ path }) => path)
     const sections = new Set(paths.map(path => path.split('.')[0]))
     const named = [...page.matchAll(/`([a-z]+(?:\.[A-Za-z]+)+)(?:: [\w-]+)?`/g)]

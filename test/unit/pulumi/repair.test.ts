@@ -26,7 +26,7 @@ const repairWith = (cluster: object) =>
   repair({ settings: parseSettings({ cluster }), lock: readLock(''), env: programs.env })
 const repairLab = () => repairWith({ name: 'lab' })
 
-/** A node that this lab has created. */
+/** A node that this lab created. */
 function ownNode(state: string): void {
   programs.write('node', state)
   programs.write('config', `node-labels: ${labId()}`)

@@ -33,7 +33,7 @@ describe('runPulumi', () => {
     expect(programs.calls()).toEqual([])
   })
 
-  it('names the signal that has killed Pulumi', async () => {
+  it('names the signal that killed Pulumi', async () => {
     programs.write('hang', '')
     const kill = ({ pulumi }: PulumiRun) => process.kill(pulumi, 'SIGKILL')
     await expect(runPulumi('destroy', { env: programs.env, onStart: kill })).rejects.toMatchObject({
@@ -42,7 +42,7 @@ describe('runPulumi', () => {
     })
   })
 
-  it('fails with what Pulumi has printed, which is in the log too', async () => {
+  it('fails with what Pulumi printed, which is in the log too', async () => {
     programs.fail('^pulumi up', 'error: no space left')
     await expect(runPulumi('up', { env: programs.env })).rejects.toMatchObject({
       found: 'pulumi up failed: error: no space left',
@@ -54,7 +54,7 @@ describe('runPulumi', () => {
 })
 
 describe('explainFailure', () => {
-  it('returns the error that a program of the lab has printed', () => {
+  it('returns the error that a program of the lab printed', () => {
     const printed = new LabError({ found: 'The image loki cannot be pulled', expected: 'a network', next: './lab up' })
     const errors = ['update failed', `exit status 1: running "node"\n${printed.lines().join('\n')}`]
     expect(explainFailure('up', errors, '', 'up.log')).toMatchObject({
@@ -63,7 +63,7 @@ describe('explainFailure', () => {
     })
   })
 
-  it('names every resource that has failed, and leaves out the count, which is that of one resource', () => {
+  it('names every resource that failed, without the count, which covers only one resource', () => {
     const helm = (name: string) =>
       `1 error occurred:\n\t* Helm release "monitoring/${name}" was created, but failed to initialize completely: context deadline exceeded\n\n`
     const error = explainFailure('up', ['update failed', helm('loki'), helm('grafana')], '', 'up.log', [

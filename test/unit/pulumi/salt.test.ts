@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(join(file, '..'), { recursive: true }))
 
-it('fits the passphrase that Pulumi has used, no other one, and nothing when it is damaged', () => {
+it('fits only the passphrase that Pulumi used, and none when it is damaged', () => {
   expect(passphraseFits('x', salt)).toBe(true)
   expect(passphraseFits('y', salt)).toBe(false)
   expect(passphraseFits('x', salt.slice(0, -8))).toBe(false)

@@ -31,7 +31,7 @@ export const loki = 'docker.io/grafana/loki:3.7.6'
 export const digest = (digit: string): string => `sha256:${digit.repeat(64)}`
 export const baseLayer = Buffer.from('shared')
 
-/** The world of one test. */
+/** Everything that a test of bundles uses. */
 export interface BundleTest {
   publisher: Publisher
   docker: FakeDocker

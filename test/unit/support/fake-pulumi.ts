@@ -17,7 +17,7 @@ export function fakePulumi(action: string, source = 'setTimeout(() => {}, 60_000
   return {
     started: { pulumi: fake.pid!, run },
     pid: fake.pid!,
-    /** Resolves with the signal that has ended it. */
+    /** Resolves with the signal that ended it. */
     exit: once(fake, 'exit').then(([, signal]) => signal as NodeJS.Signals | null),
     end: () => void fake.kill(),
   }

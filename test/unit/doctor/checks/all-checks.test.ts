@@ -185,7 +185,7 @@ describe('warns of', () => {
     [
       'an engine clock that is behind',
       withEngine({ clockAhead: -90 }),
-      { id: 'clock', found: 'The clock of the Docker engine is 90 s behind that of this machine' },
+      { id: 'clock', found: "The clock of the Docker engine is 90 s behind this machine's clock" },
     ],
     [
       'another cluster',
@@ -203,7 +203,7 @@ describe('warns of', () => {
       { charts: [missingChart], hosts: hosts('github.com', { state: 'reachable', clockAhead: -7200 }) },
       {
         id: 'clock-world',
-        found: 'The clock of this machine is 7200 s behind that of github.com',
+        found: 'The clock of this machine is 7200 s behind the clock of github.com',
         next: 'sudo timedatectl set-ntp true',
       },
     ],

@@ -6,11 +6,11 @@ import { findExercise } from '../../../../scripts/exercise/definition/exercises.
 import { projectDir } from '../../../../shared/paths.ts'
 import { type FakeLab, fakeLabClient } from '../../../fakes/lab-client.ts'
 
-// Wrong solutions of the exercises on operation, each in a fake lab as it would be after that solution.
+// Wrong solutions of the exercises in the track Run, each in a fake lab as it would be after that solution.
 
 const value = (number: number) => [{ labels: {}, value: number }]
 
-/** FakeLab a query of which each of these pieces is a part, the first that fits. */
+/** Answers a query with the value of the first of these pieces that it contains. */
 const byPiece =
   (pieces: [string, number][]): FakeLab['promql'] =>
   query => {
