@@ -14,14 +14,23 @@ import type { Rule } from './rule.ts'
 
 // What the arguments and the data of a hook read: parameters of its function, registers, and fields of structs.
 
-/** The registers of amd64 with their parts, and those of arm64. */
-const registers = new Set([
-  ...'rip eip rsp esp sp spl rbp ebp bp bpl pc'.split(' '),
+/** The registers of each architecture, as `uname -m` calls it, with their parts. */
+const amd64Registers = new Set([
+  ...'rip eip rsp esp sp spl rbp ebp bp bpl'.split(' '),
   ...['a', 'b', 'c', 'd'].flatMap(letter => [`r${letter}x`, `e${letter}x`, `${letter}x`, `${letter}l`]),
   ...['si', 'di'].flatMap(name => [`r${name}`, `e${name}`, name, `${name}l`]),
   ...[8, 9, 10, 11, 12, 13, 14, 15].flatMap(number => ['', 'd', 'w', 'b'].map(part => `r${number}${part}`)),
+])
+const arm64Registers = new Set([
+  ...['sp', 'pc', 'x31'],
   ...Array.from({ length: 31 }, (_, number) => [`x${number}`, `w${number}`]).flat(),
 ])
+
+/** Returns the registers of an architecture, or of all when it is unknown. */
+function registersOf(arch?: string): Set<string> {
+  if (arch === 'x86_64') return amd64Registers
+  return arch === 'aarch64' ? arm64Registers : new Set([...amd64Registers, ...arm64Registers])
+}
 
 const argumentsOf = (policy: Policy): { hook: Hook; argument: Argument; isData: boolean }[] =>
   policy.hooks.flatMap(hook => [
@@ -75,7 +84,7 @@ export const dataRules: Rule[] = [
     id: 'data-source',
     level: 'error',
     why: 'An entry of data needs source (current_task or pt_regs) and resolve: the field of the task, or the register. An entry of args is a parameter of the call, and cannot have a source. The agent refuses anything else.',
-    check(policy, report) {
+    check(policy, report, { kernel }) {
       for (const { hook, argument, isData } of argumentsOf(policy)) {
         if (!readsData(hook)) continue
         const { path, source, resolve } = argument
@@ -96,8 +105,8 @@ export const dataRules: Rule[] = [
             `An entry of data in ${hook.name} has no resolve`,
             `Add resolve, as in resolve: ${source === 'pt_regs' ? 'rdi' : 'cred.uid.val'}`,
           )
-        else if (source === 'pt_regs' && !registers.has(resolve)) {
-          const near = nearest(resolve, [...registers])
+        else if (source === 'pt_regs' && !registersOf(kernel?.arch).has(resolve)) {
+          const near = nearest(resolve, [...registersOf(kernel?.arch)])
           report(
             [...path, 'resolve'],
             `There is no register ${resolve}`,

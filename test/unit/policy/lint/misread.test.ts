@@ -71,6 +71,8 @@ describe('the index of a tracepoint', () => {
     [`${execve}, args: [{ index: 8, type: uint64 }]`, ['error tracepoint-field']],
     [`${execve}, args: [{ index: 5, type: auto }]`, ['error tracepoint-field']],
     [`${execve}, args: [{ index: 4, type: auto }]`, []],
+    ['subsystem: syscalls, event: sys_enter_fchmodat, args: [{ index: 7, type: auto }]', ['error tracepoint-field']],
+    ['subsystem: sched, event: sched_process_exec, args: [{ index: 4, type: auto }]', ['warn tracepoint-field']],
     ['subsystem: sched, event: sched_process_exec, args: [{ index: 4, type: data_loc }]', []],
     ['subsystem: sched, event: sched_process_exec, args: [{ index: 99, type: int }]', ['warn tracepoint-field']],
     [
@@ -110,6 +112,12 @@ describe('an argument', () => {
   ])('in %s has the findings %j', (spec, found) => {
     const isHot = (finding: string): boolean => finding.endsWith('hot-hook')
     expect(lint(kprobe(spec)).filter(finding => !isHot(finding))).toEqual(found)
+  })
+
+  test('can be a register of the architecture', () => {
+    const spec = kprobe(`${chroot}, data: [{ index: 0, type: uint64, source: pt_regs, resolve: x0 }]`)
+    expect(lint(spec, { arch: 'aarch64' })).toEqual([])
+    expect(lint(spec, { arch: 'x86_64' })).toEqual(['error data-source'])
   })
 
   test('of an LSM hook is compared with that of the BPF LSM function', () => {
