@@ -10,7 +10,7 @@ import { settingRows } from './setting-rows.ts'
  * @throws LabError for the first wrong value or unknown name, with the command that corrects it.
  */
 export function parseSettings(given: unknown): Settings {
-  const sections = withParsedLists(given ?? {})
+  const sections = withParsedText(given ?? {})
   const parsed = settingsSchema.safeParse(sections)
   if (!parsed.success) throw explainIssue(parsed.error.issues[0]!, sections)
   checkPorts(parsed.data.ports)
@@ -31,16 +31,29 @@ export function settingsFromConfig(config: Record<string, string>): Settings {
   return parseSettings(Object.fromEntries(own.map(([key, text]) => [key.slice(prefix.length), jsonOrText(text)])))
 }
 
-/** `pulumi config set --path` stores a list as text: parses it back. */
-function withParsedLists(given: unknown): unknown {
+/**
+ * Parses what `pulumi config set --path` stores as text although the setting is not text: a list, and a number with a
+ * decimal point. A number or boolean in quotes is accepted too.
+ */
+function withParsedText(given: unknown): unknown {
   const sections = structuredClone(given)
-  for (const { path } of settingRows().filter(row => row.allowed === 'a list')) {
+  for (const { path, allowed } of settingRows()) {
+    const pattern = otherKindPattern(allowed)
     const keys = path.split('.')
     const last = keys.pop()!
     const holder = keys.reduce<unknown>((value, key) => (isMapping(value) ? value[key] : undefined), sections)
-    if (isMapping(holder) && typeof holder[last] === 'string') holder[last] = jsonOrText(holder[last])
+    if (!isMapping(holder)) continue
+    const text = holder[last]
+    if (typeof text === 'string' && pattern?.test(text)) holder[last] = jsonOrText(text)
   }
   return sections
+}
+
+/** Returns the texts that stand for another kind of value, by the allowed values; undefined where text is allowed. */
+function otherKindPattern(allowed: string): RegExp | undefined {
+  if (allowed === 'a list') return /./s
+  if (allowed === 'true or false') return /^(true|false)$/
+  return /^a (whole )?number from/.test(allowed) ? /^-?(0|[1-9]\d*)(\.\d+)?$/ : undefined
 }
 
 /** Returns what a text holds as JSON, or the text itself, which the schema then refuses. */

@@ -26,6 +26,8 @@ export interface Candidate {
   policy: Policy
   /** The YAML, for the lint. */
   text: string
+  /** Only for a policy in the cluster. */
+  createdAt?: Date
 }
 
 /** Reads the policies in a YAML text. Invalid YAML and other kinds of objects become problems. */

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import type { PolicyCheck } from '../definition/check-schema.ts'
-import { describeCondition } from '../definition/condition.ts'
+import { describeCondition, meets } from '../definition/condition.ts'
 import { type CheckContext, type CheckResult, fail, lastLine, pass, untried } from './check-context.ts'
 import { type Candidate, findMismatches, parseCandidates, similarity } from './policy-check.ts'
 
@@ -18,9 +18,19 @@ export async function checkPolicy(check: PolicyCheck, context: CheckContext): Pr
     check.in === 'work' ? policiesInFiles(check, context) : await policiesInCluster(context)
   const best = nearestPolicy(check, candidates, context)
   if (best?.mismatches.length === 0) return pass(best.candidate.where, expected)
+  // The lab has policies in the cluster from the start. They are no try of the student's.
+  if (check.in === 'cluster' && candidates.length > 0 && !candidates.some(each => isOfStudent(each, check, context)))
+    return untried(
+      `no TracingPolicy ${check.name === undefined ? 'of yours' : describeCondition(check.name)} ${place}`,
+      expected,
+    )
   if (best) return fail(`${best.candidate.where}: ${best.mismatches.slice(0, 2).join('; ')}`, expected)
   return problems[0] === undefined ? untried(`no TracingPolicy ${place}`, expected) : fail(problems[0], expected)
 }
+
+/** Returns whether a policy was created since the exercise started, or has the name that the task asks for. */
+const isOfStudent = ({ policy, createdAt }: Candidate, { name }: PolicyCheck, { startedAt }: CheckContext): boolean =>
+  (createdAt !== undefined && createdAt >= startedAt) || (name !== undefined && meets(name, policy.name ?? ''))
 
 function nearestPolicy(check: PolicyCheck, candidates: Candidate[], { deadEnd }: CheckContext) {
   const ranked = candidates
@@ -74,7 +84,10 @@ export async function policiesInCluster({ lab }: CheckContext): Promise<Candidat
   return { candidates: byAge.flatMap(toCandidates), problems: [] }
 }
 
-function toCandidates({ apiVersion, kind, metadata: { name, namespace }, spec }: PolicyObject): Candidate[] {
+function toCandidates({ apiVersion, kind, metadata, spec }: PolicyObject): Candidate[] {
+  const { name, namespace, creationTimestamp } = metadata
   const text = stringify({ apiVersion, kind, metadata: { name, ...(namespace && { namespace }) }, spec })
-  return parseCandidates(text, namespace ? `namespace ${namespace}` : 'whole cluster').candidates
+  const { candidates } = parseCandidates(text, namespace ? `namespace ${namespace}` : 'whole cluster')
+  const createdAt = new Date(creationTimestamp ?? Date.now())
+  return candidates.map(candidate => ({ ...candidate, createdAt }))
 }

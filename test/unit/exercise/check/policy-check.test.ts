@@ -322,10 +322,32 @@ describe('the policy that is checked', () => {
     work: '/nowhere',
     workPath: 'work/07-x',
     task: 'x',
-    startedAt: new Date(),
+    startedAt: new Date('2026-11-21T09:00:00Z'),
     now: new Date(),
   })
   const expectedCheck = { hook: 'security_file_open', catches: token, action: 'Sigkill' }
+
+  it.each([
+    ['has only policies from before the exercise', '2026-01-01T00:00:00Z', true],
+    ['has a policy from after its start', '2099-01-01T00:00:00Z', undefined],
+  ])('is no try while the cluster %s', async (_, creationTimestamp, untried) => {
+    const item = {
+      apiVersion: 'cilium.io/v1alpha1',
+      kind: 'TracingPolicy',
+      metadata: { name: 'tcp-connect', creationTimestamp },
+      spec: { kprobes: [{ call: 'tcp_connect', syscall: false }] },
+    }
+    const lab = fakeLabClient({ kubectl: () => ({ stdout: JSON.stringify({ items: [item] }) }) })
+    const result = await runCheck(
+      { policy: checkOf({ name: 'deny-shadow', action: 'Override' }) },
+      {
+        ...contextWith({}),
+        lab,
+      },
+    )
+    expect(result).toMatchObject({ passed: false })
+    expect(result.untried).toBe(untried)
+  })
 
   it('is the nearest in the cluster, whatever its name', async () => {
     const object = (text: string) => parseCandidates(text, 'x').candidates[0]!.policy
@@ -340,7 +362,7 @@ describe('the policy that is checked', () => {
     const kubectl = () => ({ stdout: JSON.stringify({ items }) })
     expect(await runCheck({ policy: checkOf(expectedCheck) }, contextWith({ kubectl }))).toMatchObject({
       passed: false,
-      found: /^mine \(namespace application\): it does not match .*\/token: Equal/,
+      found: expect.stringMatching(/^mine \(namespace application\): it does not match .*\/token: Equal/),
     })
     items.push(item(fileOpen('Prefix', [folder], 'Sigkill'), '2026-11-21T10:06:00Z'))
     expect(await runCheck({ policy: checkOf(expectedCheck) }, contextWith({ kubectl }))).toMatchObject({ passed: true })

@@ -19,6 +19,29 @@ describe('parseSettings', () => {
     expect(tetragon.exportDenyList).toEqual([{ namespace: ['kube-system'] }])
   })
 
+  it('accepts numbers and booleans as text: `pulumi config set --path` stores 0.5 as "0.5"', () => {
+    const settings = parseSettings({
+      traffic: { rate: '0.5', enabled: 'false' },
+      ports: { grafana: '3001' },
+      tetragon: { exportRateLimit: '-1' },
+      grafana: { password: '123' },
+    })
+    expect(settings.traffic).toMatchObject({ rate: 0.5, enabled: false })
+    expect(settings.ports.grafana).toBe(3001)
+    expect(settings.tetragon.exportRateLimit).toBe(-1)
+    // A setting that is text stays text.
+    expect(settings.grafana.password).toBe('123')
+  })
+
+  it.each([
+    ['half', { rate: 'half' }],
+    ['an empty text', { rate: '' }],
+    ['a number out of range', { rate: '0' }],
+    ['an exponent', { rate: '1e3' }],
+  ])('still refuses %s', (_, traffic) => {
+    expect(() => parseSettings({ traffic })).toThrow('traffic.rate is')
+  })
+
   it('accepts every example on the settings page', () => {
     const examples = settingRows().filter(row => row.example !== undefined)
     expect(examples.map(row => row.path)).toEqual(
