@@ -38,6 +38,7 @@ const started = [
   '^scripts/cluster/(print-credential|resource-command)[.]ts$',
   '^scripts/doctor/facts/probe-hosts[.]ts$',
   '^scripts/policy/model/vendor-schema[.]ts$',
+  '^scripts/policy/model/vendor-kernel[.]ts$',
   '^stacks/application/traffic/',
   '^stacks/monitoring/replay/',
 ]

@@ -94,7 +94,8 @@ export const hookRules: Rule[] = [
     check({ hooks }, report) {
       for (const { section, path, spec } of hooks)
         for (const [key, example] of Object.entries(nameKeys[section]))
-          if (spec[key] === '') report([...path, key], `A hook has an empty ${key}`, `Write ${key}: ${example}`)
+          if (spec[key] === '')
+            report([...path, key], `A hook has no name: ${key} is empty`, `Write ${key}: ${example}`)
     },
   },
   {

@@ -248,7 +248,8 @@ export const scopeRules: Rule[] = [
       // A selector would have no effect, as uprobe-scope says.
       if (policy.hooks.every(isInProgram)) return
       const isScopedByNamespace = policy.hooks.every(
-        ({ selectors }) => selectors.length > 0 && selectors.every(({ spec }) => Array.isArray(spec.matchNamespaces)),
+        ({ selectors }) =>
+          selectors.length > 0 && selectors.every(selector => selector.entries('matchNamespaces').length > 0),
       )
       if (!isScopedByNamespace)
         report(
