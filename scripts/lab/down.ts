@@ -40,15 +40,21 @@ export async function describeLab(settings: Settings): Promise<string[]> {
 }
 
 /**
- * Returns the user's own policies that `lab down` would delete from a cluster of the user's own.
- * @throws LabError when the cluster does not respond.
+ * Returns the user's own policies that `lab down` would delete from a cluster of the user's own. None where the cluster
+ * does not say: an earlier `lab down` may have got as far as the definitions.
  */
 export async function policiesToLose({
   settings = readSettings(),
   load = loadContext,
 }: DownOptions = {}): Promise<PolicyKey[]> {
   if (settings.cluster.mode !== 'existing' || stateResources().length === 0) return []
-  return ownPolicies(await load(['kubectl']))
+  const context = await load(['kubectl'])
+  try {
+    return await ownPolicies(context)
+  } catch (error) {
+    if (error instanceof LabError) return []
+    throw error
+  }
 }
 
 /**

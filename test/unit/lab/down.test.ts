@@ -132,3 +132,10 @@ it('downloads only kind to delete the lab’s own cluster', async () => {
   await downLab({ settings: settingsOf(), load })
   expect(load.mock.calls).toEqual([[['kind']]])
 })
+
+it('continues a removal that has already deleted the definition of TracingPolicies', async () => {
+  const existing = { mode: 'existing', context: 'mine' }
+  programs.resources([resource], { now: true })
+  programs.fail('get tracingpolicies', 'error: the server does not have a resource type "tracingpolicies"')
+  expect(await policiesToLose({ settings: settingsOf(existing), load: async () => context(existing) })).toEqual([])
+})
