@@ -48,6 +48,7 @@ export const ruleSources: Readonly<Record<string, string>> = {
 
   'uprobe-target': 'tetragon:pkg/sensors/tracing/genericuprobe.go#L529',
   'tracepoint-field': 'tetragon:pkg/sensors/tracing/generictracepoint.go#L274',
+  'tracepoint-order': 'tetragon:pkg/sensors/tracing/generictracepoint.go#L728',
 
   'argument-type': `${kprobe}#L328`,
   'argument-count': `${kprobe}#L839`,

@@ -44,6 +44,25 @@ export const tracepointRules: Rule[] = [
       }
     },
   },
+  {
+    id: 'tracepoint-order',
+    level: 'error',
+    why: 'The agent replaces the index in a filter with the position in args, one argument after the other, and replaces the result again if it is the index of a later argument. The filter then compares that argument.',
+    check(policy, report) {
+      for (const { hook, filter } of argumentFiltersOf(policy)) {
+        if (hook.section !== 'tracepoints' || filter.list !== 'matchArgs' || Array.isArray(filter.spec.args)) continue
+        const index = Number(filter.spec.index ?? 0)
+        const compared = hook.args.reduce((found, argument, at) => (argument.index === found ? at : found), index)
+        const meant = hook.args.findIndex(argument => argument.index === index)
+        if (meant >= 0 && compared !== meant)
+          report(
+            [...filter.path, 'index'],
+            `The filter on index ${index} of ${hook.name} compares index ${hook.args[compared]?.index ?? compared}`,
+            'Sort args by their index',
+          )
+      }
+    },
+  },
 ]
 
 function checkField(policy: Policy, report: Report, name: string, argument: Argument, field: Field): void {
