@@ -13,11 +13,11 @@ export interface LimitedOptions {
 /** The result of a program with a time limit. */
 export interface LimitedResult {
   failed: boolean
-  /** The time limit has ended it. */
+  /** Whether the time limit ended it. */
   timedOut: boolean
   /** Undefined when the program did not start, or a signal ended it. */
   exitCode?: number
-  /** As `ENOENT`, when the program did not start. */
+  /** The error code, such as `ENOENT`, when the program did not start. */
   code?: string
   stdout: string
   stderr: string
@@ -28,7 +28,7 @@ export interface LimitedResult {
 }
 
 /**
- * Runs a program and ends it when its time is up. The limit also holds when a program that it has started, such as a
+ * Runs a program and ends it when its time is up. The limit also holds when a program that it started, such as a
  * credential plugin of kubectl, keeps its output open: execa's own `timeout` waits for that one too.
  */
 export async function runLimited(

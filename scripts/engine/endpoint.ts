@@ -32,9 +32,6 @@ export function dockerEndpoint(): string {
 
 /** The fields of the engine's GET /version response that the lab reads. */
 export interface EngineVersion {
-  Version: string
-  ApiVersion: string
-  Os: string
   Arch: string
   KernelVersion: string
 }

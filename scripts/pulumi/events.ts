@@ -5,9 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /** The resource that an engine event is about. */
 interface ResourceMetadata {
-  op: string
   urn: string
-  type: string
 }
 
 /** The events of Pulumi's engine that the lab uses (apitype.EngineEvent). */

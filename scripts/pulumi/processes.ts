@@ -4,7 +4,7 @@ import { execa } from 'execa'
 // Finds and ends the programs that a killed `lab up` left behind. The system reuses process ids, so each process is
 // identified by its command line or its environment before it is ended.
 
-/** A `pulumi` that the lab has started. */
+/** A `pulumi` that the lab started. */
 export interface PulumiRun {
   /** Its process id. */
   pulumi: number

@@ -19,7 +19,7 @@ export function passphraseFits(passphrase: string, salt: string): boolean {
   }
 }
 
-/** Removes the salt that Pulumi has written into the settings file, and that it rejects with another passphrase. */
+/** Removes Pulumi's salt from the settings file. With another passphrase, Pulumi would reject it. */
 export function removeSalt(file = join(projectDir, `Pulumi.${stackName}.yaml`)): void {
   if (!existsSync(file)) return
   const document = parseDocument(readFileSync(file, 'utf8'))

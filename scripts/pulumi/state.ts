@@ -41,7 +41,7 @@ const storeDir = (): string => join(stateDir(), '.pulumi')
 const stackFile = (): string => join(storeDir(), 'stacks', configNamespace, `${stackName}.json`)
 const lockDir = (): string => join(storeDir(), 'locks')
 
-/** Returns whether the stack has been created. */
+/** Returns whether the stack exists. */
 export const stackExists = (): boolean => existsSync(stackFile())
 
 const readCheckpoint = () => readStateFile(stackFile(), checkpointSchema)

@@ -48,7 +48,7 @@ export interface Workload {
   spec: WorkloadPodSpec
 }
 
-export const workloadsFile = join(import.meta.dirname, 'workloads.yaml')
+const workloadsFile = join(import.meta.dirname, 'workloads.yaml')
 
 /** Returns the saved workloads. */
 export const readWorkloads = (): Workload[] => parse(readFileSync(workloadsFile, 'utf8')) as Workload[]

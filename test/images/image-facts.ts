@@ -71,7 +71,7 @@ export function factsOf(facts: Record<ImageName, ImageFacts>, container: Workloa
 }
 
 /** Tells whether an image has a program of this name or path. */
-export function hasProgram({ programs, paths }: ImageFacts, program: string): boolean {
+function hasProgram({ programs, paths }: ImageFacts, program: string): boolean {
   if (!program.startsWith('/')) return programs.has(program)
   const isApplet = /^(\/usr)?\/s?bin\/[^/]+$/.test(program) && programs.has(basename(program))
   return paths.has(program) || isApplet

@@ -61,7 +61,7 @@ async function checkTaskOnce(
 
 /**
  * Returns how long a retry is worthwhile, as the task says. A check of objects beside other checks keeps its own,
- * shorter time: the student has created them, or not.
+ * shorter time, because objects do not arrive late.
  */
 function retryOf({ within, check }: Task): CheckContext['within'] {
   if (within === undefined) return undefined

@@ -16,7 +16,7 @@ export interface CommandResult {
   stderr: string
 }
 
-/** A file that the student has written. */
+/** A file that the student wrote. */
 export interface WorkFile {
   /** Path within the student's folder. */
   name: string
@@ -35,7 +35,7 @@ export interface LabClient {
   kubectl(args: readonly string[]): Promise<CommandResult>
   /** Runs shell commands in the project's folder. */
   run(command: string, options: { timeout: number; work: string }): Promise<CommandResult>
-  /** Returns the files that the student has written. */
+  /** Returns the files that the student wrote. */
   files(work: string): WorkFile[]
   agentPolicies(): Promise<AgentPolicy[]>
 }

@@ -18,7 +18,7 @@ export const awayAfter = 30
 export interface Student {
   student: string
   points: number
-  /** Points of the exercises that the student has started. */
+  /** Points of the exercises that the student started. */
   possible: number
   /**
    * The current task, and the minutes on it up to when the student was last seen; undefined when the exercise is

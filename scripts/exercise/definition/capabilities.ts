@@ -12,7 +12,7 @@ export interface Capabilities {
   why: string
   features: Record<Feature, boolean>
   settings: Settings
-  /** Unique id of the cluster, absent when none runs. What an exercise has set up is lost with its cluster. */
+  /** Unique id of the cluster, absent when none runs. What an exercise set up is lost with its cluster. */
   cluster?: string
 }
 

@@ -279,6 +279,6 @@ export function leafChecks(check: Check): Check[] {
 export const asksForAnswer = (check: Check): boolean =>
   leafChecks(check).some(({ answer, query }) => answer !== undefined || query !== undefined)
 
-/** Tells whether a check without others inside reads files that the student has written. */
+/** Tells whether a check without others inside reads files that the student wrote. */
 export const readsStudentFiles = ({ policy, run }: Check): boolean =>
   policy?.in === 'work' || run?.command.includes('$WORK') === true

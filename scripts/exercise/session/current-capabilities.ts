@@ -2,7 +2,7 @@ import { LabError } from '../../../shared/lab-error.ts'
 import { readSettings } from '../../../shared/settings/stack-file.ts'
 import { kubectl } from '../../cluster/kubectl.ts'
 import { loadRunningLab } from '../../context/context.ts'
-import { kernelDecision } from '../../kernel/decision.ts'
+import { kernelDecision, undecided } from '../../kernel/decision.ts'
 import { runningSource } from '../../tetragon/running-source.ts'
 import type { Capabilities } from '../definition/capabilities.ts'
 
@@ -10,12 +10,14 @@ import type { Capabilities } from '../definition/capabilities.ts'
 export async function currentCapabilities(): Promise<Capabilities & { running: boolean }> {
   const settings = readSettings()
   const context = await unlessUnavailable(loadRunningLab)
-  const [decision, source, cluster] = await Promise.all([
-    kernelDecision({ cluster: settings.cluster, pull: false, env: context?.env }),
+  const [probed, source, cluster] = await Promise.all([
+    // Without Docker there is no lab either, and the exercises say so.
+    unlessUnavailable(() => kernelDecision({ cluster: settings.cluster, pull: false, env: context?.env })),
     context && unlessUnavailable(() => runningSource(context)),
     context &&
       unlessUnavailable(() => kubectl(context, ['get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}'])),
   ])
+  const decision = probed ?? undecided('no Docker engine responds')
   const running = source === 'none' ? undefined : source
   const setting = settings.tetragon.source
   return {

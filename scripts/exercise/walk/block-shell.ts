@@ -119,6 +119,6 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid!, signal)
   } catch {
-    // It has ended.
+    // It has already ended.
   }
 }
