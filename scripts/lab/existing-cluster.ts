@@ -50,7 +50,7 @@ async function orReason(remove: () => Promise<string[]>, what: string): Promise<
 
 const kubeletService = ['kube-system', `${releases.prometheus}-kubelet`] as const
 
-/** The Prometheus Operator creates this Service for the kubelets, and leaves it behind. */
+/** The Prometheus Operator creates this Service for the kubelet of each node, and leaves it behind. */
 async function removeKubeletService(access: ClusterAccess): Promise<string[]> {
   const [namespace, name] = kubeletService
   const option = `--kubelet-service=${namespace}/${name}`

@@ -53,7 +53,7 @@ const created = () =>
 
 const always = [expect.stringContaining('(CRDs) of the Prometheus Operator'), expect.stringContaining('images')]
 
-it('deletes the Service of the kubelets, and the lab’s folders on every node with pods that it removes', async () => {
+it('deletes the Service of the kubelet, and the lab’s folders on every node with pods that it removes', async () => {
   cluster({})
   expect(await removeLeftovers(context())).toEqual(always)
   expect(programs.callsOf('kubectl delete service')).toEqual([
