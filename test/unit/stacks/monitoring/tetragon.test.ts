@@ -11,7 +11,9 @@ function cpuRequests(values: unknown): string[] {
 
 test('the agent has more of a busy machine than any other container', () => {
   const { tetragon, ...others } = chartValues
-  const agent = cpuThousandths((tetragon.tetragon as { resources: { requests: { cpu: string } } }).resources.requests.cpu)
+  const agent = cpuThousandths(
+    (tetragon.tetragon as { resources: { requests: { cpu: string } } }).resources.requests.cpu,
+  )
   for (const cpu of cpuRequests(others)) expect(cpuThousandths(cpu)).toBeLessThanOrEqual(agent / 2)
   // The node's own components ask for 950m of two processors.
   const all = cpuRequests(chartValues).reduce((sum, cpu) => sum + cpuThousandths(cpu), 0)
