@@ -27,7 +27,7 @@ it('ends a command that runs for ever, once standard input has ended', async () 
   expect(isRunning(pid)).toBe(true)
   child.stdin.end()
   expect(await exit).toBe(137)
-  await expect.poll(() => isRunning(pid)).toBe(false)
+  await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false)
 })
 
 it('returns what a command prints, and its exit code, while standard input stays open', async () => {
@@ -41,7 +41,7 @@ it('leaves nothing of itself behind', async () => {
   const { child, exit } = start('true')
   await exit
   // The processes of its group are gone too.
-  await expect.poll(() => isRunning(-child.pid!)).toBe(false)
+  await expect.poll(() => isRunning(-child.pid!), { timeout: 10_000 }).toBe(false)
   child.stdin.destroy()
 })
 
