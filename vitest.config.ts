@@ -1,13 +1,28 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-// Everything here runs with nothing but Node: no Docker, no network. What needs a real cluster is in test/e2e and started by `lab test e2e`.
+// Everything here needs only Node, no Docker and no network. `lab test --help` lists the suites that need more.
+
+const files = globSync('test/{unit,plan}/**/*.test.ts', { cwd: import.meta.dirname })
+const mocksModules = (file: string): boolean => /\bvi\.mock\(/.test(readFileSync(join(import.meta.dirname, file), 'utf8'))
+
 export default defineConfig({
   test: {
-    include: ['test/{unit,plan}/**/*.test.ts'],
-    // Most files wait for programs that they start: leaving a processor free would only make it longer.
+    projects: [
+      // Loading the same modules again for each of 250 files would take as long as the tests.
+      { extends: true, test: { name: 'unit', include: files.filter(file => !mocksModules(file)), isolate: false } },
+      // A file that replaces modules gets its own.
+      { extends: true, test: { name: 'unit with mocks', include: files.filter(mocksModules) } },
+    ],
+    // Most files wait for programs that they start, so one worker more than processors keeps these busy.
     maxWorkers: '150%',
-    // Colors would be on where CI is set, also without a terminal.
-    env: { NO_COLOR: '1' },
+    env: {
+      // Colors would be on where CI is set, also without a terminal.
+      NO_COLOR: '1',
+      // Programs that the tests start share compiled code.
+      NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compile'),
+    },
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
