@@ -5,7 +5,8 @@ import { defineConfig } from 'vitest/config'
 // Everything here needs only Node, no Docker and no network. `lab test --help` lists the suites that need more.
 
 const files = globSync('test/{unit,plan}/**/*.test.ts', { cwd: import.meta.dirname })
-const mocksModules = (file: string): boolean => /\bvi\.mock\(/.test(readFileSync(join(import.meta.dirname, file), 'utf8'))
+const mocksModules = (file: string): boolean =>
+  /\bvi\.mock\(/.test(readFileSync(join(import.meta.dirname, file), 'utf8'))
 
 export default defineConfig({
   test: {

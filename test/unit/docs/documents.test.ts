@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
@@ -17,6 +17,19 @@ import { runLab } from '../support/run-lab.ts'
 
 // docs/reference/documents.md must cover the four documents completely and name only what exists. The rows that need
 // neither Docker nor a cluster are run here, the others by `lab test documents`.
+
+// Several rows show the same plan, which takes seconds: the real program plans it once.
+vi.mock(import('../../../scripts/plan/plan-lab.ts'), async original => {
+  const { planLab } = await original()
+  const plans = new Map<string, ReturnType<typeof planLab>>()
+  return {
+    planLab: (sections, env) => {
+      const key = JSON.stringify([sections, env])
+      if (!plans.has(key)) plans.set(key, planLab(sections, env))
+      return plans.get(key)!
+    },
+  }
+})
 
 const rows = readRows()
 const each = rows.map(row => [row.id, row] as const)
@@ -177,20 +190,25 @@ describe('rows that need no lab', () => {
     DOCKER_HOST: `unix://${folder}/no-docker.sock`,
   }
   const shell = runner(env)
-  // These run in this process, because they need nothing from a shell.
-  const simple = /^\.\/lab (policy|dashboards|exercise)( [\w./-]+)+$/
+  // Words that a shell would only split.
+  const plain = /^\.\/lab (policy|dashboards|exercise|plan|doctor)( [\w./=-]+)*$/
   const plan = rows.filter(row => row.runs === 'plan')
   beforeAll(() => {
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
-    // The others run in parallel, each in a shell.
-    for (const { command } of plan) if (!simple.test(command)) void shell(command)
   })
   afterAll(() => {
     vi.unstubAllEnvs()
     rmSync(folder, { recursive: true, force: true })
   })
-  const run = ({ command }: Row): Promise<RowResult> =>
-    simple.test(command) ? runHere(command.split(' ').slice(1)) : shell(command)
+  async function run({ command }: Row): Promise<RowResult> {
+    const [head, ...rest] = command.split(' | ') as [string, ...string[]]
+    if (!plain.test(head)) return shell(command)
+    const result = await runHere(head.split(' ').slice(1))
+    if (rest.length === 0) return result
+    const file = join(folder, 'output')
+    writeFileSync(file, result.output)
+    return shell(`cat ${file} | ${rest.join(' | ')}`, true)
+  }
 
   test.each(plan.map(row => [row.id, row] as const))('%s', { timeout: 60_000 }, async (id, row) => {
     const { shows, hides, exit = 0 } = items[id]!
