@@ -6,6 +6,7 @@ import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { projectDir } from '../../shared/paths.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
+import { note } from '../terminal/output.ts'
 
 interface Suite {
   config: string
@@ -62,9 +63,14 @@ export function register(program: Command): void {
     .addHelpText('after', `\n${suiteTable()}\n\nNo suite changes a running lab.\n\nExample:\n  ./lab test e2e`)
     .action(async (name: string, files: string[], { json = false }: { json?: boolean }) => {
       const suite = findSuite(name)
-      if (name === 'unit' && files.length === 0 && !json) await run('npm', ['run', '--silent', 'check'])
-      if (json) await runAsJson(suite, files)
-      else await run('vitest', ['run', '--config', suite.config, ...files])
+      if (json) return runAsJson(suite, files)
+      const tests = run('vitest', ['run', '--config', suite.config, ...files])
+      if (name !== 'unit' || files.length > 0) return tests
+      // The tests often wait for programs, which leaves time for the static checks.
+      const checks = checkStatically()
+      await tests
+      const problems = await checks
+      if (problems) note(problems)
     })
 }
 
@@ -85,6 +91,18 @@ function findSuite(name: string): Suite {
     next: `./lab test ${nearest(name, names) ?? '--help'}`,
     exitCode: 2,
   })
+}
+
+/** Checks format, types, spelling and Markdown. @returns what is wrong, to print after the report of the tests. */
+async function checkStatically(): Promise<string> {
+  const { exitCode, all } = await execa('npm', ['run', '--silent', 'check'], {
+    cwd: projectDir,
+    stdin: 'ignore',
+    reject: false,
+    all: true,
+  })
+  process.exitCode ||= exitCode
+  return exitCode === 0 ? '' : all
 }
 
 /** Runs a program in the checkout. If it fails, this command fails too, but only after the next program has run. */
