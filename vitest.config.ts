@@ -16,7 +16,7 @@ export default defineConfig({
       // A file that replaces modules gets its own.
       { extends: true, test: { name: 'unit with mocks', include: files.filter(mocksModules) } },
     ],
-    // Most files wait for programs that they start, so one worker more than processors keeps these busy.
+    // Many files wait for programs that they start.
     maxWorkers: '150%',
     env: {
       // Colors would be on where CI is set, also without a terminal.

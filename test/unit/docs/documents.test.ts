@@ -6,10 +6,13 @@ import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { allDashboards } from '../../../dashboards/index.ts'
 import { panelQueries } from '../../../dashboards/panel-queries.ts'
+import { overrideSettings } from '../../../scripts/plan/override-settings.ts'
+import { planLab } from '../../../scripts/plan/plan-lab.ts'
 import { readCatalog } from '../../../scripts/policy/catalog.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { policyFolder } from '../../../shared/policy-file.ts'
 import { settingRows } from '../../../shared/settings/setting-rows.ts'
+import { readStackConfig } from '../../../shared/settings/stack-file.ts'
 import { counts, items } from '../../documents/items.ts'
 import { type RowResult, runner } from '../../documents/run.ts'
 import { type Row, readRows } from '../../documents/table.ts'
@@ -195,6 +198,11 @@ describe('rows that need no lab', () => {
   const plan = rows.filter(row => row.runs === 'plan')
   beforeAll(() => {
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+    // The plans are made while other rows are checked.
+    for (const { command } of plan.filter(row => row.command.startsWith('./lab plan'))) {
+      const changes = [...command.matchAll(/--set (\S+)/g)].map(([, change]) => change!)
+      void planLab(overrideSettings(readStackConfig(), changes))
+    }
   })
   afterAll(() => {
     vi.unstubAllEnvs()
