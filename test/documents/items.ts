@@ -36,7 +36,7 @@ export const items: Record<string, Item> = {
   'k8s-any-cluster': {
     headings: ['Installing Tetragon on Kubernetes'],
     claims: ['Tetragon can be installed on any Kubernetes cluster with eBPF support'],
-    shows: /Kernel +\S[\s\S]*Cluster +\S+ runs/,
+    shows: /Kernel +\S[\s\S]*Cluster +\S+ is running/,
   },
   'k8s-kind-install': {
     headings: ['Prerequisites and KinD Installation'],
