@@ -6,7 +6,7 @@ import { labPath } from '../../shared/paths.ts'
 import { type LimitedOptions, type LimitedResult, runLimited } from '../../shared/run-limited.ts'
 import { type ClusterTarget, contextOf } from '../context/kubeconfig.ts'
 
-/** What kubectl needs to reach the lab's cluster. A `Context` has it. */
+/** Tells kubectl how to reach the lab's cluster. A `Context` has it. */
 export interface ClusterAccess {
   settings: { cluster: ClusterTarget }
   env: Readonly<Record<string, string>>

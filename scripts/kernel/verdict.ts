@@ -1,7 +1,7 @@
 import { atLeast, type Features, noFeatures, supportedFeatures } from './features.ts'
 import type { KernelFacts } from './kernel-facts.ts'
 
-/** What keeps Tetragon from running on a kernel. */
+/** Names the reason that Tetragon cannot run on a kernel. */
 export type Blocker =
   | 'rootless'
   | 'btf'

@@ -16,12 +16,12 @@ import type { PolicyKey } from '../tetragon/agent-policies.ts'
 import { ownPolicies, removeLeftovers } from './existing-cluster.ts'
 import { recordPulumi, withLabLock } from './run-lock.ts'
 
-/** What `lab down` has done. */
+/** Describes what `lab down` did. */
 export interface DownResult {
   /** Whether there was anything to remove. */
   removed: boolean
   seconds: number
-  /** What stays in a cluster of the user's own, one line each. */
+  /** Describes what stays in a cluster of the user's own, one line each. */
   left: string[]
 }
 

@@ -95,8 +95,9 @@ export class UpProgress {
     if (!urn || !component) return
     const name = urn.split('::').at(-1)!
     if (resourcePreEvent) start(component, name)
-    if (diagnosticEvent?.severity.startsWith('info') && component.task)
-      component.task.output = lastLine(diagnosticEvent.message)
+    // Pulumi clears its own status line with an empty message.
+    const status = diagnosticEvent?.severity.startsWith('info') ? lastLine(diagnosticEvent.message) : ''
+    if (status && component.task) component.task.output = status
     // A resource that its provider rejects fails without having started.
     if (resOpFailedEvent || diagnosticEvent?.severity === 'error') fail(component, `${name} failed`)
     if (resOutputsEvent) end(component, name, typesOf(urn).length > 1)

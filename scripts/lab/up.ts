@@ -22,7 +22,7 @@ import { waitForData } from './wait-for-data.ts'
 import { waitForPolicies } from './wait-for-policies.ts'
 import { waitForWorkloads, watchWorkloads } from './wait-for-workloads.ts'
 
-/** What `lab up` has done. */
+/** Describes what `lab up` did. */
 export interface UpResult {
   settings: Settings
   source: 'live' | 'replay'
@@ -31,7 +31,7 @@ export interface UpResult {
   /** Since the start of the command. */
   seconds: number
   changes: Record<string, number>
-  /** What was repaired, one line each. */
+  /** Lists the repairs, one line each. */
   mended: string[]
   /** Charts without a digest in the lock file, whose downloaded digest is remembered. */
   remembered: string[]
@@ -42,7 +42,7 @@ interface UpOptions {
   load?: () => Promise<Context>
 }
 
-/** What the steps pass on: each sets the fields that later ones read. */
+/** Carries values from step to step: each step sets the fields that later ones read. */
 class UpState {
   readonly signal: AbortSignal
   readonly progress = new UpProgress()
@@ -287,11 +287,11 @@ async function createResources(state: UpState): Promise<Record<string, number>> 
   }
 }
 
-/** Returns the error that names the pod that Pulumi or Helm waited for in vain, and why it is not ready. */
+/** Returns the error that names the pod that did not become ready, and why. */
 async function explainNotReady(context: Context, error: NotReadyError): Promise<unknown> {
   try {
     const [first, ...others] = await findStuckWorkloads(context)
-    return first?.why ? stuckError([first, ...others], error.waitedFor) : error
+    return first?.why ? stuckError([first, ...others], error.failure) : error
   } catch (problem) {
     if (problem instanceof LabError) return error
     throw problem

@@ -128,11 +128,11 @@ export const interruptedError = (action: 'up' | 'down' | 'destroy'): LabError =>
 /** Pulumi, or Helm through it, timed out while it waited for pods. The cluster knows why they are not ready. */
 export class NotReadyError extends LabError {
   /** What failed, as in `pulumi up failed for grafana and loki`. */
-  readonly waitedFor: string
+  readonly failure: string
 
-  constructor(waitedFor: string, lines: LabErrorLines) {
+  constructor(failure: string, lines: LabErrorLines) {
     super(lines)
-    this.waitedFor = waitedFor
+    this.failure = failure
   }
 }
 

@@ -26,7 +26,7 @@ export interface AgentPolicy {
   actionCounters: Record<string, number>
 }
 
-/** What a policy has done since it was loaded. */
+/** Counts what a policy did since it was loaded. */
 export interface Counts {
   events: number
   /** Signals sent and calls refused. */

@@ -3,7 +3,7 @@ import { namespaces, releases } from '../../shared/names.ts'
 import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
 
-/** What an event shows of the agent's settings. */
+/** Describes the agent's settings as an event shows them. */
 export interface AgentEvent {
   /** As in `process_exec`. */
   type: string
@@ -23,7 +23,7 @@ export interface HookStatus {
   containers: number
 }
 
-/** What can be seen of an agent from outside. */
+/** Describes an agent as seen from outside. */
 export interface AgentView {
   /** Returns the agent's own options. */
   config(): Promise<Record<string, string>>

@@ -97,7 +97,6 @@ interface Relabel {
   regex?: string
   action?: string
   target_label?: string
-  replacement?: string
 }
 
 /**

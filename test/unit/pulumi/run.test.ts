@@ -71,7 +71,7 @@ describe('explainFailure', () => {
       'grafana',
     ])
     expect(error).toBeInstanceOf(NotReadyError)
-    expect(error).toMatchObject({ waitedFor: 'pulumi up failed for loki and grafana' })
+    expect(error).toMatchObject({ failure: 'pulumi up failed for loki and grafana' })
     expect(error.found).toBe(
       'pulumi up failed for loki and grafana: Helm release "monitoring/loki" was created, but failed to initialize completely: context deadline exceeded',
     )
