@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -68,7 +69,9 @@ export function fakePrograms() {
   const folder = mkdtempSync(join(tmpdir(), 'fake-programs-'))
   const write = (file: string, content: string): void => {
     mkdirSync(dirname(join(folder, file)), { recursive: true })
-    writeFileSync(join(folder, file), content)
+    // At once, because a program may be reading it.
+    writeFileSync(join(folder, `${file}.new`), content)
+    renameSync(join(folder, `${file}.new`), join(folder, file))
   }
   for (const name of ['pulumi', 'kubectl', 'kind']) write(name, script)
   write('path/docker', script.replace('${0%/*}', '${0%/*}/..'))
