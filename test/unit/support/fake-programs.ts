@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -69,9 +70,10 @@ export function fakePrograms() {
   const folder = mkdtempSync(join(tmpdir(), 'fake-programs-'))
   const write = (file: string, content: string): void => {
     mkdirSync(dirname(join(folder, file)), { recursive: true })
-    // At once, because a program may be reading it.
-    writeFileSync(join(folder, `${file}.new`), content)
-    renameSync(join(folder, `${file}.new`), join(folder, file))
+    const path = join(folder, file)
+    // Replaced at once, because a program may be reading it. A program stays executable.
+    writeFileSync(`${path}.new`, content, { mode: existsSync(path) ? statSync(path).mode : 0o644 })
+    renameSync(`${path}.new`, path)
   }
   for (const name of ['pulumi', 'kubectl', 'kind']) write(name, script)
   write('path/docker', script.replace('${0%/*}', '${0%/*}/..'))
