@@ -24,6 +24,7 @@ export default defineConfig({
       // Programs that the tests start share compiled code.
       NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compile'),
     },
+    setupFiles: ['test/unit/support/setup.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

@@ -15,9 +15,13 @@ export function readStateFile<T>(file: string, schema: z.ZodType<T>): T | undefi
   return schema.safeParse(value).data
 }
 
-/** Writes a state file (mode 0600) atomically. */
-export function writeStateFile(file: string, value: unknown): void {
+/** Writes a state file atomically. */
+export const writeStateFile = (file: string, value: unknown): void =>
+  writePrivateFile(file, `${JSON.stringify(value, null, 2)}\n`)
+
+/** Writes a file (mode 0600) atomically. */
+export function writePrivateFile(file: string, text: string): void {
   const part = `${file}.${process.pid}.part`
-  writeFileSync(part, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })
+  writeFileSync(part, text, { mode: 0o600 })
   renameSync(part, file)
 }

@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { keylessKubeconfigFile, kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { labDir, projectDir } from '../../shared/paths.ts'
+import { writePrivateFile } from '../../shared/state-file.ts'
 
 interface Kubeconfig {
   users: { name: string; user: Record<string, unknown> }[]
@@ -25,5 +26,5 @@ export function writeKeylessKubeconfig(): void {
     interactiveMode: 'Never',
   }
   const users = config.users.map(({ name }) => ({ name, user: { exec } }))
-  writeFileSync(keylessKubeconfigFile(), stringify({ ...config, users }), { mode: 0o600 })
+  writePrivateFile(keylessKubeconfigFile(), stringify({ ...config, users }))
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { delimiter, resolve, sep } from 'node:path'
 import { execa } from 'execa'
 import { kubeconfigFile } from '../../shared/kubeconfig.ts'
@@ -6,6 +6,7 @@ import { LabError } from '../../shared/lab-error.ts'
 import { labDir } from '../../shared/paths.ts'
 import { setCommand } from '../../shared/settings/config-commands.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
+import { writePrivateFile } from '../../shared/state-file.ts'
 import { isMapping, readSingle } from '../../shared/validation/yaml-source.ts'
 
 // Everything that the lab starts gets `.lab/kubeconfig` as KUBECONFIG, also with a cluster of the user's own. It has one
@@ -64,9 +65,7 @@ export async function prepareKubeconfig(cluster: ClusterTarget, env: Readonly<Re
     rmSync(file, { force: true })
     throw contextError(cluster.context, code, stderr)
   }
-  const part = `${file}.${process.pid}.part`
-  writeFileSync(part, `${stdout}\n`, { mode: 0o600 })
-  renameSync(part, file)
+  writePrivateFile(file, `${stdout}\n`)
 }
 
 function contextError(context: string, code: string | undefined, stderr = ''): LabError {
