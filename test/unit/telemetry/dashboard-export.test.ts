@@ -1,17 +1,16 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { allDashboards } from '../../../dashboards/index.ts'
 import { panelQueries } from '../../../dashboards/panel-queries.ts'
 import { exportDashboards, listDashboards } from '../../../scripts/telemetry/dashboard-export.ts'
 import { LabError } from '../../../shared/lab-error.ts'
+import { newFolder } from '../support/folders.ts'
 
 const dashboards = allDashboards()
-const folder = () => mkdtempSync(join(tmpdir(), 'dashboards-'))
 
 test('writes each dashboard to the path that it returns', () => {
-  const root = folder()
+  const root = newFolder()
   const files = exportDashboards(root)
   expect(files).toEqual(dashboards.map(entry => join(root, entry.folder, entry.file)))
   expect(readdirSync(join(root, 'Tetragon Lab')).length).toBe(dashboards.length)
@@ -20,7 +19,7 @@ test('writes each dashboard to the path that it returns', () => {
 })
 
 test('does not overwrite an existing file', () => {
-  const path = join(folder(), 'taken')
+  const path = join(newFolder(), 'taken')
   writeFileSync(path, 'mine')
   expect(() => exportDashboards(path)).toThrow(LabError)
   expect(readFileSync(path, 'utf8')).toBe('mine')
