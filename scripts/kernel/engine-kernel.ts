@@ -23,7 +23,7 @@ export async function engineKernel({ pull, timeoutMs }: ProbeOptions): Promise<P
       const rootless = engine ? await isRootless(timeoutMs) : false
       if (!local) return probeFromContainer(rootless, pull, timeoutMs)
       const { execa } = await import('execa')
-      return { rootless, probe: (await execa('sh', [probeScript])).stdout }
+      return { rootless, probe: (await execa('/bin/sh', [probeScript])).stdout }
     },
   }
 }
