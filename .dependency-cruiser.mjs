@@ -4,9 +4,9 @@
 export const layers = [
   'index.ts',
   'bench',
+  'scripts/docs',
   'scripts/lab.ts',
   'scripts/commands',
-  'scripts/docs',
   'scripts/verify',
   'scripts/lab',
   'scripts/doctor',

@@ -39,17 +39,26 @@ const order = [
  */
 export async function run(typed: string[]): Promise<number | undefined> {
   try {
-    const program = createProgram(typed)
-    for (const name of commandsToLoad(typed)) {
-      const { register } = (await import(join(folder, `${name}.ts`))) as { register: (program: LabCommand) => void }
-      register(program)
-    }
+    const program = await loadProgram(typed)
     await program.parseAsync(typed, { from: 'user' })
     return undefined
   } catch (error) {
     // commander printed the help: because the user asked for it (0), or because a subcommand is missing.
     return error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : report(error)
   }
+}
+
+/**
+ * Creates the program with its subcommands, which are loaded on demand.
+ * @param typed the words after `./lab`; none for every subcommand
+ */
+export async function loadProgram(typed: string[] = []): Promise<LabCommand> {
+  const program = createProgram(typed)
+  for (const name of commandsToLoad(typed)) {
+    const { register } = (await import(join(folder, `${name}.ts`))) as { register: (program: LabCommand) => void }
+    register(program)
+  }
+  return program
 }
 
 function createProgram(typed: string[]): LabCommand {

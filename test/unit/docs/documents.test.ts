@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { allDashboards } from '../../../dashboards/index.ts'
 import { panelQueries } from '../../../dashboards/panel-queries.ts'
+import { loadProgram } from '../../../scripts/lab.ts'
 import { overrideSettings } from '../../../scripts/plan/override-settings.ts'
 import { planLab } from '../../../scripts/plan/plan-lab.ts'
 import { readCatalog } from '../../../scripts/policy/catalog.ts'
@@ -96,13 +97,9 @@ describe.skipIf(!documents)('the documents (needs LAB_DOCUMENTS, a folder with t
 })
 
 describe('the names in the table', () => {
-  const program = new Command('lab')
+  let program: Command
   beforeAll(async () => {
-    const folder = join(projectDir, 'scripts', 'commands')
-    for (const file of readdirSync(folder).filter(name => name.endsWith('.ts'))) {
-      const { register } = (await import(join(folder, file))) as { register: (program: Command) => void }
-      register(program)
-    }
+    program = await loadProgram()
   })
   const policies = readCatalog().map(entry => entry.name)
 
