@@ -34,6 +34,7 @@ export interface ObjectMetadata {
   namespace: string
   labels?: Record<string, string>
   annotations?: Record<string, string>
+  creationTimestamp?: string
   ownerReferences?: { kind: string; name: string }[]
 }
 
@@ -56,7 +57,7 @@ export interface PodState {
   kind: 'Pod'
   metadata: ObjectMetadata
   status: {
-    conditions?: { type: string; status: string; reason?: string; message?: string }[]
+    conditions?: { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string }[]
     initContainerStatuses?: ContainerStatus[]
     containerStatuses?: ContainerStatus[]
   }

@@ -10,9 +10,10 @@ export function register(program: Command): void {
     .command('up')
     .description('Start the lab, or apply changed settings to it')
     .option('--json', 'Print the result as JSON, without progress')
-    .addHelpText('after', '\nExample:\n  ./lab up --json | jq -r .source')
-    .action(async ({ json = false }: { json?: boolean }) => {
-      const result = await upLab({ silent: json })
+    .option('--timeline <file>', 'Write what took how long as a Chrome trace, for https://ui.perfetto.dev')
+    .addHelpText('after', '\nExample:\n  ./lab up --json | jq -r .source\n  ./lab up --timeline up.json')
+    .action(async ({ json = false, timeline }: { json?: boolean; timeline?: string }) => {
+      const result = await upLab({ silent: json, ...(timeline !== undefined && { timeline }) })
       if (json) printJson(result)
       else showSummary(result)
     })

@@ -5,7 +5,7 @@ import type { Settings } from '../../shared/settings/schema.ts'
 import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
 import { nodeState } from '../cluster/node-container.ts'
 import { findStuckWorkloads, stuckError } from '../cluster/stuck-workloads.ts'
-import { isReady, type Workload } from '../cluster/workloads.ts'
+import { isReady, readWorkloadsAndPods, type Workload } from '../cluster/workloads.ts'
 import { type Context, loadContext } from '../context/context.ts'
 import { requireHealthy } from '../doctor/preflight.ts'
 import { kernelDecision } from '../kernel/decision.ts'
@@ -16,6 +16,7 @@ import { ensureStack } from '../pulumi/stack.ts'
 import { stateResources } from '../pulumi/state.ts'
 import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
 import { recordPulumi, withLabLock } from './run-lock.ts'
+import { Timeline, writeTimeline } from './timeline.ts'
 import { createSteps, UpProgress } from './up-progress.ts'
 import { clearUpRecord, compareWithLastUp, inputsDigest, type LastUpComparison, recordUp } from './up-to-date.ts'
 import { waitForData } from './wait-for-data.ts'
@@ -39,6 +40,8 @@ export interface UpResult {
 
 interface UpOptions {
   silent: boolean
+  /** File for a trace of what took how long. */
+  timeline?: string
   load?: () => Promise<Context>
 }
 
@@ -46,6 +49,7 @@ interface UpOptions {
 class UpState {
   readonly signal: AbortSignal
   readonly progress = new UpProgress()
+  readonly timeline = new Timeline()
   context!: Context
   /** Whether the cluster was running when the command started. */
   running!: boolean
@@ -69,12 +73,18 @@ class UpState {
  * @param options.silent show no progress
  * @throws LabError for everything that the user can fix. The next `up` or `down` repairs what is incomplete then.
  */
-export async function upLab({ silent, load = loadContext }: UpOptions): Promise<UpResult> {
+export async function upLab({ silent, timeline, load = loadContext }: UpOptions): Promise<UpResult> {
   const startedAt = performance.now()
+  // A file that cannot be written is reported before anything starts.
+  if (timeline !== undefined) writeTimeline(timeline)
   return withLabLock('up', () =>
     withInterruption(async signal => {
       const state = new UpState(signal)
-      await runSteps(state, { silent, load })
+      try {
+        await runSteps(state, { silent, load })
+      } finally {
+        if (timeline !== undefined) await finishTimeline(state, timeline)
+      }
       return {
         settings: state.context.settings,
         source: state.source,
@@ -86,6 +96,16 @@ export async function upLab({ silent, load = loadContext }: UpOptions): Promise<
       }
     }),
   )
+}
+
+async function finishTimeline({ timeline, context }: UpState, file: string): Promise<void> {
+  try {
+    if (context) timeline.addPods((await readWorkloadsAndPods(context)).pods)
+  } catch (error) {
+    // Without a cluster that responds, the trace has no pods.
+    if (!(error instanceof LabError)) throw error
+  }
+  writeTimeline(file, timeline)
 }
 
 /** Passes a signal that the first Ctrl-C aborts, so that Pulumi can stop in order. The second one ends this process. */
@@ -108,10 +128,11 @@ async function runSteps(state: UpState, { silent, load }: Required<UpOptions>): 
       {
         title: 'Check the machine and download what is missing',
         task: step(async state => {
-          await loadInputs(state, load)
-          await checkMachine(state)
-          await repairLab(state)
-          await compare(state)
+          const { timeline } = state
+          await timeline.measure('load settings and programs', () => loadInputs(state, load))
+          await timeline.measure('check the machine', () => checkMachine(state))
+          await timeline.measure('repair', () => repairLab(state))
+          await timeline.measure('compare with the last up', () => compare(state))
         }),
       },
       {
@@ -130,13 +151,17 @@ async function runSteps(state: UpState, { silent, load }: Required<UpOptions>): 
       {
         title: 'Wait for the first data',
         skip: ({ failure }) => failure !== undefined,
-        task: step(({ context }, task) => waitForData(context, names => (task.output = names))),
+        task: step(({ context, timeline }, task) =>
+          timeline.measure('wait for the first data', () => waitForData(context, names => (task.output = names))),
+        ),
       },
       {
         title: 'Wait until the agent has loaded the policies',
         skip: ({ failure, source }) =>
           failure !== undefined || (source === 'replay' && 'No agent is running: the events are a replay'),
-        task: step(({ context }) => waitForPolicies(context, context.settings.policies.apply)),
+        task: step(({ context, timeline }) =>
+          timeline.measure('wait for the policies', () => waitForPolicies(context, context.settings.policies.apply)),
+        ),
       },
     ],
     { silent },
@@ -230,7 +255,7 @@ async function compare(state: UpState): Promise<void> {
 }
 
 const deploy: Step = async (state, task) => {
-  const { context, progress, signal } = state
+  const { context, progress, signal, timeline } = state
   clearUpRecord()
   let failed = true
   const created = new AbortController()
@@ -241,10 +266,10 @@ const deploy: Step = async (state, task) => {
     },
   )
   try {
-    state.changes = await createResources(state)
+    state.changes = await timeline.measure('pulumi up', () => createResources(state))
     created.abort()
     const report = reportPods(progress, text => (task.output = text))
-    const workloads = await waitForWorkloads(context, report, { signal })
+    const workloads = await timeline.measure('wait for the pods', () => waitForWorkloads(context, report, { signal }))
     if (signal.aborted) throw interruptedError('up')
     recordUp(workloads, state.inputs)
     failed = false
@@ -271,13 +296,16 @@ export function reportPods(
 }
 
 async function createResources(state: UpState): Promise<Record<string, number>> {
-  const { context, progress, comparison, signal } = state
+  const { context, progress, comparison, signal, timeline } = state
   try {
     const { changes } = await runPulumi('up', {
       env: context.env,
       signal,
       onStart: recordPulumi,
-      onEvent: event => progress.on(event),
+      onEvent: event => {
+        progress.on(event)
+        timeline.on(event)
+      },
       refresh: comparison.result === 'drifted',
       replace: releasesToReplace(state),
     })
