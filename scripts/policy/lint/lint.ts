@@ -1,10 +1,6 @@
 import type { Path, SourceDocument } from '../../../shared/validation/yaml-source.ts'
 import { readPolicyModel } from '../model/policy-model.ts'
 import { isOtherObject, isPolicyKind, readPolicyDocuments } from '../model/policy-source.ts'
-import { actionRules } from './action-rules.ts'
-import { argumentRules } from './argument-rules.ts'
-import { binaryRules } from './binary-rules.ts'
-import { dataRules } from './data-rules.ts'
 import {
   apiVersionFindings,
   type DocumentFinding,
@@ -19,19 +15,23 @@ import {
   templateFileFindings,
   yamlFindings,
 } from './document-rules.ts'
-import { hookRules } from './hook-rules.ts'
+import { argumentRules } from './hooks/argument-rules.ts'
+import { dataRules } from './hooks/data-rules.ts'
+import { hookRules } from './hooks/hook-rules.ts'
+import { tracepointRules } from './hooks/tracepoint-rules.ts'
+import { userProbeRules } from './hooks/user-probe-rules.ts'
 import { metadataRules } from './metadata-rules.ts'
-import { operatorRules } from './operator-rules.ts'
 import { optionRules } from './option-rules.ts'
-import { overrideRules } from './override-rules.ts'
-import { pathRules } from './path-rules.ts'
 import type { Level, LintOptions, Rule } from './rule.ts'
 import { ruleSources } from './rule-sources.ts'
 import { scopeRules } from './scope-rules.ts'
-import { selectorRules } from './selector-rules.ts'
-import { tracepointRules } from './tracepoint-rules.ts'
-import { userProbeRules } from './user-probe-rules.ts'
-import { valueRules } from './value-rules.ts'
+import { actionRules } from './selectors/action-rules.ts'
+import { binaryRules } from './selectors/binary-rules.ts'
+import { operatorRules } from './selectors/operator-rules.ts'
+import { overrideRules } from './selectors/override-rules.ts'
+import { pathRules } from './selectors/path-rules.ts'
+import { selectorRules } from './selectors/selector-rules.ts'
+import { valueRules } from './selectors/value-rules.ts'
 
 /** A mistake in a policy, or something that looks like one. */
 export interface Finding {

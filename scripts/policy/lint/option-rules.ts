@@ -7,8 +7,8 @@ import {
   isTrueValue,
   monitorSuffix,
 } from '../model/policy-model.ts'
-import { isRefusing } from './action-rules.ts'
 import type { Rule } from './rule.ts'
+import { isRefusing } from './selectors/action-rules.ts'
 
 // spec.options, monitor mode among them.
 

@@ -15,7 +15,7 @@ import {
   selectorsOf,
 } from '../model/policy-model.ts'
 import { isPositive, passesTextFilter } from '../model/value-match.ts'
-import { isOnEveryProgramsPath } from './hook-rules.ts'
+import { isOnEveryProgramsPath } from './hooks/hook-rules.ts'
 import type { Rule } from './rule.ts'
 
 // Which pods, containers and processes a policy applies to.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { brokenRules, readTestPolicy } from '../../support/policies.ts'
+import { brokenRules, readTestPolicy } from '../../../support/policies.ts'
 
 describe('action-order and override-and-kill', () => {
   test.each<[string, string[]]>([

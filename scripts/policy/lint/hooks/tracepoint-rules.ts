@@ -1,7 +1,7 @@
-import { argumentTypes } from '../model/argument-types.ts'
-import { canRead, type Field, readingType, tracepointFields } from '../model/kernel-types.ts'
-import { type Argument, argumentFiltersOf, type Policy } from '../model/policy-model.ts'
-import type { Report, Rule } from './rule.ts'
+import { argumentTypes } from '../../model/argument-types.ts'
+import { canRead, type Field, readingType, tracepointFields } from '../../model/kernel-types.ts'
+import { type Argument, argumentFiltersOf, type Policy } from '../../model/policy-model.ts'
+import type { Report, Rule } from '../rule.ts'
 
 // The fields of tracepoints.
 

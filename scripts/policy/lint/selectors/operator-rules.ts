@@ -1,14 +1,14 @@
 import { isIP } from 'node:net'
-import { argumentTypes, isComparable } from '../model/argument-types.ts'
+import { argumentTypes, isComparable } from '../../model/argument-types.ts'
 import {
   type IntegerKind,
   integerKind,
   integerProblem,
   parseDecimalInteger,
   parsePrefixedInteger,
-} from '../model/go-number.ts'
-import { argumentFiltersOf, selectorsOf } from '../model/policy-model.ts'
-import type { Rule } from './rule.ts'
+} from '../../model/go-number.ts'
+import { argumentFiltersOf, selectorsOf } from '../../model/policy-model.ts'
+import type { Rule } from '../rule.ts'
 
 // The operators and values of filters on arguments.
 

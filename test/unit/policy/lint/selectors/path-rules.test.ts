@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { lintPolicy } from '../../../../scripts/policy/lint/lint.ts'
-import { readTestPolicy } from '../../support/policies.ts'
+import { lintPolicy } from '../../../../../scripts/policy/lint/lint.ts'
+import { readTestPolicy } from '../../../support/policies.ts'
 
 describe('linked-path', () => {
   test.each<[string, string | undefined]>([

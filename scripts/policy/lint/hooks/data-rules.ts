@@ -1,4 +1,4 @@
-import { nearest } from '../../../shared/validation/schema-errors.ts'
+import { nearest } from '../../../../shared/validation/schema-errors.ts'
 import {
   canRead,
   functionOf,
@@ -8,9 +8,9 @@ import {
   parameterTypes,
   readingType,
   resolveSteps,
-} from '../model/kernel-types.ts'
-import type { Argument, Hook, Policy } from '../model/policy-model.ts'
-import type { Rule } from './rule.ts'
+} from '../../model/kernel-types.ts'
+import type { Argument, Hook, Policy } from '../../model/policy-model.ts'
+import type { Rule } from '../rule.ts'
 
 // What the arguments and the data of a hook read: parameters of its function, registers, and fields of structs.
 

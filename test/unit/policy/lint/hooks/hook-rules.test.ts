@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { lintPolicy } from '../../../../scripts/policy/lint/lint.ts'
-import { policyWithHook, summarize } from '../../support/policies.ts'
+import { lintPolicy } from '../../../../../scripts/policy/lint/lint.ts'
+import { policyWithHook, summarize } from '../../../support/policies.ts'
 
 describe('unknown-hook', () => {
   test('is an error for a function that is not in the given symbols', () => {

@@ -1,5 +1,5 @@
-import { type Filter, type Hook, type Policy, selectorsOf } from '../model/policy-model.ts'
-import type { Rule } from './rule.ts'
+import { type Filter, type Hook, type Policy, selectorsOf } from '../../model/policy-model.ts'
+import type { Rule } from '../rule.ts'
 
 // matchBinaries and matchParentBinaries.
 

@@ -1,7 +1,7 @@
-import type { Path } from '../../../shared/validation/yaml-source.ts'
-import { isResolvedPath, isText } from '../model/argument-types.ts'
-import { argumentFiltersOf, type Filter, selectorsOf } from '../model/policy-model.ts'
-import type { Rule } from './rule.ts'
+import type { Path } from '../../../../shared/validation/yaml-source.ts'
+import { isResolvedPath, isText } from '../../model/argument-types.ts'
+import { argumentFiltersOf, type Filter, selectorsOf } from '../../model/policy-model.ts'
+import type { Rule } from '../rule.ts'
 
 // Values that never equal what the kernel compares them with.
 

@@ -1,5 +1,5 @@
-import { nearest } from '../../../shared/validation/schema-errors.ts'
-import { isMapping, type Path } from '../../../shared/validation/yaml-source.ts'
+import { nearest } from '../../../../shared/validation/schema-errors.ts'
+import { isMapping, type Path } from '../../../../shared/validation/yaml-source.ts'
 import {
   filterLists,
   type Item,
@@ -8,8 +8,8 @@ import {
   macroNamesOf,
   type Policy,
   selectorsOf,
-} from '../model/policy-model.ts'
-import type { Rule } from './rule.ts'
+} from '../../model/policy-model.ts'
+import type { Rule } from '../rule.ts'
 
 // Selectors: their limits, and the filters on namespaces, capabilities and process ids.
 

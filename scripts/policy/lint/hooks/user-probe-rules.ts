@@ -1,4 +1,4 @@
-import type { Rule } from './rule.ts'
+import type { Rule } from '../rule.ts'
 
 // Where a uprobe is in its program. Its scope is in scope-rules.ts.
 

@@ -1,9 +1,15 @@
-import type { Path } from '../../../shared/validation/yaml-source.ts'
-import { isResolvedPath } from '../model/argument-types.ts'
-import { isSyscallName } from '../model/kernel-names.ts'
-import { type ArgumentFilter, argumentFiltersOf, type Filter, type Policy, selectorsOf } from '../model/policy-model.ts'
-import { securityFunctionsOf } from '../model/security-hooks.ts'
-import type { Rule } from './rule.ts'
+import type { Path } from '../../../../shared/validation/yaml-source.ts'
+import { isResolvedPath } from '../../model/argument-types.ts'
+import { isSyscallName } from '../../model/kernel-names.ts'
+import {
+  type ArgumentFilter,
+  argumentFiltersOf,
+  type Filter,
+  type Policy,
+  selectorsOf,
+} from '../../model/policy-model.ts'
+import { securityFunctionsOf } from '../../model/security-hooks.ts'
+import type { Rule } from '../rule.ts'
 
 // Paths in filters. The kernel compares where a file really is, which is often not the path that people know.
 

@@ -1,4 +1,4 @@
-import { isSyscallName } from '../model/kernel-names.ts'
+import { isSyscallName } from '../../model/kernel-names.ts'
 import {
   type Action,
   actionsOf,
@@ -6,10 +6,10 @@ import {
   isKprobeMultiDisabled,
   type Policy,
   selectorsOf,
-} from '../model/policy-model.ts'
-import { securityFunctionsOf } from '../model/security-hooks.ts'
+} from '../../model/policy-model.ts'
+import { securityFunctionsOf } from '../../model/security-hooks.ts'
+import type { Rule } from '../rule.ts'
 import { matchesWrites } from './action-rules.ts'
-import type { Rule } from './rule.ts'
 
 // The action Override: where it works, what it answers, and what it can be combined with.
 

@@ -1,11 +1,11 @@
-import type { Path } from '../../../shared/validation/yaml-source.ts'
+import type { Path } from '../../../../shared/validation/yaml-source.ts'
 import {
   isSyscallName,
   knownFunctions,
   knownTracepoints,
   nearestKernelName,
   withoutArchPrefix,
-} from '../model/kernel-names.ts'
+} from '../../model/kernel-names.ts'
 import {
   type ArgumentFilter,
   argumentFiltersOf,
@@ -18,8 +18,8 @@ import {
   type Policy,
   type Section,
   sections,
-} from '../model/policy-model.ts'
-import type { Report, Rule } from './rule.ts'
+} from '../../model/policy-model.ts'
+import type { Report, Rule } from '../rule.ts'
 
 // What a policy attaches to, and the lists of functions that it attaches to.
 

@@ -1,6 +1,6 @@
-import { functionOf, parameterTypes, readingType, tracepointFields } from '../model/kernel-types.ts'
-import { type ArgumentFilter, argumentFiltersOf, type Hook } from '../model/policy-model.ts'
-import type { Rule } from './rule.ts'
+import { functionOf, parameterTypes, readingType, tracepointFields } from '../../model/kernel-types.ts'
+import { type ArgumentFilter, argumentFiltersOf, type Hook } from '../../model/policy-model.ts'
+import type { Rule } from '../rule.ts'
 
 // The arguments and return values that a hook reads.
 

@@ -1,7 +1,7 @@
-import type { Path } from '../../../shared/validation/yaml-source.ts'
-import type { Feature } from '../../kernel/features.ts'
-import { isSocket } from '../model/argument-types.ts'
-import { kernelNeeds } from '../model/kernel-needs.ts'
+import type { Path } from '../../../../shared/validation/yaml-source.ts'
+import type { Feature } from '../../../kernel/features.ts'
+import { isSocket } from '../../model/argument-types.ts'
+import { kernelNeeds } from '../../model/kernel-needs.ts'
 import {
   type Action,
   actionsOf,
@@ -11,8 +11,8 @@ import {
   type Section,
   type Selector,
   selectorsOf,
-} from '../model/policy-model.ts'
-import { capitalize, type Rule } from './rule.ts'
+} from '../../model/policy-model.ts'
+import { capitalize, type Rule } from '../rule.ts'
 
 // Actions: limits, parameters, order, and what they need. Those about Override alone are in override-rules.ts.
 
