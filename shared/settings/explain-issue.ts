@@ -13,8 +13,10 @@ export function explainIssue(issue: z.core.$ZodIssue, given: unknown): LabError 
   const name = dotted(path)
   const value = at(given, path)
   const found = `${name || 'The configuration'} is ${describeValue(name, value)}`
-  // A wrong entry of a list is corrected in the list as a whole.
-  const row = settingRows().find(({ path: known }) => `${name}[`.startsWith(`${known}[`))
+  // A wrong entry of a list, or of texts by name, is corrected in the setting as a whole.
+  const row = settingRows().find(
+    ({ path: known, isMap }) => `${name}[`.startsWith(`${known}[`) || (isMap && name.startsWith(`${known}.`)),
+  )
   if (!row)
     return new LabError({
       found,
@@ -22,7 +24,7 @@ export function explainIssue(issue: z.core.$ZodIssue, given: unknown): LabError 
       next: path.length > 0 ? removeCommand(path) : 'correct Pulumi.dev.yaml (docs/reference/settings.md)',
     })
   if (row.path !== name)
-    return new LabError({ found, expected: row.entries!, next: removeCommand(row.path.split('.')) })
+    return new LabError({ found, expected: row.entries ?? row.allowed, next: removeCommand(row.path.split('.')) })
   // Without quotes, YAML and Pulumi read a password of digits as a number.
   const expected = row.allowed === 'text' && typeof value === 'number' ? 'text, in quotes' : row.allowed
   return new LabError({ found, expected, next: correctingCommand(row, value) })

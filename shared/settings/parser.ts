@@ -1,6 +1,6 @@
-import { LabError } from '../lab-error.ts'
 import { isMapping } from '../validation/yaml-source.ts'
-import { configNamespace, setCommand } from './config-commands.ts'
+import { checkSettings } from './checks.ts'
+import { configNamespace } from './config-commands.ts'
 import { explainIssue } from './explain-issue.ts'
 import { type Settings, settingsSchema } from './schema.ts'
 import { settingRows } from './setting-rows.ts'
@@ -13,10 +13,7 @@ export function parseSettings(given: unknown): Settings {
   const sections = withParsedText(given ?? {})
   const parsed = settingsSchema.safeParse(sections)
   if (!parsed.success) throw explainIssue(parsed.error.issues[0]!, sections)
-  checkPorts(parsed.data.ports)
-  checkPolicies(parsed.data.policies)
-  checkCluster(parsed.data.cluster)
-  checkSiem(parsed.data.pipeline)
+  checkSettings(parsed.data)
   return parsed.data
 }
 
@@ -37,8 +34,8 @@ export function settingsFromConfig(config: Record<string, string>): Settings {
  */
 function withParsedText(given: unknown): unknown {
   const sections = structuredClone(given)
-  for (const { path, allowed } of settingRows()) {
-    const pattern = otherKindPattern(allowed)
+  for (const { path, allowed, isMap } of settingRows()) {
+    const pattern = isMap ? /^\{/ : otherKindPattern(allowed)
     const keys = path.split('.')
     const last = keys.pop()!
     const holder = keys.reduce<unknown>((value, key) => (isMapping(value) ? value[key] : undefined), sections)
@@ -63,69 +60,4 @@ function jsonOrText(text: string): unknown {
   } catch {
     return text
   }
-}
-
-function checkPorts(ports: Settings['ports']): void {
-  const settingByPort = new Map<number, string>()
-  for (const [name, port] of Object.entries(ports)) {
-    const other = settingByPort.get(port)
-    if (other)
-      throw new LabError({
-        found: `ports.${name} and ports.${other} are both ${port}`,
-        expected: 'a different port for each',
-        next: setCommand(`ports.${name}`, nextUnusedPort(port, Object.values(ports))),
-      })
-    settingByPort.set(port, name)
-  }
-}
-
-/** Returns the first port after this one that no setting uses, starting again at 1024 after the last. */
-function nextUnusedPort(port: number, used: number[]): number {
-  let candidate = port
-  do candidate = candidate < 65535 ? Math.max(candidate + 1, 1024) : 1024
-  while (used.includes(candidate))
-  return candidate
-}
-
-function checkPolicies({ apply }: Settings['policies']): void {
-  const duplicate = apply.find((name, index) => apply.indexOf(name) !== index)
-  if (duplicate !== undefined)
-    throw new LabError({
-      found: `policies.apply names ${duplicate} twice`,
-      next: setCommand('policies.apply', [...new Set(apply)]),
-    })
-}
-
-function checkCluster({ mode, context }: Settings['cluster']): void {
-  if (mode === 'existing' && context === '')
-    throw new LabError({
-      found: 'cluster.mode is existing, but cluster.context is empty',
-      expected: 'the name of a context in your kubeconfig',
-      next: setCommand('cluster.context', '$(kubectl config current-context)'),
-    })
-}
-
-function checkSiem({ shipper, siem: { protocol, endpoint } }: Settings['pipeline']): void {
-  if (protocol === 'none') return
-  const example = protocol === 'otlp' ? 'http://host:4318' : 'host:514'
-  const pattern = protocol === 'otlp' ? /^https?:\/\/[^/\s]+(\/\S*)?$/ : /^[^\s:/]+:\d{1,5}$/
-  const next = setCommand('pipeline.siem.endpoint', example)
-  if (endpoint === '')
-    throw new LabError({
-      found: `pipeline.siem.protocol is ${protocol}, but pipeline.siem.endpoint is empty`,
-      expected: 'the address that receives the copy',
-      next,
-    })
-  if (!pattern.test(endpoint))
-    throw new LabError({
-      found: `pipeline.siem.endpoint is ${endpoint}`,
-      expected: `an address like ${example}, because pipeline.siem.protocol is ${protocol}`,
-      next,
-    })
-  if (protocol === 'syslog' && shipper !== 'fluent-bit')
-    throw new LabError({
-      found: `pipeline.siem.protocol is syslog, but pipeline.shipper is ${shipper}`,
-      expected: 'fluent-bit: the OpenTelemetry Collector for Kubernetes has no syslog exporter',
-      next: setCommand('pipeline.shipper', 'fluent-bit'),
-    })
 }

@@ -13,6 +13,8 @@ export interface SettingRow {
   values?: string[]
   /** For a list: what its entries are. */
   entries?: string
+  /** Whether the value is texts by name. */
+  isMap?: true
   /** Another useful value, where one is worth showing. */
   example?: unknown
 }
@@ -48,11 +50,15 @@ function rowsOf(schema: JsonSchema, path: string[]): SettingRow[] {
     default: schema.default,
   }
   if (schema.enum) row.values = schema.enum
-  if (schema.items)
-    row.entries =
-      schema.items.type === 'string' ? 'a list of names' : 'a list of filters, as in [{"namespace":["application"]}]'
+  if (schema.items) row.entries = listEntries(schema.items)
+  if (schema.type === 'object') row.isMap = true
   if (schema.examples) row.example = schema.examples[0]
   return [row]
+}
+
+function listEntries({ type, enum: values }: JsonSchema): string {
+  if (values) return `a list of ${values.join(', ')}`
+  return type === 'string' ? 'a list of names' : 'a list of filters, as in [{"namespace":["application"]}]'
 }
 
 function allowedValues({ type, enum: values, minimum, maximum, allowed }: JsonSchema): string {
