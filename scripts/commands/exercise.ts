@@ -50,7 +50,7 @@ export function register(program: Command): void {
   exercise
     .command('start')
     .description('Start or resume an exercise')
-    .argument('<name>', 'Name or number: 4, find-the-reader, 04-find-the-reader')
+    .argument('<exercise>', 'Name or number: 4, find-the-reader, 04-find-the-reader')
     .option('--json', 'Print the exercise as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise start 1')
     .action((name: string, { json = false }: Json) => start(name, json))
@@ -58,7 +58,7 @@ export function register(program: Command): void {
   exercise
     .command('check')
     .description('Check the tasks that are not done yet, or one task')
-    .argument('[name]', nameArgument)
+    .argument('[exercise]', nameArgument)
     .argument('[task]', 'Id of a task')
     .option('--again', 'Also check the tasks that have passed')
     .option('--json', 'Print the result as JSON')
@@ -87,14 +87,14 @@ export function register(program: Command): void {
   exercise
     .command('text')
     .description('Show the text of an exercise')
-    .argument('[name]', nameArgument)
+    .argument('[exercise]', nameArgument)
     .addHelpText('after', '\nExample:\n  ./lab exercise text 4 | less -R')
     .action((name: string | undefined) => text(name))
 
   exercise
     .command('reset')
     .description('Start an exercise over; your files are kept in another folder')
-    .argument('[name]', nameArgument)
+    .argument('[exercise]', nameArgument)
     .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise reset')
     .action((name: string | undefined, { json = false }: Json) => reset(name, json))
@@ -123,7 +123,7 @@ export function register(program: Command): void {
   exercise
     .command('test')
     .description('Test exercises in the running lab by doing what their text says; your own progress is kept')
-    .argument('[names...]', 'Exercises to test (default: all, and one that `exercise new` creates)')
+    .argument('[exercises...]', 'Exercises to test (default: all, and one that `exercise new` creates)')
     .option('--json', 'Print every step as JSON')
     .addHelpText('after', '\nExample:\n  ./lab exercise test 4')
     .action((names: string[], { json = false }: Json) => test(names, json))

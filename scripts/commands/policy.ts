@@ -58,7 +58,7 @@ export function register(program: Command): void {
 
   policy
     .command('show')
-    .argument('<name>', 'A policy of the lab, or a file')
+    .argument('<policy>', 'A policy of the lab, or a file')
     .description('Show a policy: what it does, costs and needs, and how to trigger it')
     .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy show deny-wget')
@@ -76,7 +76,7 @@ export function register(program: Command): void {
 
   policy
     .command('apply')
-    .argument('<name>', 'A policy of the lab, or a file')
+    .argument('<policy>', 'A policy of the lab, or a file')
     .description('Lint a policy, apply it to the cluster, and wait until the agent has loaded it')
     .option('--timeout <seconds>', 'Maximum time to wait for the agent', wholeNumber('--timeout', 60, { to: 3600 }), 60)
     .option('--json', 'Print the result as JSON')
@@ -95,7 +95,7 @@ export function register(program: Command): void {
 
   policy
     .command('remove')
-    .argument('<name>', 'A policy in the cluster')
+    .argument('<policy>', 'A policy in the cluster')
     .description('Delete a policy from the cluster, and wait until the agent has unloaded it')
     .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy remove block-service-account-token')
@@ -115,7 +115,7 @@ export function register(program: Command): void {
 
   policy
     .command('check')
-    .argument('<name>', 'A policy')
+    .argument('<policy>', 'A policy')
     .description('Show whether a policy is in the cluster and loaded, and its counters')
     .option('--json', 'Print the result as JSON')
     .addHelpText('after', '\nExample:\n  ./lab policy check deny-shadow --json | jq .counts.enforced')
@@ -198,7 +198,7 @@ Example:
     // Its name before `lab bundle` existed.
     .alias('bundle')
     .argument('<folder>', 'Folder to write to; created if it does not exist')
-    .argument('[names...]', 'Policies (default: those that are loaded with the lab)')
+    .argument('[policies...]', 'Policies (default: those that are loaded with the lab)')
     .description('Write policies as a kustomization for kubectl apply -k, Argo CD and Flux')
     .option('--namespace <name>', 'Namespace for namespaced policies, instead of application')
     .option('--json', 'Print the file names as JSON')
