@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { projectDir } from '../../shared/paths.ts'
@@ -10,5 +9,3 @@ export const exerciseSchemaFile = join(projectDir, 'labs', 'exercise.schema.json
 /** Generates labs/exercise.schema.json from the zod schema that checks an exercise.yaml. */
 export const exerciseSchemaText = (): string =>
   `${JSON.stringify({ title: 'An exercise of Tetragon Lab', ...z.toJSONSchema(exerciseSchema, { io: 'input' }) }, null, 2)}\n`
-
-if (import.meta.main) writeFileSync(exerciseSchemaFile, exerciseSchemaText())

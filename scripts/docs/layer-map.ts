@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cruise, type ICruiseResult } from 'dependency-cruiser'
 import { layers, options, rules } from '../../.dependency-cruiser.mjs'
@@ -57,6 +56,3 @@ export const withDiagram = (page: string, diagram: string): string =>
     /(<!-- layers -->\n)[\s\S]*?(<!-- \/layers -->)/,
     (_, begin, end) => `${begin}\`\`\`mermaid\n${diagram}\n\`\`\`\n${end}`,
   )
-
-if (import.meta.main)
-  writeFileSync(architectureFile, withDiagram(readFileSync(architectureFile, 'utf8'), drawLayers(await readImports())))

@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectDir } from '../../shared/paths.ts'
 import { type RuleInfo, ruleInfos } from '../policy/lint/lint.ts'
 import { schemaVersion } from '../policy/model/crd-schema.ts'
 import { compareYaml, explainRule } from '../policy/rule-explanation.ts'
+import { codeBlock, escapeMarkdown, table } from './markdown.ts'
 
 /** Path of the page about `lab policy lint`. */
 export const lintPageFile = join(projectDir, 'docs', 'reference', 'lint.md')
@@ -103,9 +103,10 @@ Both start the launcher \`lab\`, which finds or downloads Node and installs the 
 
 The examples show what to change in a policy that breaks the rule. Both files of each are in [test/policies/rules](../../test/policies/rules).
 
-| rule | level |
-| --- | --- |
-${rules.map(({ id, level }) => `| [${id}](#${id}) | ${levelName(level)} |`).join('\n')}
+${table(
+  ['rule', 'level'],
+  rules.map(({ id, level }) => [`[${id}](#${id})`, levelName(level)]),
+)}
 
 ${rules.map(ruleSection).join('\n\n')}
 `
@@ -123,9 +124,7 @@ function ruleSection({ id, level, why }: RuleInfo): string {
     '',
     `Level: ${levelName(level)}. Source: ${sourceLink(source)}.`,
     '',
-    '```diff',
-    ...lines,
-    '```',
+    codeBlock('diff', lines.join('\n')),
   ].join('\n')
 }
 
@@ -134,12 +133,3 @@ function sourceLink(source: string): string {
   if (path) return `[Tetragon, ${path}](${source})`
   return source.startsWith('https://') ? `<${source}>` : `[${source}](../../${source})`
 }
-
-/** Escapes what Markdown would read as HTML or as emphasis, except in code. */
-const escapeMarkdown = (text: string): string =>
-  text
-    .split(/(`[^`]*`)/)
-    .map(part => (part.startsWith('`') ? part : part.replaceAll(/[<*\\]/g, character => `\\${character}`)))
-    .join('')
-
-if (import.meta.main) writeFileSync(lintPageFile, lintPage())

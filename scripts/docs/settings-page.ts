@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectDir } from '../../shared/paths.ts'
 import { configNamespace, setCommand } from '../../shared/settings/config-commands.ts'
 import { type SettingRow, settingRows } from '../../shared/settings/setting-rows.ts'
+import { codeBlock, table } from './markdown.ts'
 
 /** Path of the settings page. */
 export const settingsPageFile = join(projectDir, 'docs', 'reference', 'settings.md')
@@ -37,20 +37,19 @@ ${sections.join('\n\n')}
 }
 
 function settingsSection(section: string, rows: SettingRow[]): string {
-  const cell = (text: string): string => text.replaceAll('|', '\\|')
-  const lines = rows.map(
-    ({ path, default: standard, allowed, description }) =>
-      `| \`${path}\` | ${cell(`\`${JSON.stringify(standard)}\``)} | ${cell(allowed)} | ${cell(description)} |`,
-  )
-  const table = ['| setting | default | allowed | meaning |', '| --- | --- | --- | --- |', ...lines]
-  return [`## ${section}`, '', ...table, ...exampleCommands(rows)].join('\n')
+  const cells = rows.map(({ path, default: standard, allowed, description }) => [
+    `\`${path}\``,
+    `\`${JSON.stringify(standard)}\``,
+    allowed,
+    description,
+  ])
+  const settings = table(['setting', 'default', 'allowed', 'meaning'], cells)
+  return [`## ${section}`, settings, ...exampleCommands(rows)].join('\n\n')
 }
 
 function exampleCommands(rows: SettingRow[]): string[] {
   // The page shows how to set a plain value at its top.
   const lists = rows.filter(({ example }) => Array.isArray(example))
   const commands = lists.map(({ path, example }) => setCommand(path, example))
-  return commands.length > 0 ? ['', 'For example:', '', '```bash', ...commands, '```'] : []
+  return commands.length > 0 ? ['For example:', codeBlock('bash', commands.join('\n'))] : []
 }
-
-if (import.meta.main) writeFileSync(settingsPageFile, settingsPage())

@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { exerciseSchemaFile, exerciseSchemaText } from '../../../../scripts/docs/exercise-schema.ts'
+import { exerciseSchemaText } from '../../../../scripts/docs/exercise-schema.ts'
 import { projectDir } from '../../../../shared/paths.ts'
 import { taskOf } from '../../../fakes/checks.ts'
 
 describe('the schema of exercise.yaml', () => {
-  it('labs/exercise.schema.json is up to date', () => {
-    expect(readFileSync(exerciseSchemaFile, 'utf8'), 'run: npm run docs').toBe(exerciseSchemaText())
-  })
-
   it('docs/writing-exercises.md names every key of exercise.yaml', () => {
     const page = readFileSync(join(projectDir, 'docs', 'writing-exercises.md'), 'utf8')
     const keys = new Set<string>()

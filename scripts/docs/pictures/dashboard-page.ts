@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
+import type { Browser, BrowserContext, Locator, Page, Response } from 'playwright-core'
+import sharp from 'sharp'
+import { LabError } from '../../../shared/lab-error.ts'
+import type { GrafanaAccess } from '../../telemetry/grafana-client.ts'
+
+/** The widths at which every dashboard must be readable, in pixels: a large screen, a laptop, half of a screen. */
+export const widths = [1600, 1100, 800] as const
+
+export const themes = ['light', 'dark'] as const
+
+export type Theme = (typeof themes)[number]
+
+/** The height of one row of a dashboard's grid and the gap below it. */
+const gridRowPixels = 38
+/** Space for the navigation bar, the variables and the links above the panels. */
+const headPixels = 280
+
+const settleMs = 1000
+const pollMs = 100
+const timeoutMs = 90_000
+
+/**
+ * Returns why the lab's Grafana shows no pages, or undefined if it does.
+ * @throws LabError when Grafana does not respond.
+ */
+export async function missingFrontEnd({ url, fix }: GrafanaAccess): Promise<string | undefined> {
+  try {
+    const response = await fetch(`${url}/login`, { signal: AbortSignal.timeout(30_000) })
+    return (await response.text()).includes('id="reactRoot"')
+      ? undefined
+      : 'the Grafana of this lab has no front end, so there is nothing to look at'
+  } catch (cause) {
+    throw new LabError({ found: `Grafana is not responding at ${url}`, next: fix, cause })
+  }
+}
+
+/** Signs in to Grafana. Every page of the returned context is signed in. */
+export async function signIn(browser: Browser, { url, user, password }: GrafanaAccess): Promise<BrowserContext> {
+  const context = await browser.newContext({ locale: 'en-US', timezoneId: 'UTC', baseURL: url })
+  // Otherwise newer versions open the navigation beside the dashboard where there is room for it.
+  await context.addInitScript("localStorage.setItem('grafana.navigation.docked', 'false')")
+  const response = await context.request.post('/login', { data: { user, password } })
+  if (response.ok()) return context
+  await context.close()
+  throw new LabError({ found: `Grafana refused to sign in ${user} (${response.status()})`, next: './lab status' })
+}
+
+/** A dashboard in the browser, in one theme, with all panels drawn. */
+export class DashboardPage {
+  readonly page: Page
+  /** What Grafana answered to requests that failed: the method, the path and the message. */
+  readonly failedRequests: string[] = []
+  readonly #panels: Locator
+  readonly #dashboard: Dashboard
+  #requests = 0
+  #lastRequest = Date.now()
+
+  private constructor(page: Page, dashboard: Dashboard) {
+    this.page = page
+    this.#dashboard = dashboard
+    this.#panels = page.locator('section').filter({ has: page.locator('h2') })
+    page.on('request', request => this.#countRequest(request.url(), 1))
+    for (const event of ['requestfinished', 'requestfailed'] as const)
+      page.on(event, request => this.#countRequest(request.url(), -1))
+    page.on('response', response => void this.#noteFailure(response))
+  }
+
+  /** Opens a dashboard. `resize` waits until it is drawn. */
+  static async open(context: BrowserContext, dashboard: Dashboard, theme: Theme): Promise<DashboardPage> {
+    const page = await context.newPage()
+    const opened = new DashboardPage(page, dashboard)
+    await page.setViewportSize({ width: widths[0], height: opened.#fullHeight() })
+    await page.goto(`/d/${dashboard.uid}?theme=${theme}`, { timeout: timeoutMs })
+    return opened
+  }
+
+  /** Makes the window this wide, and waits until every panel has been drawn. */
+  async resize(width: number): Promise<void> {
+    await this.page.setViewportSize({ width, height: this.#fullHeight() })
+    await this.#settled()
+  }
+
+  /** Takes a picture of the whole dashboard, as a PNG of at most 256 colors. */
+  async picture(): Promise<Buffer> {
+    // A mouse over a panel would show its menu.
+    await this.page.mouse.move(0, 0)
+    const { width, height } = this.page.viewportSize()!
+    const boxes = await Promise.all((await this.#panels.all()).map(panel => panel.boundingBox()))
+    const bottom = Math.max(...boxes.map(box => (box ? box.y + box.height : 0)))
+    const clip = { x: 0, y: 0, width, height: Math.min(height, Math.ceil(bottom) + 8) }
+    const shot = await this.page.screenshot({ clip, animations: 'disabled', caret: 'hide' })
+    return sharp(shot).png({ palette: true, effort: 10, compressionLevel: 9 }).toBuffer()
+  }
+
+  /** Returns the height at which all panels are in the window: Grafana draws only those that are. */
+  #fullHeight(): number {
+    const rows = Math.max(...this.#dashboard.panels!.map(({ gridPos }) => gridPos!.y + gridPos!.h))
+    return rows * gridRowPixels + headPixels
+  }
+
+  /** Waits until every panel is there and no request has been under way for a second. */
+  async #settled(): Promise<void> {
+    const { page } = this
+    const expected = this.#dashboard.panels!.filter(({ type }) => type !== 'row').length
+    const loading = page.locator('.panel-loading, [aria-label="Panel loading bar"]')
+    this.#lastRequest = Date.now()
+    for (const deadline = Date.now() + timeoutMs; ; await sleep(pollMs)) {
+      const isQuiet = this.#requests <= 0 && Date.now() - this.#lastRequest > settleMs
+      if (isQuiet && (await this.#panels.count()) >= expected && (await loading.count()) === 0) return
+      if (Date.now() > deadline)
+        throw new Error(
+          `${this.#dashboard.title}: ${await this.#panels.count()} of ${expected} panels, ` +
+            `${await loading.count()} of them loading, ${this.#requests} requests under way`,
+        )
+    }
+  }
+
+  #countRequest(url: string, difference: 1 | -1): void {
+    if (!isQuery(url)) return
+    this.#requests += difference
+    this.#lastRequest = Date.now()
+  }
+
+  async #noteFailure(response: Response): Promise<void> {
+    if (response.status() < 400 || !isQuery(response.url())) return
+    const { pathname } = new URL(response.url())
+    const text = await response.text().catch(() => '')
+    this.failedRequests.push(`${response.request().method()} ${pathname}: ${text.slice(0, 300)}`)
+  }
+}
+
+/** Returns whether a request is for data. Others, such as the stream of live messages, may never end. */
+const isQuery = (url: string): boolean => /\/api\/(ds|datasources|dashboards|annotations)\b/.test(url)
