@@ -14,6 +14,12 @@ export const restricted = {
 /** The same for containers that read files of root on the node. */
 export const restrictedRoot = { ...restricted, runAsNonRoot: false, runAsUser: 0 }
 
+/**
+ * Annotations of a Service. Pulumi asks only every 10 s whether a Service has Pods, and it waits for the Pods' own
+ * Deployment or release anyway.
+ */
+export const notAwaited = { 'pulumi.com/skipAwait': 'true' }
+
 /** Creates a Service with a fixed port on the node, which kind maps to loopback. */
 export function nodePortService(
   name: string,
@@ -30,7 +36,7 @@ export function nodePortService(
   return new k8s.core.v1.Service(
     name,
     {
-      metadata: { name, namespace },
+      metadata: { name, namespace, annotations: notAwaited },
       spec: { type: 'NodePort', selector, ports: [{ name: 'http', port, targetPort, nodePort }] },
     },
     options,

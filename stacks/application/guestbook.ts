@@ -4,7 +4,7 @@ import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { namespaces, nodePorts } from '../../shared/names.ts'
 import type { ComponentArgs } from '../component-args.ts'
-import { restricted } from '../pods.ts'
+import { notAwaited, restricted } from '../pods.ts'
 import { deployment, mountFiles } from './deployment.ts'
 
 const namespace = namespaces.application
@@ -39,7 +39,7 @@ export class Guestbook extends pulumi.ComponentResource {
     new k8s.core.v1.Service(
       `${name}-frontend`,
       {
-        metadata: { name: 'frontend', namespace, labels: frontendLabels },
+        metadata: { name: 'frontend', namespace, labels: frontendLabels, annotations: notAwaited },
         spec: {
           type: 'NodePort',
           selector: frontendLabels,
@@ -64,7 +64,10 @@ function createRedis(
   const labels = { app: 'redis', role, tier: 'backend' }
   new k8s.core.v1.Service(
     `${prefix}-${name}`,
-    { metadata: { name, namespace, labels }, spec: { selector: labels, ports: [{ port: 6379 }] } },
+    {
+      metadata: { name, namespace, labels, annotations: notAwaited },
+      spec: { selector: labels, ports: [{ port: 6379 }] },
+    },
     options,
   )
   new k8s.apps.v1.Deployment(
@@ -80,13 +83,9 @@ const redisContainer = (role: RedisRole, image: string): Container => ({
   ports: [{ containerPort: 6379 }],
   resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
   volumeMounts: [{ name: 'data', mountPath: '/data' }],
+  startupProbe: { exec: { command: ['redis-cli', 'ping'] }, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 60 },
   // Runs a program every few seconds, so that even a quiet cluster has exec and exit events.
-  readinessProbe: {
-    exec: { command: ['redis-cli', 'ping'] },
-    initialDelaySeconds: 1,
-    periodSeconds: 10,
-    timeoutSeconds: 5,
-  },
+  readinessProbe: { exec: { command: ['redis-cli', 'ping'] }, periodSeconds: 10, timeoutSeconds: 5 },
 })
 
 /** @param image one that the followers can copy from: a follower cannot load the snapshot of a newer leader. */

@@ -51,6 +51,8 @@ export function prometheusValues({ settings, lock }: Lab): Values {
       service: { type: 'NodePort', nodePort: nodePorts.prometheus },
       prometheusSpec: {
         image: image('prometheus'),
+        // The operator's own probe asks every 15 s.
+        containers: [{ name: 'prometheus', startupProbe: { periodSeconds: 1, failureThreshold: 900 } }],
         retention,
         retentionSize: '1GB',
         scrapeInterval,

@@ -3,7 +3,7 @@ import * as pulumi from '@pulumi/pulumi'
 import { imageRef } from '../../shared/lock.ts'
 import { exportFile, nodePorts } from '../../shared/names.ts'
 import type { ComponentArgs } from '../component-args.ts'
-import { checksumAnnotations, restrictedRoot } from '../pods.ts'
+import { checksumAnnotations, notAwaited, restrictedRoot } from '../pods.ts'
 import { checkRecording, entryPoint, readProgram, readRecordingFiles } from './replay-files.ts'
 
 /** Where the Pod mounts the program and the recording. */
@@ -73,7 +73,7 @@ export class Replay extends pulumi.ComponentResource {
     new k8s.core.v1.Service(
       `${name}-metrics`,
       {
-        metadata: { ...metadata, name: 'tetragon', labels },
+        metadata: { ...metadata, name: 'tetragon', labels, annotations: notAwaited },
         spec: { selector: labels, ports: [{ name: 'metrics', port: 2112, targetPort: 'metrics' }] },
       },
       parent,
