@@ -1,8 +1,19 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { projectDir } from '../paths.ts'
 import { shellQuote } from '../shell-quote.ts'
 import type { Path } from '../validation/yaml-source.ts'
 
-/** Namespace of the lab's keys in a Pulumi stack's configuration: the name of the project. */
-export const configNamespace = 'tetragon-lab'
+/**
+ * Namespace of the lab's keys in a Pulumi stack's configuration: the name of the project, which `pulumi new` lets the
+ * user choose.
+ */
+export const configNamespace = projectName(readFileSync(join(projectDir, 'Pulumi.yaml'), 'utf8'))
+
+/** Returns the name in a Pulumi.yaml. */
+export function projectName(yaml: string): string {
+  return /^name: *(['"]?)([\w.-]+)\1 *$/m.exec(yaml)![2]!
+}
 
 /** Returns the command that sets one setting. */
 export const setCommand = (path: string, value: unknown): string =>
