@@ -35,6 +35,24 @@ const concurrency = 4
 const maxAttempts = 3
 const retryAfterMs = 500
 
+/** How the lab's Grafana is reached. */
+export interface GrafanaAccess {
+  /** Without a slash at the end. */
+  url: string
+  user: string
+  password: string
+  /** Command to run when Grafana does not respond. */
+  fix: string
+}
+
+/** Returns the address of the lab's Grafana, and the user to sign in as. */
+export const grafanaAccess = (settings: Settings): GrafanaAccess => ({
+  url: `http://127.0.0.1:${settings.ports.grafana}`,
+  user: settings.grafana.user,
+  password: grafanaPassword(settings),
+  fix: settings.cluster.mode === 'existing' ? `${portForwardCommands(settings).grafana} &` : './lab status',
+})
+
 /** Queries Prometheus and Loki through Grafana's data source proxy, signed in as the lab's user, as a browser would. */
 export class GrafanaClient {
   readonly #base: string
@@ -43,10 +61,10 @@ export class GrafanaClient {
   readonly #limit = pLimit(concurrency)
 
   constructor(settings: Settings) {
-    const credentials = `${settings.grafana.user}:${grafanaPassword(settings)}`
-    this.#base = `http://127.0.0.1:${settings.ports.grafana}`
-    this.#authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
-    this.#fix = settings.cluster.mode === 'existing' ? `${portForwardCommands(settings).grafana} &` : './lab status'
+    const { url, user, password, fix } = grafanaAccess(settings)
+    this.#base = url
+    this.#authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+    this.#fix = fix
   }
 
   /**

@@ -72,7 +72,7 @@ async function verifyPanel(grafana: GrafanaClient, title: string, queries: Panel
 }
 
 /** Returns the setting that a panel needs and that has another value. */
-const unmetNeed = (queries: PanelQuery[], settings: Settings): PanelQuery['needs'] =>
+export const unmetNeed = (queries: PanelQuery[], settings: Settings): PanelQuery['needs'] =>
   queries.map(({ needs }) => needs).find(needs => needs && settingAt(settings, needs.setting) !== needs.value)
 
 const settingAt = (settings: Settings, path: string): unknown =>

@@ -17,6 +17,12 @@ const gridRowPixels = 38
 /** Space for the navigation bar, the variables and the links above the panels. */
 const headPixels = 280
 
+/** A panel, in Grafana 9.4 and in Grafana 13. */
+export const panelSelector = [
+  'section[data-testid^="data-testid Panel header "]',
+  'section:has([data-testid^="data-testid Panel header "])',
+].join()
+
 const settleMs = 1000
 const pollMs = 100
 const timeoutMs = 90_000
@@ -60,10 +66,10 @@ export class DashboardPage {
   private constructor(page: Page, dashboard: Dashboard) {
     this.page = page
     this.#dashboard = dashboard
-    this.#panels = page.locator('section').filter({ has: page.locator('h2') })
+    this.#panels = page.locator(panelSelector)
     page.on('request', request => this.#countRequest(request.url(), 1))
-    for (const event of ['requestfinished', 'requestfailed'] as const)
-      page.on(event, request => this.#countRequest(request.url(), -1))
+    page.on('requestfinished', request => this.#countRequest(request.url(), -1))
+    page.on('requestfailed', request => this.#countRequest(request.url(), -1))
     page.on('response', response => void this.#noteFailure(response))
   }
 
