@@ -93,16 +93,19 @@ function findSuite(name: string): Suite {
   })
 }
 
-/** Checks format, types, spelling and Markdown. @returns what is wrong, to print after the report of the tests. */
+/**
+ * Checks format, types, spelling, Markdown, shell scripts and workflows.
+ * @returns what is wrong, or which checks were skipped, to print after the report of the tests.
+ */
 async function checkStatically(): Promise<string> {
-  const { exitCode, all } = await execa('npm', ['run', '--silent', 'check'], {
+  const { exitCode, stderr, all } = await execa('npm', ['run', '--silent', 'check'], {
     cwd: projectDir,
     stdin: 'ignore',
     reject: false,
     all: true,
   })
   process.exitCode ||= exitCode
-  return exitCode === 0 ? '' : all
+  return exitCode === 0 ? stderr : all
 }
 
 /** Runs a program in the checkout. If it fails, this command fails too, but only after the next program has run. */

@@ -11,6 +11,7 @@ agent=$(kubectl -n monitoring get daemonsets -o name | grep -E '/tetragon(-repla
 # The agent's first container, export-stdout, has no commands but sh and tail.
 case $agent in */tetragon) container=tetragon ;; *) container=replay ;; esac
 # Uses the clock of the node, as the events do. Counts a minute 15 s after its end, so that late events are included.
+# shellcheck disable=SC2016 # the shell in the container expands these
 text=$(kubectl -n monitoring exec "$agent" -c "$container" -- sh -c '
   now=$(date +%s); last=$(( (now - 15) / 60 * 60 ))
   for minute in 4 3 2 1; do
