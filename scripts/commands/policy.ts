@@ -17,7 +17,7 @@ import {
   plural,
 } from '../policy/findings-format.ts'
 import { kernelFileScript, kernelFileText, readKernelFile } from '../policy/kernel-file.ts'
-import { writeKustomization } from '../policy/kustomize.ts'
+import { type KustomizationOptions, writeKustomization } from '../policy/kustomize.ts'
 import { type Finding, lintPolicy } from '../policy/lint/lint.ts'
 import { lintFiles, readTargetKernel } from '../policy/lint-files.ts'
 import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/policy-state.ts'
@@ -201,14 +201,21 @@ Example:
     .argument('[policies...]', 'Policies (default: those that are loaded with the lab)')
     .description('Write policies as a kustomization for kubectl apply -k, Argo CD and Flux')
     .option('--namespace <name>', 'Namespace for namespaced policies, instead of application')
+    .option('--monitor', 'Only report what the policies would block')
+    .option('--pods <key=value>', 'Only pods with this label, as in topology.kubernetes.io/zone=eu-1a', podLabel)
+    .option('--check', 'Add a Job that fails the sync when an agent could not load a policy')
     .option('--json', 'Print the file names as JSON')
     .addHelpText(
       'after',
-      '\nExample:\n  ./lab policy kustomize clusters/shop/policies --namespace shop tcp-connect deny-wget',
+      `
+gitops/README.md shows how Argo CD and Flux use it, and how to roll a policy out.
+
+Example:
+  ./lab policy kustomize clusters/shop/policies --namespace shop --check tcp-connect deny-wget`,
     )
-    .action(async (folder: string, names: string[], { json, namespace }: Json & { namespace?: string }) => {
+    .action(async (folder: string, names: string[], { json, ...options }: Json & KustomizationOptions) => {
       const chosen = names.length > 0 ? names : readSettings().policies.apply
-      const files = writeKustomization(folder, chosen, { namespace, warn: finding => note(formatFinding(finding)) })
+      const files = writeKustomization(folder, chosen, { ...options, warn: finding => note(formatFinding(finding)) })
       if (json) return printJson(files)
       for (const file of files) print(file)
       note(`Try it: ./lab kubectl apply -k ${folder} --dry-run=server`)
@@ -235,6 +242,18 @@ interface LintCommandOptions extends Json {
   here?: boolean
   kernel?: string
   onlyPolicies?: boolean
+}
+
+/** Parses the value of --pods. */
+function podLabel(text: string): { key: string; value: string } {
+  const [, key, value] = /^([\w./-]+)=([\w.-]*)$/.exec(text) ?? []
+  if (key !== undefined && value !== undefined) return { key, value }
+  throw new LabError({
+    found: `--pods is ${text || '""'}`,
+    expected: 'a label of the pods as key=value',
+    next: 'repeat the command with --pods topology.kubernetes.io/zone=eu-1a',
+    exitCode: 2,
+  })
 }
 
 /** Parses the value of --format. */

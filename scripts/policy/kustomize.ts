@@ -1,15 +1,34 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parse, parseAllDocuments, type Scalar, stringify, type YAMLMap } from 'yaml'
 import { LabError } from '../../shared/lab-error.ts'
+import { namespaces } from '../../shared/names.ts'
+import { projectDir } from '../../shared/paths.ts'
 import { policyFile } from './catalog.ts'
 import type { Finding } from './lint/lint.ts'
 import { readLintedPolicy } from './lint-files.ts'
 import { readPolicyDocuments } from './model/policy-source.ts'
+import { atStage, type Rollout } from './rollout.ts'
 
 /** The first line of a kustomization.yaml that the lab may overwrite. `bundle` is the command's earlier name. */
 const header = '# Made by `lab policy kustomize`.'
 const ownHeader = /^# Made by `lab policy (kustomize|bundle)`\./
+
+/** The Job that fails a sync when an agent could not load a policy, and the program that it runs. */
+const checkFolder = join(projectDir, 'gitops', 'check-agents')
+const checkName = 'check-agents'
+const checkJob = `${checkName}.yaml`
+const checkProgram = `${checkName}.mts`
+
+/** What `writeKustomization` changes in the policies and adds to them. */
+export interface KustomizationOptions extends Rollout {
+  /** Replaces the namespace of all TracingPolicyNamespaced. */
+  namespace?: string
+  /** Adds a Job that fails the sync when an agent could not load a policy. */
+  check?: boolean
+  /** Called with each lint warning. */
+  warn?: (finding: Finding) => void
+}
 
 interface PolicyFile {
   /** The path that the user gave. */
@@ -23,8 +42,6 @@ interface PolicyFile {
  * Writes policies as a kustomization, which `kubectl apply -k`, Argo CD and Flux accept.
  * @param folder The function creates it, or overwrites an earlier kustomization of the lab.
  * @param policies Names of the lab's policies, or files.
- * @param options.namespace Replaces the namespace of all TracingPolicyNamespaced.
- * @param options.warn Called with each lint warning.
  * @returns the paths of the files.
  * @throws LabError when a policy does not exist or has a lint error, a file name or a policy occurs twice, or the
  * folder has other files.
@@ -32,31 +49,78 @@ interface PolicyFile {
 export function writeKustomization(
   folder: string,
   policies: string[],
-  options: { namespace?: string; warn?: (finding: Finding) => void } = {},
+  { namespace, check, warn, ...rollout }: KustomizationOptions = {},
 ): string[] {
   const files = [...new Set(policies.map(policyFile))]
-    .map(file => readLintedPolicy(file, options.warn))
-    .map(({ file, text }) => ({ file, name: basename(file), text: moveToNamespace(text, options.namespace) }))
+    .map(file => readLintedPolicy(file, warn))
+    .map(({ file, text }) => ({
+      file,
+      name: basename(file),
+      text: atStage(moveToNamespace(text, namespace), rollout),
+    }))
   refuseDuplicates(files)
   const index = join(folder, 'kustomization.yaml')
   for (const file of earlierFiles(folder, index)) rmSync(join(folder, basename(file)), { force: true })
 
   mkdirSync(folder, { recursive: true })
   for (const { name, text } of files) writeFileSync(join(folder, name), text)
-  const resources = files.map(({ name }) => name).sort()
-  const kustomization = {
+  const names = files.map(({ name }) => name).sort()
+  if (check) for (const file of [checkJob, checkProgram]) copyFileSync(join(checkFolder, file), join(folder, file))
+  const kustomization: Kustomization = {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
-    // Argo CD refuses objects of an unknown kind, but the same sync may install Tetragon.
-    commonAnnotations: { 'argocd.argoproj.io/sync-options': 'SkipDryRunOnMissingResource=true' },
-    resources,
+    resources: check ? [...names, checkJob] : names,
+    patches: [skipDryRun],
+    ...(check && { configMapGenerator: [checkConfigMap(files)] }),
   }
   writeFileSync(index, `${header} Tetragon and its CRDs must be in the cluster.\n${stringify(kustomization)}`)
-  return ['kustomization.yaml', ...resources].map(file => join(folder, file))
+  return ['kustomization.yaml', ...names, ...(check ? [checkJob, checkProgram] : [])].map(file => join(folder, file))
 }
 
+interface Kustomization {
+  apiVersion: string
+  kind: string
+  resources: string[]
+  patches: object[]
+  configMapGenerator?: { name: string; namespace: string; literals: string[]; files: string[] }[]
+}
+
+/** Argo CD refuses objects of an unknown kind, but the same sync may install Tetragon. */
+const skipDryRun = {
+  target: { group: 'cilium.io' },
+  patch: stringify({
+    apiVersion: 'cilium.io/v1alpha1',
+    kind: 'TracingPolicy',
+    // The target decides, not this name.
+    metadata: {
+      name: 'each',
+      annotations: { 'argocd.argoproj.io/sync-options': 'SkipDryRunOnMissingResource=true' },
+    },
+  }),
+}
+
+/** Returns the ConfigMap of the check. It contains the policies too, so that its name changes with each of them. */
+const checkConfigMap = (files: PolicyFile[]) => ({
+  name: checkName,
+  namespace: namespaces.monitoring,
+  literals: [
+    `POLICIES=${files
+      .flatMap(({ text }) => policyKeys(text))
+      .sort()
+      .join(' ')}`,
+  ],
+  files: [checkProgram, ...files.map(({ name }) => name).sort()],
+})
+
+/** Returns the policies of a text as `tcp-connect`, or `application/deny-wget` for a namespaced one. */
+const policyKeys = (text: string): string[] =>
+  readPolicyDocuments(text).map(({ value }) => {
+    const { metadata } = value as { metadata: { name: string; namespace?: string } }
+    return metadata.namespace ? `${metadata.namespace}/${metadata.name}` : metadata.name
+  })
+
 /**
- * Returns the policies of an earlier kustomization in the folder.
+ * Returns the files of an earlier kustomization in the folder.
  * @throws LabError when the folder has files that are not the lab's.
  */
 function earlierFiles(folder: string, index: string): string[] {
@@ -68,7 +132,8 @@ function earlierFiles(folder: string, index: string): string[] {
       expected: 'an empty folder, or one that it wrote',
       next: `./lab policy kustomize ${join(folder, 'policies')}`,
     })
-  return (parse(text) as { resources?: string[] }).resources ?? []
+  const { resources = [], configMapGenerator = [] } = parse(text) as Partial<Kustomization>
+  return [...resources, ...configMapGenerator.flatMap(({ files }) => files)]
 }
 
 /** Refuses file names and policies that occur twice, because neither a folder nor kustomize can have two. */

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { readCatalog } from '../../../scripts/policy/catalog.ts'
@@ -12,7 +12,7 @@ import { policyFolder } from '../../../shared/policy-file.ts'
 
 interface Document {
   kind: string
-  metadata: { name: string; namespace?: string }
+  metadata: { name: string; namespace?: string; annotations?: object }
   spec: object
 }
 
@@ -59,6 +59,34 @@ describe('a kustomization', () => {
     writeFileSync(file, readFileSync(file, 'utf8').replace('lab policy kustomize', 'lab policy bundle'))
     writeKustomization(folder, ['tcp-connect'])
     expect(readdirSync(folder).sort()).toEqual(['kustomization.yaml', 'tcp-connect.yaml'])
+  })
+
+  test('can check the agents after each sync, and forgets the check without the option', () => {
+    const files = writeKustomization(folder, ['tcp-connect', 'deny-wget'], { check: true }).map(file => basename(file))
+    expect(files).toEqual([
+      ...['kustomization.yaml', 'deny-wget.yaml', 'tcp-connect.yaml', 'check-agents.yaml', 'check-agents.mts'],
+    ])
+    expect(index()).toMatchObject({
+      resources: ['deny-wget.yaml', 'tcp-connect.yaml', 'check-agents.yaml'],
+      configMapGenerator: [
+        {
+          namespace: 'monitoring',
+          literals: ['POLICIES=application/deny-wget tcp-connect'],
+          files: ['check-agents.mts', 'deny-wget.yaml', 'tcp-connect.yaml'],
+        },
+      ],
+    })
+    writeKustomization(folder, ['tcp-connect'])
+    expect(readdirSync(folder).sort()).toEqual(['kustomization.yaml', 'tcp-connect.yaml'])
+  })
+
+  test('can be for a stage of the roll-out', () => {
+    writeKustomization(folder, ['deny-wget'], { monitor: true, pods: { key: 'rollout', value: 'first' }, check: true })
+    expect(parse(readFileSync(join(folder, 'deny-wget.yaml'), 'utf8'))).toMatchObject({
+      metadata: { name: 'deny-wget-monitor' },
+      spec: { podSelector: { matchLabels: { rollout: 'first' } } },
+    })
+    expect(index()).toMatchObject({ configMapGenerator: [{ literals: ['POLICIES=application/deny-wget-monitor'] }] })
   })
 
   const own = (name: string, text: string): string => {
@@ -121,15 +149,29 @@ describe('a kustomization', () => {
   const kustomize = spawnSync('kubectl', ['kustomize', '--help']).status === 0
   test.skipIf(!kustomize)('can be built by kustomize, as Argo CD and Flux do (needs kubectl on PATH)', () => {
     const names = readCatalog().map(({ name }) => name)
-    writeKustomization(folder, names, { namespace: 'shop' })
-    const built = spawnSync('kubectl', ['kustomize', folder], { encoding: 'utf8' })
-    expect([built.status, built.stderr]).toEqual([0, ''])
-    const objects = parseAllDocuments(built.stdout).map(each => each.toJS() as Document)
-    expect(objects.map(({ metadata }) => metadata.name).sort()).toEqual([...names].sort())
-    for (const { metadata, spec, kind } of objects) {
+    const build = (): Document[] => {
+      const built = spawnSync('kubectl', ['kustomize', folder], { encoding: 'utf8' })
+      expect([built.status, built.stderr]).toEqual([0, ''])
+      return parseAllDocuments(built.stdout).map(each => each.toJS() as Document)
+    }
+    writeKustomization(folder, names, { namespace: 'shop', check: true })
+    const objects = build()
+    const policies = objects.filter(({ kind }) => kind.startsWith('TracingPolicy'))
+    expect(policies.map(({ metadata }) => metadata.name).sort()).toEqual([...names].sort())
+    for (const { metadata, spec, kind } of policies) {
       expect(spec).toEqual(document(metadata.name).spec)
       expect(metadata.namespace).toBe(kind === 'TracingPolicyNamespaced' ? 'shop' : undefined)
+      expect(metadata.annotations).toEqual({ 'argocd.argoproj.io/sync-options': 'SkipDryRunOnMissingResource=true' })
     }
+    // The Job reads the ConfigMap, whose name changes with each policy, so that Flux runs the Job again.
+    const configMapName = (all: Document[]) => all.find(({ kind }) => kind === 'ConfigMap')!.metadata.name
+    expect(configMapName(objects)).toMatch(/^check-agents-\w+$/)
+    const job = objects.find(({ kind }) => kind === 'Job')!
+    const uses = [...JSON.stringify(job.spec).matchAll(/"name":"(check-agents-\w+)"/g)].map(match => match[1])
+    expect(uses).toEqual([configMapName(objects), configMapName(objects)])
+    const file = join(folder, 'deny-wget.yaml')
+    writeFileSync(file, readFileSync(file, 'utf8').replace('severity.', 'severity.high, severity.'))
+    expect(configMapName(build())).not.toBe(configMapName(objects))
   })
 
   test('is not written to a folder with other files', () => {
