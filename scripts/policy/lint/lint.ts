@@ -18,6 +18,7 @@ import {
 import { argumentRules } from './hooks/argument-rules.ts'
 import { dataRules } from './hooks/data-rules.ts'
 import { hookRules } from './hooks/hook-rules.ts'
+import { lsmRules } from './hooks/lsm-rules.ts'
 import { tracepointRules } from './hooks/tracepoint-rules.ts'
 import { userProbeRules } from './hooks/user-probe-rules.ts'
 import { metadataRules } from './metadata-rules.ts'
@@ -55,6 +56,7 @@ const rules: readonly Rule[] = [
   ...hookRules,
   ...userProbeRules,
   ...tracepointRules,
+  ...lsmRules,
   ...argumentRules,
   ...dataRules,
   ...operatorRules,

@@ -41,7 +41,6 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'one-section': `${handler}#L165`,
   'syscall-flag': 'tetragon:pkg/btf/validation.go#L104',
   'unknown-hook': 'tetragon:pkg/btf/validation.go#L107',
-  'lsm-prefix': `${lsm}#L258`,
   'twice-hooked': `${kprobe}#L745`,
   list: 'tetragon:pkg/sensors/tracing/lists_linux.go#L63',
   'hot-hook': `${guide}/selectors.md`,
@@ -49,6 +48,11 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'uprobe-target': 'tetragon:pkg/sensors/tracing/genericuprobe.go#L529',
   'tracepoint-field': 'tetragon:pkg/sensors/tracing/generictracepoint.go#L274',
   'tracepoint-order': 'tetragon:pkg/sensors/tracing/generictracepoint.go#L728',
+
+  'lsm-prefix': `${lsm}#L258`,
+  'lsm-action': `${lsm}#L212`,
+  'lsm-repeat': 'tetragon:bpf/process/bpf_generic_lsm_output.c#L48',
+  'lsm-error': 'tetragon:bpf/process/types/basic.h#L2743',
 
   'argument-type': `${kprobe}#L328`,
   'argument-count': `${kprobe}#L839`,
@@ -110,7 +114,6 @@ export const ruleSources: Readonly<Record<string, string>> = {
   'signal-number': `${guide}/selectors.md`,
   'post-only': `${kprobe}#L409`,
   'rate-limit': `${selectors}#L1148`,
-  'lsm-action': `${lsm}#L212`,
   enforcer: 'tetragon:pkg/sensors/tracing/enforcer.go#L196',
   'deprecated-action': `${guide}/selectors.md#L742`,
 

@@ -81,7 +81,7 @@ const narrowUserProbe =
 const isInProgram = ({ section }: Hook): boolean => section === 'uprobes' || section === 'usdts'
 
 /** Returns the field that limits a policy to some workloads, with its path. */
-function workloadLimit(policy: Policy): { name: string; path: Path } | undefined {
+export function workloadLimit(policy: Policy): { name: string; path: Path } | undefined {
   const name = ['podSelector', 'containerSelector', 'hostSelector'].find(key => isMapping(policy.spec[key]))
   if (name) return { name, path: ['spec', name] }
   return policy.kind === 'TracingPolicyNamespaced' ? { name: 'namespace', path: ['metadata', 'namespace'] } : undefined

@@ -164,21 +164,6 @@ export const hookRules: Rule[] = [
     },
   },
   {
-    id: 'lsm-prefix',
-    level: 'error',
-    why: 'The name of an LSM hook has no prefix. The agent adds bpf_lsm_ to it, and refuses the policy if that function does not exist.',
-    check(policy, report) {
-      for (const hook of policy.hooks)
-        if (hook.section === 'lsmhooks' && /^(security|bpf_lsm)_/.test(hook.name)) {
-          const bare = hook.name.replace(/^(security|bpf_lsm)_/, '')
-          const known = knownFunctions().has(`bpf_lsm_${bare}`)
-            ? bare
-            : (nearestKernelName(`bpf_lsm_${bare}`, knownFunctions())?.replace('bpf_lsm_', '') ?? bare)
-          report([...hook.path, 'hook'], `The LSM hook ${hook.name} has a prefix`, `Write hook: ${known}`)
-        }
-    },
-  },
-  {
     id: 'twice-hooked',
     level: 'error',
     why: 'On kernels with kprobe_multi (amd64 from 5.18), the agent refuses two hooks of one policy on the same function.',

@@ -83,8 +83,6 @@ const sectionNames: Record<Section, string> = {
 const isEnforceable = (call: string): boolean =>
   /^(list:|security_|(__(x64|arm64|ia32)_)?sys_|__(x64|arm64|ia32)_)/.test(call)
 
-const useKprobe = 'Use a kprobe on the security_ function'
-
 export const actionRules: Rule[] = [
   {
     id: 'too-many-actions',
@@ -253,24 +251,6 @@ export const actionRules: Rule[] = [
             'warn',
           )
         }
-      }
-    },
-  },
-  {
-    id: 'lsm-action',
-    level: 'error',
-    why: 'LSM hooks support Post (without stack traces), NoPost, Sigkill, Signal and Override. They do not support matchReturnArgs.',
-    check(policy, report) {
-      for (const { hook, selector } of selectorsOf(policy)) {
-        if (hook.section !== 'lsmhooks') continue
-        for (const { path, action, spec } of selector.actions) {
-          if (action !== '' && !/^(Post|NoPost|Sigkill|Signal|Override)$/.test(action))
-            report([...path, 'action'], `LSM hooks do not support ${action}`, useKprobe)
-          if (action === 'Post' && (spec.kernelStackTrace || spec.userStackTrace))
-            report(path, 'LSM hooks do not support stack traces', useKprobe)
-        }
-        const [returned] = selector.entries('matchReturnArgs')
-        if (returned) report(returned.path, 'LSM hooks do not support matchReturnArgs', useKprobe)
       }
     },
   },
