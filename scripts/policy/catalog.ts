@@ -9,6 +9,7 @@ import { severityTags } from './lint/metadata-rules.ts'
 import type { PolicyKind } from './model/crd-schema.ts'
 import { kernelNeeds } from './model/kernel-needs.ts'
 import { enforces, enforcingActions, isMonitor, monitorSuffix, readPolicyModel, tagsOf } from './model/policy-model.ts'
+import { readTrial, type Trial } from './trial/trial.ts'
 
 /** A policy of the lab: its purpose from the comments in its header, and its effect from the policy itself. */
 export interface CatalogEntry {
@@ -19,8 +20,8 @@ export interface CatalogEntry {
   shows: string
   costs: string
   needs: string
-  /** A command that triggers it. */
-  try: string
+  /** How to trigger it, and what then happens. */
+  trial: Trial
   /** Whether it kills or refuses when it is loaded as it is. */
   enforces: boolean
   /** The enforcing actions, as in Sigkill. In monitor mode they only report. */
@@ -37,7 +38,7 @@ export interface CatalogEntry {
 }
 
 /** The comments that every policy of the lab starts with, as in `# Shows: …`. */
-export const headerKeys = ['Shows', 'Costs', 'Needs', 'Try'] as const
+export const headerKeys = ['Shows', 'Costs', 'Needs'] as const
 
 /** Reads the comments above a policy, as in `# Shows: …`. A line indented by three spaces continues the one before. */
 export function readHeader(text: string): Record<string, string> {
@@ -55,10 +56,17 @@ export function readHeader(text: string): Record<string, string> {
   return header
 }
 
-/** Returns the policies in a folder, sorted by name. @throws LabError when a file is not a policy. */
-export const readCatalog = (folder = policyFolder): CatalogEntry[] => {
-  const names = policyNames(folder)
-  return names.map(name => readEntry(join(folder, `${name}.yaml`), names))
+/** Returns the policies of the lab, sorted by name. @throws LabError when a file is not a policy. */
+export const readCatalog = (): CatalogEntry[] => {
+  const names = policyNames()
+  return names.map(name => readEntry(join(policyFolder, `${name}.yaml`), names))
+}
+
+/** Returns a policy of the lab. @throws LabError when it has none of that name. */
+export function catalogEntry(name: string): CatalogEntry {
+  const entry = readCatalog().find(each => each.name === name)
+  if (entry) return entry
+  throw unknownPolicyError(`The lab has no policy ${name}`, name)
 }
 
 function readEntry(file: string, names: string[]): CatalogEntry {
@@ -66,7 +74,7 @@ function readEntry(file: string, names: string[]): CatalogEntry {
   const document = parsePolicy(text, relative(projectDir, file))
   const policy = readPolicyModel(document.kind, document)
   const header = readHeader(text)
-  const name = policy.name ?? basename(file, '.yaml')
+  const name = basename(file, '.yaml')
   const twin = name.endsWith(monitorSuffix) ? name.slice(0, -monitorSuffix.length) : `${name}${monitorSuffix}`
   return {
     name,
@@ -76,7 +84,7 @@ function readEntry(file: string, names: string[]): CatalogEntry {
     shows: header.Shows ?? '',
     costs: header.Costs ?? '',
     needs: header.Needs ?? '',
-    try: header.Try ?? '',
+    trial: readTrial(name),
     enforces: enforces(policy),
     actions: [...new Set(enforcingActions(policy).map(({ action }) => action))],
     monitor: isMonitor(policy),
@@ -98,10 +106,14 @@ export function policyFile(nameOrFile: string): string {
   const own = join(policyFolder, `${nameOrFile}.yaml`)
   if (/^[a-z0-9.-]+$/.test(nameOrFile) && existsSync(own)) return own
   if (existsSync(nameOrFile) && statSync(nameOrFile).isFile()) return nameOrFile
-  const near = nearest(nameOrFile, policyNames())
-  throw new LabError({
-    found: `There is no policy and no file ${nameOrFile}`,
-    expected: `a name from \`./lab policy list\`${near ? ` (the nearest is ${near})` : ''}, or a YAML file`,
+  throw unknownPolicyError(`There is no policy and no file ${nameOrFile}`, nameOrFile, ', or a YAML file')
+}
+
+function unknownPolicyError(found: string, name: string, otherwise = ''): LabError {
+  const near = nearest(name, policyNames())
+  return new LabError({
+    found,
+    expected: `a name from \`./lab policy list\`${near ? ` (the nearest is ${near})` : ''}${otherwise}`,
     next: './lab policy list',
     exitCode: 2,
   })

@@ -24,11 +24,23 @@ export interface FakeClusterOptions {
   refuses?: Record<string, string>
   /** How many questions to the agent break off before one is answered. */
   breaks?: number
+  /** What a command in a pod does. */
+  trigger?: FakeTrigger
+}
+
+/** What a command in a pod does to the agent. */
+export interface FakeTrigger {
+  exitCode?: number
+  prints?: string
+  /** What the agent adds to its file. */
+  events?: object[]
+  /** The agent's counters afterwards. */
+  counters?: Record<string, string>
 }
 
 /** Starts a cluster with a fake kubectl and a fake agent. */
 export function startFakeCluster(options: FakeClusterOptions = {}): FakeCluster {
-  const { daemonset = 'tetragon', policies = [], refuses = {}, breaks = 0 } = options
+  const { daemonset = 'tetragon', policies = [], refuses = {}, breaks = 0, trigger = {} } = options
   const folder = mkdtempSync(join(tmpdir(), 'fake-cluster-'))
   const file = join(folder, 'cluster.json')
   symlinkSync(join(projectDir, 'test', 'fakes', 'fake-kubectl.mjs'), join(folder, 'kubectl'))
@@ -41,11 +53,15 @@ export function startFakeCluster(options: FakeClusterOptions = {}): FakeCluster 
     daemonsets: [daemonset],
     refuses,
     breaks,
+    trigger,
+    counters: { post: '2', override: '1' },
     version: documents.length,
     objects: Object.fromEntries(documents.map(({ key, object }) => [key, object])),
     agent: Object.fromEntries(documents.map(({ key, id }) => [key, { id, requests: 1 }])),
   }
   writeFileSync(file, JSON.stringify(state))
+  // Events of earlier opens.
+  writeFileSync(`${file}.events`, '{"process_exec":{}}\n')
   return {
     access: {
       settings: parseSettings({ cluster: { mode: 'existing', context: 'fake' } }),

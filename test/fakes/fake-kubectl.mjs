@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // A fake kubectl with a cluster and its Tetragon agent in a JSON file (FAKE_CLUSTER). The agent loads a policy at the
 // second request for the list of policies, gives a changed policy a new number, and refuses the policies that the file
-// names. See fake-cluster.ts.
+// names. A command in a pod triggers the policies. See fake-cluster.ts.
+import { spawnSync } from 'node:child_process'
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 
 const file = process.env.FAKE_CLUSTER
@@ -11,6 +12,7 @@ for (const flag of ['--kubeconfig', '--context']) {
   const at = args.indexOf(flag)
   if (at >= 0) args.splice(at, 2)
 }
+if (args[0] === '-n') args.push(...args.splice(0, 2))
 // The script around a remote command has several lines.
 appendFileSync(`${file}.log`, `${args.join(' ').replaceAll('\n', ' ')}\n`)
 
@@ -45,6 +47,7 @@ else if (verb === 'apply') {
   process.stderr.write('error: websocket: close 1006 (abnormal closure): unexpected EOF\n')
   process.exitCode = 1
 } else if (verb === 'exec' && args.includes('tetra')) {
+  const { counters } = cluster
   const policies = Object.entries(cluster.agent).map(([one, { id, requests }]) => {
     const [namespace, name] = one.split('/')
     cluster.agent[one].requests++
@@ -56,10 +59,24 @@ else if (verb === 'apply') {
       ...(namespace && { namespace }),
       state: `TP_STATE_${state}`,
       ...(error && { error }),
-      ...(state === 'ENABLED' && { mode: 'TP_MODE_ENFORCE', stats: { action_counters: { post: '2', override: '1' } } }),
+      ...(state === 'ENABLED' && { mode: 'TP_MODE_ENFORCE', stats: { action_counters: counters } }),
     }
   })
   answer({ policies })
+} else if (verb === 'exec' && what.startsWith('deploy/')) {
+  const { exitCode = 0, prints = '', events = [], counters = {} } = cluster.trigger
+  const lines = events.map(event => `${JSON.stringify(event)}\n`)
+  appendFileSync(`${file}.events`, lines.join(''))
+  Object.assign(cluster.counters, counters)
+  process.stderr.write(prints)
+  process.exitCode = exitCode
+} else if (verb === 'exec') {
+  // A script that reads the agent's file.
+  const [program, ...rest] = args.slice(args.indexOf('--') + 1)
+  const script = rest.map(word => word.replaceAll('/var/log/tetragon/tetragon.log', `${file}.events`))
+  const { status, stdout } = spawnSync(program, script, { encoding: 'utf8' })
+  process.stdout.write(stdout)
+  process.exitCode = status
 } else {
   process.stderr.write(`fake-kubectl does not support: ${args.join(' ')}\n`)
   process.exitCode = 1

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import type { Recording } from '../../scripts/plan/fake-engine.ts'
-import { readCatalog } from '../../scripts/policy/catalog.ts'
+import { catalogEntry, readCatalog } from '../../scripts/policy/catalog.ts'
 import { type ImageName, imageNames, imageRef, readLock } from '../../shared/lock.ts'
 import { projectDir } from '../../shared/paths.ts'
 import { policyFolder } from '../../shared/policy-file.ts'
@@ -143,7 +143,7 @@ function execs(): Exec[] {
         // A cell of a Markdown table escapes its pipes.
         return all.map(text => ({ where: file, text: text.replaceAll('\\|', '|') }))
       }),
-    ...readCatalog().map(entry => ({ where: entry.file, text: entry.try })),
+    ...readCatalog().map(({ name, trial }) => ({ where: `policies/try/${name}.yaml`, text: trial.run })),
   ]
   return texts.flatMap(({ where, text }) =>
     [...text.matchAll(/\bkubectl\b(?:(?!\bkubectl\b)[^\n|;`])*?\sexec\s/g)]
@@ -269,9 +269,9 @@ describe('policies', () => {
   })
 
   it.each(['tcp-connect', 'tcp-connect-frontend', 'tcp-connect-namespace'])(
-    '%s is tried with a page for which a frontend connects to Redis',
+    '%s is triggered with a page for which a frontend connects to Redis',
     name => {
-      expect(readCatalog().find(entry => entry.name === name)!.try).toMatch(/guestbook\.php\?cmd=get&key=messages/)
+      expect(catalogEntry(name).trial.run).toMatch(/guestbook\.php\?cmd=get&key=messages/)
     },
   )
 })

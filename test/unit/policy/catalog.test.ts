@@ -28,11 +28,11 @@ describe.each(catalog.map(entry => [entry.name, entry] as const))('policy %s', (
     expect(lintPolicy(text(name), entry.file)).toEqual([])
   })
 
-  test('has a header with what it shows, costs and needs, and a command to try it', () => {
+  test('has a header with what it shows, costs and needs, and a command that triggers it', () => {
     expect(Object.keys(readHeader(text(name))).filter(key => key !== 'lint')).toEqual([...headerKeys])
     for (const key of ['shows', 'costs', 'needs'] as const) expect(entry[key]).toMatch(/\w.*\.$/)
-    expect(entry.try).toMatch(/^(kubectl -n application exec|curl) /)
-    expect(() => execFileSync('sh', ['-n', '-c', entry.try])).not.toThrow()
+    expect(entry.trial.run).toMatch(/^kubectl -n application exec /)
+    expect(() => execFileSync('sh', ['-n', '-c', entry.trial.run])).not.toThrow()
   })
 
   test('has a severity, and needs a kernel feature', () => {
@@ -47,8 +47,8 @@ describe('policies on the start of a program', () => {
   const onStart = catalog.filter(({ hooks }) => hooks.some(hook => hook.startsWith('security_bprm_')))
   const startedInPod = /exec deploy\/\S+ (-c \S+ )?-- (sh -c|node -e) /
 
-  test.each(onStart.map(entry => [entry.name, entry.try]))(
-    '%s is tried with a program that another one starts',
+  test.each(onStart.map(entry => [entry.name, entry.trial.run]))(
+    '%s is triggered with a program that another one starts',
     (_, command) => expect(command).toMatch(startedInPod),
   )
 
