@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { z } from 'zod'
 import { keylessKubeconfigFile, kubeconfigFile } from '../../shared/kubeconfig.ts'
-import { labId, labPath } from '../../shared/paths.ts'
+import { labId, stackPath } from '../../shared/stack.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { readSingle } from '../../shared/validation/yaml-source.ts'
 import { nodeConfig, nodeState } from './node-container.ts'
@@ -14,7 +14,7 @@ import { nodeConfig, nodeState } from './node-container.ts'
 /** Environment for `kind` and `kubectl`: `env` of a `Context`. */
 export type ClusterEnv = Readonly<Record<string, string>>
 
-const recordFile = (): string => labPath('cluster.json')
+const recordFile = (): string => stackPath('cluster.json')
 
 export const recordCluster = (name: string): void => writeStateFile(recordFile(), { name })
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { keylessKubeconfigFile, kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { labDir, projectDir } from '../../shared/paths.ts'
+import { stackName } from '../../shared/stack.ts'
 import { writePrivateFile } from '../../shared/state-file.ts'
 
 interface Kubeconfig {
@@ -22,7 +23,10 @@ export function writeKeylessKubeconfig(): void {
     apiVersion: 'client.authentication.k8s.io/v1',
     command: process.execPath,
     args: [join(projectDir, 'scripts', 'cluster', 'print-credential.ts')],
-    env: [{ name: 'LAB_DIR', value: labDir() }],
+    env: [
+      { name: 'LAB_DIR', value: labDir() },
+      { name: 'LAB_STACK', value: stackName() },
+    ],
     interactiveMode: 'Never',
   }
   const users = config.users.map(({ name }) => ({ name, user: { exec } }))

@@ -1,6 +1,7 @@
 import { chmodSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
+import { parse, stringify } from 'yaml'
 import type { ClusterSpec } from '../../shared/cluster-spec.ts'
 import { kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { LabError } from '../../shared/lab-error.ts'
@@ -19,15 +20,16 @@ import {
   recordCluster,
   removeRecords,
 } from './cluster-records.ts'
-import { kubectl } from './kubectl.ts'
+import { containerdFolder, type ImageVolume, prepareImageVolume, recordImages } from './image-volume.ts'
+import { type ClusterAccess, kubectl } from './kubectl.ts'
 import { nodeName, nodeState } from './node-container.ts'
 
 /** Receives each line of progress. */
 type Log = (line: string) => void
 
 /**
- * Creates the cluster, or starts or recreates an existing one. Returns when its API responds, its node is ready and has
- * every image. A second call changes nothing.
+ * Creates the cluster, or starts or recreates an existing one. Returns when its API responds and its node has every
+ * image. A second call changes nothing.
  * @returns the node's name.
  * @throws LabError when the cluster is not the lab's own, an image is not published for it, or kind or Docker fail.
  */
@@ -41,10 +43,9 @@ export async function ensureCluster(spec: ClusterSpec, env: ClusterEnv, log: Log
   // waiting.
   const nodeImagePulled = pullImages([spec.nodeImage], imageLog(log))
   const imagesPulled = nodeImagePulled.then(() => pullImages(spec.images, imageLog(log)))
+  const refs = spec.images.map(imageRef)
   const prepareNode = async () => {
-    const loaded = imagesPulled.then(() =>
-      loadImagesIntoNode(node, spec.images.map(imageRef), { onProgress: imageLog(log) }),
-    )
+    const loaded = imagesPulled.then(() => loadImagesIntoNode(node, refs, { onProgress: imageLog(log) }))
     await Promise.all([loaded, confineClusterAddresses(node)])
   }
   // Reported where it is awaited, which may be a while after a pull has failed.
@@ -56,7 +57,13 @@ export async function ensureCluster(spec: ClusterSpec, env: ClusterEnv, log: Log
   if (state) await deleteCluster(name, env, log)
   recordCluster(name)
   await nodeImagePulled
-  await Promise.all([createCluster(spec, env, log), prepareNode()])
+  const nodeImage = imageRef(spec.nodeImage)
+  const volume = await prepareImageVolume(name, nodeImage, refs)
+  const created = createCluster(spec, volume, env, log)
+  // With the images in the volume there is nothing to copy while the node boots, and it is checked once it has.
+  if (volume?.filled) await created
+  await Promise.all([created, prepareNode()])
+  if (volume) await recordImages(node, nodeImage, refs)
   return node
 }
 
@@ -91,7 +98,12 @@ async function removeUnusedNetwork(): Promise<void> {
   if (!failed && stdout.trim() === '0') await execa('docker', ['network', 'rm', 'kind'], { reject: false })
 }
 
-async function createCluster({ name, nodeImage, config }: ClusterSpec, env: ClusterEnv, log: Log): Promise<void> {
+async function createCluster(
+  { name, nodeImage, config }: ClusterSpec,
+  volume: ImageVolume | undefined,
+  env: ClusterEnv,
+  log: Log,
+): Promise<void> {
   log('creating the node')
   // By tag, because kind would look up a digest in the registry even for an image that was loaded from a file. The pull
   // has verified the digest.
@@ -99,10 +111,21 @@ async function createCluster({ name, nodeImage, config }: ClusterSpec, env: Clus
   const target = ['--name', name, '--kubeconfig', kubeconfigFile()]
   // kind would add its context to those of another cluster.
   await prepareKubeconfig({ mode: 'create', name, context: '' }, env)
-  await kind(['create', 'cluster', ...target, ...image, '--config', '-', '--wait', '0s', '-q'], env, { input: config })
+  const input = volume ? withImageVolume(config, volume) : config
+  await kind(['create', 'cluster', ...target, ...image, '--config', '-', '--wait', '0s', '-q'], env, { input })
   chmodSync(kubeconfigFile(), 0o600)
   log('the node has booted')
-  await waitUntilReady(name, 120, env, log)
+  // The node becomes ready while the lab's objects are created.
+  await waitUntil(apiProblem, { name, seconds: 120, env })
+  log('the API responds')
+}
+
+/** The mount is not part of the Pulumi resource, which would replace the node where only the volume differs. */
+function withImageVolume(config: string, { folder }: ImageVolume): string {
+  const cluster = parse(config) as { nodes: { extraMounts?: object[] }[] }
+  for (const node of cluster.nodes)
+    node.extraMounts = [...(node.extraMounts ?? []), { hostPath: folder, containerPath: containerdFolder }]
+  return stringify(cluster)
 }
 
 /** Starts a stopped or paused node. @returns whether its cluster becomes ready. */
@@ -115,7 +138,8 @@ export async function startCluster(name: string, state: string, env: ClusterEnv,
   }
   if (!(await exportKubeconfig(name, env))) return false
   try {
-    await waitUntilReady(name, 60, env, log)
+    await waitUntil(nodeProblem, { name, seconds: 60, env })
+    log('the cluster is ready')
     return true
   } catch (error) {
     if (error instanceof LabError) return false
@@ -123,37 +147,39 @@ export async function startCluster(name: string, state: string, env: ClusterEnv,
   }
 }
 
-/** Waits until the API responds and every node is ready. Pulumi treats a cluster as unreachable if it asks earlier. */
-async function waitUntilReady(name: string, seconds: number, env: ClusterEnv, log: Log): Promise<void> {
-  let problem: string | undefined
+/** Waits until `problemOf` returns no problem. */
+async function waitUntil(
+  problemOf: (access: ClusterAccess) => Promise<string | undefined>,
+  { name, seconds, env }: { name: string; seconds: number; env: ClusterEnv },
+): Promise<void> {
+  const access: ClusterAccess = { settings: { cluster: { mode: 'create', name, context: '' } }, env }
   const startedAt = Date.now()
-  while (Date.now() < startedAt + seconds * 1000) {
-    problem = await readinessProblem(name, env)
-    if (problem === undefined) {
-      log('the cluster is ready')
-      return
-    }
+  for (;;) {
+    const problem = await problemOf(access).catch((error: unknown) => {
+      if (error instanceof LabError) return error.found
+      throw error
+    })
+    if (problem === undefined) return
+    if (Date.now() > startedAt + seconds * 1000)
+      throw new LabError({
+        found: `The cluster is not ready after ${Math.round((Date.now() - startedAt) / 1000)} s (${problem})`,
+        next: './lab up again; if it fails again: ./lab doctor',
+      })
     await sleep(500)
   }
-  throw new LabError({
-    found: `The cluster is not ready after ${Math.round((Date.now() - startedAt) / 1000)} s (${problem})`,
-    next: './lab up again; if it fails again: ./lab doctor',
-  })
 }
 
-async function readinessProblem(name: string, env: ClusterEnv): Promise<string | undefined> {
-  const access = { settings: { cluster: { mode: 'create', name, context: '' } }, env } as const
-  const limit = { timeoutMs: 10_000 }
+/** Pulumi treats a cluster as unreachable if it asks before the API responds. */
+async function apiProblem(access: ClusterAccess): Promise<string | undefined> {
+  const health = await kubectl(access, ['get', '--raw', '/readyz', '--request-timeout=5s'], { timeoutMs: 10_000 })
+  return health.trim() === 'ok' ? undefined : health
+}
+
+async function nodeProblem(access: ClusterAccess): Promise<string | undefined> {
   const readyConditions = 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'
-  try {
-    const statuses = await kubectl(access, ['get', 'nodes', '-o', readyConditions, '--request-timeout=5s'], limit)
-    if (!/^True( True)*$/.test(statuses.trim())) return `node conditions: ${statuses}`
-    const health = await kubectl(access, ['get', '--raw', '/readyz', '--request-timeout=5s'], limit)
-    return health.trim() === 'ok' ? undefined : health
-  } catch (error) {
-    if (error instanceof LabError) return error.found
-    throw error
-  }
+  const get = ['get', 'nodes', '-o', readyConditions, '--request-timeout=5s']
+  const statuses = await kubectl(access, get, { timeoutMs: 10_000 })
+  return /^True( True)*$/.test(statuses.trim()) ? apiProblem(access) : `node conditions: ${statuses}`
 }
 
 async function kind(args: string[], env: ClusterEnv, options: { input?: string } = {}): Promise<void> {

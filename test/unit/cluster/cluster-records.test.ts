@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { kubeconfigContext, repairRecords } from '../../../scripts/cluster/cluster-records.ts'
-import { labId, labPath } from '../../../shared/paths.ts'
+import { labPath } from '../../../shared/paths.ts'
+import { labId } from '../../../shared/stack.ts'
 import { type FakePrograms, fakePrograms } from '../support/fake-programs.ts'
 import { truncatedFiles } from '../support/truncated-files.ts'
 

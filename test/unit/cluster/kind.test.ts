@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deleteCluster, ensureCluster, startCluster } from '../../../scripts/cluster/kind.ts'
-import { labId } from '../../../shared/paths.ts'
+import { labId } from '../../../shared/stack.ts'
 import { type FakeDocker, fakeDocker } from '../support/fake-docker.ts'
 import { newFolder } from '../support/folders.ts'
 
@@ -69,7 +69,7 @@ describe('ensureCluster', () => {
     expect(JSON.parse(readFileSync(inLab('cluster.json'), 'utf8'))).toEqual({ name: 'kind-test' })
     expect(docker.read('node')).toContain('docker.io/library/redis:8')
     expect(hasNetworkRules()).toBe(true)
-    expect(log).toEqual(expect.arrayContaining(['creating the node', 'the cluster is ready']))
+    expect(log).toEqual(expect.arrayContaining(['creating the node', 'the API responds']))
   })
 
   test('keeps its own running cluster', async () => {
