@@ -15,7 +15,10 @@ import { NetworkPolicies } from './stacks/network-policies.ts'
 import { stackOutputs } from './stacks/outputs.ts'
 import { Policies } from './stacks/policies.ts'
 
-const lab = await prepareProgram(pulumi.runtime.allConfig(), { preview: pulumi.runtime.isDryRun() })
+const lab = await prepareProgram(pulumi.runtime.allConfig(), {
+  stack: pulumi.getStack(),
+  preview: pulumi.runtime.isDryRun(),
+})
 
 // A kind node that sees the host's processes. Everything below runs in it and is deleted with it.
 const cluster = new Cluster('cluster', { lab })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { LabError } from '../shared/lab-error.ts'
+import { chooseStack } from './context/choose-stack.ts'
 import { LabCommand } from './terminal/lab-command.ts'
 import { report } from './terminal/output.ts'
 
@@ -65,6 +66,7 @@ function createProgram(typed: string[]): LabCommand {
   const program = new LabCommand('lab')
     .description('An eBPF security-observability lab on this machine')
     .option('--lock <file>', 'Lock file whose entries replace those of lab.lock.yaml (or LAB_LOCK)')
+    .option('--stack <name>', 'Pulumi stack, whose settings are in Pulumi.<name>.yaml (or LAB_STACK; default dev)')
     .version(manifest.version, '--version', 'Show the version of the lab')
     .helpOption('-h, --help', 'Show this help')
     .helpCommand('help [command]', 'Show the help of a command')
@@ -72,7 +74,7 @@ function createProgram(typed: string[]): LabCommand {
     .configureHelp({ sortSubcommands: false })
     .addHelpText('after', '\nExample:\n  ./lab up && ./lab verify')
     .hook('preAction', command => {
-      const { lock } = command.opts<{ lock?: string }>()
+      const { lock, stack = process.env.LAB_STACK } = command.opts<{ lock?: string; stack?: string }>()
       if (lock === '')
         throw new LabError({
           found: '--lock has an empty file name',
@@ -81,6 +83,7 @@ function createProgram(typed: string[]): LabCommand {
         })
       // The Pulumi program is a child process and reads the same variable.
       if (lock !== undefined) process.env.LAB_LOCK = lock
+      if (stack !== undefined) chooseStack(stack)
     })
   program.typed = typed
   return program
@@ -91,7 +94,7 @@ function commandsToLoad(typed: string[]): string[] {
   const names = readdirSync(folder)
     .filter(file => file.endsWith('.ts'))
     .map(file => file.slice(0, -'.ts'.length))
-  const command = typed.find((word, index) => !word.startsWith('-') && typed[index - 1] !== '--lock')
+  const command = typed.find((word, index) => !word.startsWith('-') && !/^--(lock|stack)$/.test(typed[index - 1] ?? ''))
   if (command !== undefined && names.includes(command)) return [command]
   const rank = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length)
   return names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))

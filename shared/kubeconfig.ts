@@ -1,10 +1,10 @@
-import { labPath } from './paths.ts'
+import { stackPath } from './stack.ts'
 
 /** Returns the path of the lab's kubeconfig, with its keys. kind writes it, mode 0600. */
-export const kubeconfigFile = (): string => labPath('kubeconfig')
+export const kubeconfigFile = (): string => stackPath('kubeconfig')
 
 /** Returns the path of a kubeconfig without keys, for a Pulumi that was started without `lab env`. */
-export const keylessKubeconfigFile = (): string => labPath('kubeconfig-without-keys')
+export const keylessKubeconfigFile = (): string => stackPath('kubeconfig-without-keys')
 
 /**
  * Returns the `kubeconfig` argument of Pulumi's Kubernetes provider, which never has a key in it.

@@ -1,3 +1,5 @@
+import { labCommand } from './stack.ts'
+
 /** The lines of an error that the user can fix. */
 export interface LabErrorLines {
   /** A full clause, as in "Port 3000 is in use by node (pid 20193)". */
@@ -29,7 +31,7 @@ export class LabError extends Error {
   readonly exitCode: 1 | 2
 
   constructor({ found, expected = '', next, exitCode = 1, cause }: LabErrorLines) {
-    const lines = { found: oneLine(found), expected: oneLine(expected), next: oneLine(next) }
+    const lines = { found: oneLine(found), expected: oneLine(expected), next: oneLine(onThisStack(next)) }
     super(printed(lines).join('\n  '), { cause })
     this.found = lines.found
     this.expected = lines.expected
@@ -54,6 +56,9 @@ const printed = ({ found, expected, next }: Pick<LabErrorLines, 'found' | 'expec
   ...(expected ? [`Expected  ${expected}`] : []),
   `Fix       ${next}`,
 ]
+
+/** Names the stack in each command of the lab that does not name one, so that a pasted fix changes this stack. */
+const onThisStack = (text: string): string => text.replaceAll(/\.\/lab (?!--stack )/g, `${labCommand()} `)
 
 /** Removes line breaks and terminal escape codes, which names and values from files can contain. */
 const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim()

@@ -1,8 +1,5 @@
 // Names and addresses are fixed, because a class follows a written text.
 
-/** The Pulumi stack. */
-export const stackName = 'dev'
-
 /** Kubernetes namespaces. */
 export const namespaces = { application: 'application', monitoring: 'monitoring' } as const
 

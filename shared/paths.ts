@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,12 +10,6 @@ export const projectDir = resolve(dirname(fileURLToPath(import.meta.url)), '..')
  * It reads the variable at each call, so that tests can change it.
  */
 export const labDir = (): string => resolve(process.env.LAB_DIR ?? join(projectDir, '.lab'))
-
-/**
- * Returns an id for this lab among others on the machine. The cluster's node carries it too, so it survives the loss of
- * the folder.
- */
-export const labId = (): string => createHash('sha256').update(labDir()).digest('hex').slice(0, 16)
 
 /** Returns a path in the lab's folder and creates its parent folder (mode 0700). */
 export function labPath(...parts: string[]): string {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { labPath } from './paths.ts'
 import type { Settings } from './settings/schema.ts'
+import { stackPath } from './stack.ts'
 
 /**
  * Returns a random secret that is created once and stored in `.lab` with mode 0600, so that `pulumi up` and `lab up`
@@ -9,7 +9,7 @@ import type { Settings } from './settings/schema.ts'
  * @returns 24 characters of base64url: 144 bits.
  */
 export function storedSecret(name: string): string {
-  const file = labPath(name)
+  const file = stackPath(name)
   const stored = readSecret(file)
   if (stored) return stored
   // Written atomically; if two processes write at once, both use the first.

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { accessByService } from '../../shared/addresses.ts'
-import { labPath } from '../../shared/paths.ts'
+import { stackPath } from '../../shared/stack.ts'
 import { type UpResult, upLab } from '../lab/up.ts'
 import { colors } from '../terminal/colors.ts'
 import { print, printJson } from '../terminal/output.ts'
@@ -29,7 +29,7 @@ function showSummary({ settings, source, why, seconds, changes, mended, remember
   print()
   for (const [name, address] of Object.entries(accessByService(settings))) print(`  ${name.padEnd(12)} ${address}`)
   print()
-  const password = grafana.password ? 'as set in grafana.password' : `cat ${labPath('grafana-password')}`
+  const password = grafana.password ? 'as set in grafana.password' : `cat ${stackPath('grafana-password')}`
   print(`  Sign in to Grafana as ${colors.bold(grafana.user)}, password: ${password}`)
   print(`  Event source: ${colors.bold(source)} (${why})`)
   print(`  Next: ./lab verify, ./lab status, ./lab down`)

@@ -2,14 +2,14 @@ import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:f
 import { dirname, join } from 'node:path'
 import { kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { type Lock, type ToolName, toolNames } from '../../shared/lock.ts'
-import { stackName } from '../../shared/names.ts'
 import { labDir, labPath } from '../../shared/paths.ts'
 import { storedSecret } from '../../shared/secrets.ts'
+import { stackName, stackPath } from '../../shared/stack.ts'
 import { ensureTools } from '../supplies/tools.ts'
 import { userKubeconfig } from './kubeconfig.ts'
 
 /** Returns the folder of Pulumi's state. */
-export const stateDir = (): string => labPath('state')
+export const stateDir = (): string => stackPath('state')
 
 /** The programs with which everything of the lab works, except `tetra`, which `lab tetra` downloads on first use. */
 export const allPrograms: readonly ToolName[] = toolNames.filter(name => name !== 'tetra' && name !== 'node')
@@ -37,8 +37,8 @@ export async function labEnvironment(
     PATH: [...new Set([...folders, ...(process.env.PATH ?? '').split(':')])].join(':'),
     PULUMI_BACKEND_URL: `file://${stateDir()}`,
     PULUMI_HOME: labPath('pulumi'),
-    PULUMI_STACK: stackName,
-    PULUMI_CONFIG_PASSPHRASE_FILE: labPath('passphrase'),
+    PULUMI_STACK: stackName(),
+    PULUMI_CONFIG_PASSPHRASE_FILE: stackPath('passphrase'),
     PULUMI_SKIP_UPDATE_CHECK: 'true',
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: 'true',
     // Pulumi would run a plugin that it finds on PATH without checking its version.
@@ -52,6 +52,7 @@ export async function labEnvironment(
     // The lab looks for its node in Docker, also when the user's own clusters run in Podman.
     KIND_EXPERIMENTAL_PROVIDER: 'docker',
     LAB_DIR: labDir(),
+    LAB_STACK: stackName(),
     ...(process.env.LAB_LOCK ? { LAB_LOCK: lock.file } : {}),
   }
 }

@@ -30,6 +30,9 @@ config:
     rate: 20
 \`\`\`
 
+\`Pulumi.production.yaml\` has the settings of a second stack, for a cluster of several nodes:
+\`./lab --stack production plan\`.
+
 If a value is wrong or a name is unknown, the error shows what is allowed and the command that corrects it.
 
 ${sections.join('\n\n')}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { readLock } from '../../shared/lock.ts'
-import { labPath } from '../../shared/paths.ts'
+import { stackPath } from '../../shared/stack.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import type { ClusterTarget } from '../context/kubeconfig.ts'
 import { engineKernel } from './engine-kernel.ts'
@@ -26,7 +26,7 @@ type Cached = z.infer<typeof cacheSchema>
 
 /** Raised with every change to the output of probe.sh, which invalidates the cache. */
 const probeVersion = 3
-const cacheFile = (): string => labPath('kernel.json')
+const cacheFile = (): string => stackPath('kernel.json')
 
 interface DecisionOptions extends Partial<ProbeOptions> {
   /**

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs'
 import { LabError } from '../../shared/lab-error.ts'
 import type { ToolName } from '../../shared/lock.ts'
-import { labPath } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
+import { stackPath } from '../../shared/stack.ts'
 import { isOwnCluster, nodeStateAfterInterruption } from '../cluster/cluster-records.ts'
 import { deleteCluster } from '../cluster/kind.ts'
 import { nodeState } from '../cluster/node-container.ts'
@@ -125,5 +125,5 @@ const hasCluster = async ({ cluster: { name } }: Settings): Promise<boolean> =>
 
 function removeFiles(): void {
   for (const file of ['grafana-password', 'kubeconfig', 'cluster.json', 'kernel.json', 'stood-up.json'])
-    rmSync(labPath(file), { force: true })
+    rmSync(stackPath(file), { force: true })
 }

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { LabError } from '../../shared/lab-error.ts'
-import { labPath } from '../../shared/paths.ts'
+import { stackPath } from '../../shared/stack.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { bootId } from '../kernel/boot-id.ts'
 import { type PulumiRun, stopRun } from '../pulumi/processes.ts'
@@ -20,7 +20,7 @@ const lockSchema = z.object({
 
 type RunLock = z.infer<typeof lockSchema>
 
-const lockFile = (): string => labPath('running.json')
+const lockFile = (): string => stackPath('running.json')
 const readRunLock = (): RunLock | undefined => readStateFile(lockFile(), lockSchema)
 
 /**

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { LabError } from '../../shared/lab-error.ts'
 import type { Lock } from '../../shared/lock.ts'
-import { labDir, labPath, projectDir } from '../../shared/paths.ts'
+import { projectDir } from '../../shared/paths.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
+import { stackDir, stackPath } from '../../shared/stack.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import type { ClusterAccess } from '../cluster/kubectl.ts'
 import { isReady, keepsRunningOutOfMemory, readWorkloads, type Workload } from '../cluster/workloads.ts'
@@ -23,7 +24,7 @@ const recordSchema = z.object({
   workloads: z.array(z.object({ key: z.string(), release: z.string().optional() })),
 })
 
-const recordFile = (): string => labPath('stood-up.json')
+const recordFile = (): string => stackPath('stood-up.json')
 const keyOf = ({ namespace, kind, name }: Workload): string => `${namespace}/${kind}/${name}`
 
 /** The files that the program consists of or reads. */
@@ -37,7 +38,7 @@ const programFiles = [
 
 /** Returns a digest of everything that decides what the program creates. */
 export function inputsDigest(settings: Settings, lock: Lock, source: string): string {
-  const hash = createHash('sha256').update(JSON.stringify({ settings, lock, source, dir: labDir() }))
+  const hash = createHash('sha256').update(JSON.stringify({ settings, lock, source, dir: stackDir() }))
   const files = globSync(programFiles, { cwd: projectDir, withFileTypes: true })
     .filter(entry => entry.isFile())
     .map(entry => join(entry.parentPath, entry.name))

@@ -5,6 +5,7 @@ import type * as MonitorMessages from '@pulumi/pulumi/proto/resource_pb.js'
 import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import struct from 'google-protobuf/google/protobuf/struct_pb.js'
 import { configNamespace } from '../../shared/settings/config-commands.ts'
+import { stackName } from '../../shared/stack.ts'
 import { plainValue, unknownId } from './property-values.ts'
 
 // A fake engine that records the resources a Pulumi program registers. It speaks the protocol of the pinned version,
@@ -149,5 +150,5 @@ function toResource(request: MonitorMessages.RegisterResourceRequest, resources:
 
 function makeUrn(type: string, name: string, parent?: PlannedResource): string {
   const parentType = parent && parent.type !== 'pulumi:pulumi:Stack' ? `${parent.urn.split('::')[2]}$` : ''
-  return `urn:pulumi:dev::${configNamespace}::${parentType}${type}::${name}`
+  return `urn:pulumi:${stackName()}::${configNamespace}::${parentType}${type}::${name}`
 }

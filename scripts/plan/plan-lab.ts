@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { stackName } from '../../shared/names.ts'
 import { projectDir } from '../../shared/paths.ts'
 import { configNamespace } from '../../shared/settings/config-commands.ts'
+import { stackName } from '../../shared/stack.ts'
 import { type Recording, startFakeEngine } from './fake-engine.ts'
 
 /** The resources that the program registers, its errors and its outputs. */
@@ -22,7 +22,7 @@ export async function planLab(sections: Record<string, unknown> = {}, env: Recor
   const config = Object.entries(sections).map(([name, value]) => [`${configNamespace}:${name}`, JSON.stringify(value)])
   const args = [
     ...['--monitor', engine.address, '--engine', engine.address],
-    ...['--project', configNamespace, '--stack', stackName, '--organization', 'organization'],
+    ...['--project', configNamespace, '--stack', stackName(), '--organization', 'organization'],
     ...['--pwd', projectDir, '--parallel', '16', '--dry-run', 'true', '.'],
   ]
   try {

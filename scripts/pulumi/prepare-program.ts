@@ -2,6 +2,7 @@ import type { Lab } from '../../shared/lab.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { readLock } from '../../shared/lock.ts'
 import { settingsFromConfig } from '../../shared/settings/parser.ts'
+import { selectStack } from '../../shared/stack.ts'
 import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
 import { chooseEventSource } from '../kernel/event-source.ts'
 import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
@@ -18,10 +19,15 @@ const programs = {
  * Reads settings and lock file, chooses the event source, and prepares what the program needs before it declares a
  * resource: charts, the recording, and the programs on PATH. `lab up` has prepared the same; plain `pulumi up` has not.
  * @param config the stack's configuration
+ * @param options.stack the stack that Pulumi runs; it selects the folder of the stack's files
  * @param options.preview prepare nothing, so that a preview needs neither Docker nor a network
  * @throws LabError for everything that cannot be prepared.
  */
-export async function prepareProgram(config: Record<string, string>, { preview }: { preview: boolean }): Promise<Lab> {
+export async function prepareProgram(
+  config: Record<string, string>,
+  { stack, preview }: { stack: string; preview: boolean },
+): Promise<Lab> {
+  selectStack(stack)
   const settings = settingsFromConfig(config)
   const lock = readLock()
   const source = await chooseEventSource(settings)

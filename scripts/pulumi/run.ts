@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { execa } from 'execa'
 import { LabError, type LabErrorLines } from '../../shared/lab-error.ts'
-import { labPath, projectDir } from '../../shared/paths.ts'
+import { projectDir } from '../../shared/paths.ts'
+import { stackPath } from '../../shared/stack.ts'
 import { createEventLog, type EngineEvent, followLines, parseEvent } from './events.ts'
 import { killRun, type PulumiRun, runVariable } from './processes.ts'
 
@@ -38,8 +39,8 @@ export interface RunOptions {
 export async function runPulumi(action: 'up' | 'destroy', options: RunOptions): Promise<RunResult> {
   const { signal } = options
   if (signal?.aborted) throw interruptedError(action)
-  const log = labPath('logs', `${action}.log`)
-  const eventLog = labPath('logs', `${action}.events`)
+  const log = stackPath('logs', `${action}.log`)
+  const eventLog = stackPath('logs', `${action}.events`)
   createEventLog(eventLog)
   const run = randomUUID()
   const pulumi = startPulumi(action, eventLog, run, options)

@@ -2,8 +2,8 @@ import { createDecipheriv, pbkdf2Sync } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMap, parseDocument } from 'yaml'
-import { stackName } from '../../shared/names.ts'
 import { projectDir } from '../../shared/paths.ts'
+import { settingsFileName } from '../../shared/stack.ts'
 
 /** Returns whether the passphrase fits a salt of Pulumi: `v1:SALT:v1:NONCE:TEXT`, where TEXT is "pulumi", encrypted. */
 export function passphraseFits(passphrase: string, salt: string): boolean {
@@ -20,7 +20,7 @@ export function passphraseFits(passphrase: string, salt: string): boolean {
 }
 
 /** Removes Pulumi's salt from the settings file. With another passphrase, Pulumi would reject it. */
-export function removeSalt(file = join(projectDir, `Pulumi.${stackName}.yaml`)): void {
+export function removeSalt(file = join(projectDir, settingsFileName())): void {
   if (!existsSync(file)) return
   const document = parseDocument(readFileSync(file, 'utf8'))
   // Reading the settings reports a file that is not YAML.

@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
-import { stackName } from '../../shared/names.ts'
 import { projectDir } from '../../shared/paths.ts'
+import { stackName } from '../../shared/stack.ts'
 import { removeSalt } from './salt.ts'
 import { stackExists } from './state.ts'
 
@@ -15,7 +15,7 @@ export async function ensureStack(env: Readonly<Record<string, string>>): Promis
   requireWritableCheckout()
   // The salt of a deleted state does not fit the new passphrase.
   removeSalt()
-  const result = await execa('pulumi', ['stack', 'init', stackName, '--non-interactive'], {
+  const result = await execa('pulumi', ['stack', 'init', stackName(), '--non-interactive'], {
     cwd: projectDir,
     env,
     reject: false,

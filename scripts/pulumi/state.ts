@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { stackName } from '../../shared/names.ts'
-import { labPath } from '../../shared/paths.ts'
 import { configNamespace } from '../../shared/settings/config-commands.ts'
+import { stackName, stackPath } from '../../shared/stack.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import { stateDir } from '../context/environment.ts'
 import { passphraseFits, removeSalt } from './salt.ts'
@@ -38,7 +37,7 @@ const checkpointSchema = z.looseObject({
 })
 
 const storeDir = (): string => join(stateDir(), '.pulumi')
-const stackFile = (): string => join(storeDir(), 'stacks', configNamespace, `${stackName}.json`)
+const stackFile = (): string => join(storeDir(), 'stacks', configNamespace, `${stackName()}.json`)
 const lockDir = (): string => join(storeDir(), 'locks')
 
 /** Returns whether the stack exists. */
@@ -57,7 +56,7 @@ export function stateProblem(): string | undefined {
   const state = readCheckpoint()
   if (!state) return 'is damaged'
   const salt = state.checkpoint.latest?.secrets_providers?.state?.salt
-  const passphrase = labPath('passphrase')
+  const passphrase = stackPath('passphrase')
   // A passphrase is older than the state that it encrypts. Only a newer one is tried: that takes a third of a second.
   const newer = existsSync(passphrase) && statSync(passphrase).mtimeMs > statSync(stackFile()).mtimeMs
   return salt && newer && !passphraseFits(readFileSync(passphrase, 'utf8').trim(), salt)
@@ -131,6 +130,6 @@ export function clearState(): void {
 /** Deletes the state, its passphrase, and the passphrase's salt in the stack's settings file. */
 export function removeState(): void {
   rmSync(stateDir(), { recursive: true, force: true })
-  rmSync(labPath('passphrase'), { force: true })
+  rmSync(stackPath('passphrase'), { force: true })
   removeSalt()
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { LabError } from '../lab-error.ts'
 import { shellQuote } from '../shell-quote.ts'
+import { settingsFileName } from '../stack.ts'
 import { at, brief, dotted, nearest } from '../validation/schema-errors.ts'
 import type { Path } from '../validation/yaml-source.ts'
 import { removeCommand, setCommand } from './config-commands.ts'
@@ -21,7 +22,7 @@ export function explainIssue(issue: z.core.$ZodIssue, given: unknown): LabError 
     return new LabError({
       found,
       expected: `settings below it: ${namesBelow(path).join(', ')}`,
-      next: path.length > 0 ? removeCommand(path) : 'correct Pulumi.dev.yaml (docs/reference/settings.md)',
+      next: path.length > 0 ? removeCommand(path) : `correct ${settingsFileName()} (docs/reference/settings.md)`,
     })
   if (row.path !== name)
     return new LabError({ found, expected: row.entries ?? row.allowed, next: removeCommand(row.path.split('.')) })

@@ -1,21 +1,21 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { LabError } from '../lab-error.ts'
-import { stackName } from '../names.ts'
 import { projectDir } from '../paths.ts'
+import { settingsFileName } from '../stack.ts'
 import { brief, nearest } from '../validation/schema-errors.ts'
 import { isMapping, readSingle } from '../validation/yaml-source.ts'
 import { configNamespace } from './config-commands.ts'
 import { parseSettings } from './parser.ts'
 import { type Settings, settingsSchema } from './schema.ts'
 
-const settingsFile = (): string => join(projectDir, `Pulumi.${stackName}.yaml`)
+const settingsFile = (): string => join(projectDir, settingsFileName())
 
 /** Keys that Pulumi itself writes beside the settings. */
 const pulumiKeys = ['encryptionsalt', 'secretsprovider', 'encryptedkey', 'environment']
 
 /**
- * Reads the sections of the stack's settings from `Pulumi.dev.yaml`, without checking them.
+ * Reads the sections of the stack's settings from its settings file, without checking them.
  * @throws LabError for a file that is not YAML, or that has settings where Pulumi does not read them.
  */
 export function readStackConfig(file = settingsFile()): Record<string, unknown> {

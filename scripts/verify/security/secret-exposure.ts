@@ -2,9 +2,9 @@ import { globSync, readdirSync, readFileSync, readlinkSync, statSync } from 'nod
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { namespaces } from '../../../shared/names.ts'
-import { labDir, labPath } from '../../../shared/paths.ts'
 import { grafanaPassword } from '../../../shared/secrets.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
+import { shownStackPath, stackDir, stackPath } from '../../../shared/stack.ts'
 import { type ClusterAccess, kubectl } from '../../cluster/kubectl.ts'
 import type { Context } from '../../context/context.ts'
 import { checksOf, type VerifyCheck } from '../verify-check.ts'
@@ -45,7 +45,7 @@ export function labSecrets(settings: Settings): Secret[] {
 
 function readLabFile(name: string): string | undefined {
   try {
-    return readFileSync(labPath(name), 'utf8').trim()
+    return readFileSync(stackPath(name), 'utf8').trim()
   } catch {
     return undefined
   }
@@ -65,7 +65,7 @@ export const containsSecret = (text: string, { texts }: Secret): boolean => text
 const downloads = /^(tools|charts|pulumi|cache|bundles)$/
 
 /** Returns the files of `.lab` that contain a secret, except its own file and downloads. */
-export function filesWithSecret(secret: Secret, dir = labDir()): string[] {
+export function filesWithSecret(secret: Secret, dir = stackDir()): string[] {
   return globSync('**/*', { cwd: dir, exclude: path => downloads.test(path) }).filter(path => {
     const file = join(dir, path)
     try {
@@ -121,11 +121,11 @@ export async function verifySecrets(context: Context): Promise<VerifyCheck[]> {
 function judgeFiles(secret: Secret): VerifyCheck {
   const { name, file } = secret
   const others = filesWithSecret(secret)
-  if (others.length === 0) return ok(name, `in .lab/${file}, and in no log, state or other file of .lab`)
+  if (others.length === 0) return ok(name, `in ${shownStackPath(file)}, and in no log, state or other file of .lab`)
   return fail(name, {
-    found: `also in ${others.map(other => `.lab/${other}`).join(', ')}`,
-    expected: `only in .lab/${file}`,
-    next: `grep -rl "$(cat .lab/${file})" .lab`,
+    found: `also in ${others.map(shownStackPath).join(', ')}`,
+    expected: `only in ${shownStackPath(file)}`,
+    next: `grep -rl "$(cat ${shownStackPath(file)})" .lab`,
   })
 }
 
@@ -168,9 +168,13 @@ export function verifySecretFiles(settings: Settings): VerifyCheck[] {
     ...(settings.grafana.password ? [] : ['grafana-password']),
   ]
   return files.map(file => {
-    const mode = (statSync(labPath(file)).mode & 0o777).toString(8)
+    const mode = (statSync(stackPath(file)).mode & 0o777).toString(8)
     return mode === '600'
-      ? ok(`.lab/${file}`, 'mode 600')
-      : fail(`.lab/${file}`, { found: `mode ${mode}`, expected: 'mode 600', next: `chmod 600 ${labPath(file)}` })
+      ? ok(shownStackPath(file), 'mode 600')
+      : fail(shownStackPath(file), {
+          found: `mode ${mode}`,
+          expected: 'mode 600',
+          next: `chmod 600 ${stackPath(file)}`,
+        })
   })
 }

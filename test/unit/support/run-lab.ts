@@ -27,7 +27,7 @@ export async function captureOutput(work: () => unknown): Promise<Pick<Output, '
 
 /** Runs `./lab` with these words in this process. */
 export async function runLab(...words: string[]): Promise<Output> {
-  const { LAB_LOCK } = process.env
+  const { LAB_LOCK, LAB_STACK } = process.env
   const { exitCode: before } = process
   let exitCode: number | undefined
   try {
@@ -40,5 +40,7 @@ export async function runLab(...words: string[]): Promise<Output> {
     process.exitCode = before
     if (LAB_LOCK === undefined) delete process.env.LAB_LOCK
     else process.env.LAB_LOCK = LAB_LOCK
+    if (LAB_STACK === undefined) delete process.env.LAB_STACK
+    else process.env.LAB_STACK = LAB_STACK
   }
 }
