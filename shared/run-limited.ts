@@ -1,7 +1,9 @@
 import { execa } from 'execa'
+import { timeLimit } from './time-limit.ts'
 
 /** How to run a program with a time limit. */
 export interface LimitedOptions {
+  /** Multiplied on a slow machine, see `timeLimit`. */
   timeoutMs: number
   env?: Readonly<Record<string, string>>
   cwd?: string
@@ -36,6 +38,7 @@ export async function runLimited(
   args: readonly string[],
   { timeoutMs, input, stdin = input === undefined ? 'ignore' : 'pipe', ...options }: LimitedOptions,
 ): Promise<LimitedResult> {
+  const limitMs = timeLimit(timeoutMs)
   const startedAt = performance.now()
   const subprocess = execa(program, args, {
     ...options,
@@ -50,7 +53,7 @@ export async function runLimited(
     subprocess.stdout?.destroy()
     subprocess.stderr?.destroy()
     subprocess.all?.destroy()
-  }, timeoutMs)
+  }, limitMs)
   const result = await subprocess
   clearTimeout(timer)
   return {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
 import { namespaces, releases } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
+import { timeLimit } from '../../shared/time-limit.ts'
 import { type ClusterAccess, kubectl } from '../cluster/kubectl.ts'
 import { findStuckWorkloads, type StuckWorkload, stuckError } from '../cluster/stuck-workloads.ts'
 import { parseSamples } from '../telemetry/query-response.ts'
@@ -74,7 +75,7 @@ export async function waitForData(context: DataContext, report: (names: string) 
     missing = missing.filter((_, index) => !present[index])
     if (missing.length === 0) return
     const waitedMs = performance.now() - startedAt
-    if (waitedMs > 90_000)
+    if (waitedMs > timeLimit(90_000))
       throw await noDataError(context, missing.map(({ name }) => name).join(', '), Math.round(waitedMs / 1000))
     await sleep(500)
   }
@@ -94,7 +95,7 @@ async function isThere(context: DataContext, { service, path, isPresent }: DataS
 async function readPort(port: number, path: string): Promise<string | undefined> {
   // A new connection each time. Right after a node has started, kube-proxy may still route to a pod that is gone,
   // another pod may have its address by now, and a kept-alive connection would stay with that pod.
-  const options = { signal: AbortSignal.timeout(3000), headers: { connection: 'close' } }
+  const options = { signal: AbortSignal.timeout(timeLimit(3000)), headers: { connection: 'close' } }
   const response = await fetch(`http://127.0.0.1:${port}${path}`, options)
   return response.ok ? response.text() : undefined
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
+import { timeLimit } from '../../shared/time-limit.ts'
 import type { ClusterAccess } from '../cluster/kubectl.ts'
 import { findStuckWorkloads, stuckError } from '../cluster/stuck-workloads.ts'
 import { isReady, readWorkloads, type Workload } from '../cluster/workloads.ts'
@@ -54,7 +55,7 @@ export async function waitForWorkloads(
       problem = error
     }
     const waitedMs = performance.now() - startedAt
-    if (waitedMs > timeoutMs) {
+    if (waitedMs > timeLimit(timeoutMs)) {
       if (problem) throw problem
       const [first, ...others] = await findStuckWorkloads(access)
       if (first) throw stuckError([first, ...others], `Waited ${Math.round(waitedMs / 1000)} s for the pods`)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
 import { namespaces } from '../../shared/names.ts'
+import { timeLimit } from '../../shared/time-limit.ts'
 import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
 import { endsWithConnection } from '../cluster/remote-command.ts'
 
@@ -222,19 +223,20 @@ async function waitFor<T extends object>(
   done: (value: T) => boolean,
   { read, timeoutMs = 60_000, intervalMs = 1_000 }: WaitOptions,
 ): Promise<Waited<T>> {
+  const limitMs = timeLimit(timeoutMs)
   const startedAt = performance.now()
   const waitedMs = (): number => performance.now() - startedAt
   let value: T | undefined
   for (;;) {
     let problem: LabError | undefined
     try {
-      value = judge(await read(Math.max(timeoutMs - waitedMs(), intervalMs)))
+      value = judge(await read(Math.max(limitMs - waitedMs(), intervalMs)))
     } catch (error) {
       // A connection to a busy agent may break off. The next question may be answered.
       if (!(error instanceof LabError)) throw error
       problem = error
     }
-    const isLast = waitedMs() + intervalMs > timeoutMs
+    const isLast = waitedMs() + intervalMs > limitMs
     if (value && ((!problem && done(value)) || isLast)) return { ...value, seconds: Math.round(waitedMs() / 1000) }
     if (problem && isLast) throw problem
     await sleep(intervalMs)

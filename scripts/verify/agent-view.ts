@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { namespaces, releases } from '../../shared/names.ts'
+import { timeLimit } from '../../shared/time-limit.ts'
 import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
 
@@ -94,7 +95,7 @@ async function argumentsInLoki(
   const from = new Date(Date.now() - clockToleranceMs)
   await kubectl(access, ['-n', namespaces.application, 'exec', 'deploy/visitor', '--', 'true', ...args])
   const query = `{service_name="tetragon", tetragon_event_type="process_exec"} |= "${args.at(-1)}"`
-  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(1000)) {
+  for (const end = Date.now() + timeLimit(20_000); Date.now() < end; await sleep(1000)) {
     const to = new Date(Date.now() + clockToleranceMs)
     const [found] = await grafana.logLines(query, { from, to, limit: 1 })
     if (found) return found.labels.process_arguments

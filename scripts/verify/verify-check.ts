@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError, type LabErrorLines } from '../../shared/lab-error.ts'
+import { timeLimit } from '../../shared/time-limit.ts'
 
 /** The result of one check. */
 export interface VerifyCheck {
@@ -65,7 +66,7 @@ export async function retryUntilPassed(
   run: () => VerifyCheck[] | Promise<VerifyCheck[]>,
   { timeoutMs = retryMs, intervalMs = 2000 } = {},
 ): Promise<VerifyCheck[]> {
-  const end = Date.now() + timeoutMs
+  const end = Date.now() + timeLimit(timeoutMs)
   for (;;) {
     const checks = await run()
     if (checks.every(check => check.result !== 'fail') || Date.now() > end) return checks

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { timeLimit } from '../../../shared/time-limit.ts'
 import { asksForAnswer, milliseconds } from '../definition/check-schema.ts'
 import type { Task } from '../definition/schema.ts'
 import type { CheckContext, CheckResult } from './check-context.ts'
@@ -33,7 +34,7 @@ export async function checkTask(
   for (;;) {
     const { waits, ...attempt } = await checkTaskOnce(task, context)
     if (once || attempt.passed || attempt.deadEnd || attempt.untried) return attempt
-    const retryMs = limitMs ?? (attempt.unable ? Math.min(waits, unableRetryMs) : waits)
+    const retryMs = timeLimit(limitMs ?? (attempt.unable ? Math.min(waits, unableRetryMs) : waits))
     if (Date.now() + intervalMs > startedAt + retryMs) return attempt
     await sleep(intervalMs)
   }

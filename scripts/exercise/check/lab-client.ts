@@ -89,11 +89,11 @@ async function runCommand(
   args: readonly string[],
   { timeout, ...options }: { timeout: number; env: Record<string, string>; cwd?: string },
 ): Promise<CommandResult> {
-  const { exitCode, timedOut, code, stdout, stderr } = await runLimited(program, args, {
+  const { exitCode, timedOut, code, stdout, stderr, seconds } = await runLimited(program, args, {
     ...options,
     timeoutMs: timeout,
   })
-  if (timedOut) return { exitCode: exitCode ?? 124, stdout, stderr: `no response within ${timeout / 1000} s` }
+  if (timedOut) return { exitCode: exitCode ?? 124, stdout, stderr: `no response within ${seconds} s` }
   // Without an exit code the program did not start, or a signal ended it.
   if (exitCode === undefined)
     return { exitCode: 1, stdout, stderr: stderr || `${program} ${code ? `did not start: ${code}` : 'was killed'}` }

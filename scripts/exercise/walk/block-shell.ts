@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
+import { timeLimit } from '../../../shared/time-limit.ts'
 
 /** The result of a block of commands. */
 export interface BlockResult {
@@ -50,7 +51,7 @@ export class BlockShell {
     bash.stdin!.write(
       `{ ${errors}; source '${script}'; } </dev/null >'${output}' 2>&1; last=$?; set +e; echo "${endMark} $last"\n`,
     )
-    const exitCode = await withTimeout(ended, timeoutMs, timedOut)
+    const exitCode = await withTimeout(ended, timeLimit(timeoutMs), timedOut)
     lines.close()
     // The shell outlives the block, so its listeners must not pile up.
     bash.off('exit', onExit)
@@ -69,7 +70,7 @@ export class BlockShell {
       stdio: 'ignore',
     })
     const ended = new Promise<number>(resolve => child.once('exit', code => resolve(code ?? 1)))
-    const exitCode = await withTimeout(ended, seconds * 1000, undefined)
+    const exitCode = await withTimeout(ended, timeLimit(seconds * 1000), undefined)
     if (exitCode !== undefined) return { exitCode, output: readOutput(output) }
     signalGroup(child, 'SIGINT')
     await withTimeout(ended, 3_000, undefined)

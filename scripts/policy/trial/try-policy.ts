@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../../shared/lab-error.ts'
 import { runLimited } from '../../../shared/run-limited.ts'
+import { timeLimit } from '../../../shared/time-limit.ts'
 import { withCleanUp } from '../../cluster/clean-up.ts'
 import type { ClusterAccess } from '../../cluster/kubectl.ts'
 import {
@@ -89,9 +90,7 @@ const noAgentError = (name: string, source: 'replay' | 'none'): LabError =>
 
 /** Returns the arguments of `kubectl delete` for a policy. */
 const objectOf = ({ name, namespace }: CatalogEntry): string[] =>
-  namespace
-    ? ['tracingpoliciesnamespaced.cilium.io', name, '-n', namespace]
-    : ['tracingpolicies.cilium.io', name]
+  namespace ? ['tracingpoliciesnamespaced.cilium.io', name, '-n', namespace] : ['tracingpolicies.cilium.io', name]
 
 /** Applies a policy and waits until the agents have loaded it. @returns the agents' policies afterwards. */
 async function load(access: ClusterAccess, { name }: CatalogEntry, options: TryOptions): Promise<AgentPolicy[]> {
@@ -117,7 +116,7 @@ async function observe(
   progress?.(`Triggering ${name}`)
   const { exitCode = 1, all } = await runLimited('sh', ['-c', trial.run], { env: access.env, timeoutMs: 60_000 })
   const seen: Seen = { exitCode, output: all, events: [] }
-  for (const end = Date.now() + eventMs; ; await sleep(intervalMs)) {
+  for (const end = Date.now() + timeLimit(eventMs); ; await sleep(intervalMs)) {
     if (counter) seen.count = countOf(await readAgentPolicies(access))[counter] - before[counter]
     // After the counter: a policy that sends no event has had the time to send one.
     seen.events = await events()
