@@ -140,7 +140,7 @@ describe('the names in the table', () => {
         .replaceAll(' ', '-'),
     )
 
-  const pages = ['README.md', 'bench/README.md', ...globSync('docs/**/*.md', { cwd: projectDir })]
+  const pages = globSync(['*.md', '{.changeset,bench}/README.md', 'docs/**/*.md'], { cwd: projectDir })
   test.each(pages)('%s: its links lead somewhere', page => {
     const file = join(projectDir, page)
     for (const [, text, target] of readFileSync(file, 'utf8').matchAll(/\[([^\]]+)\]\((?!https?:)([^)\s]+)\)/g)) {

@@ -14,7 +14,7 @@ const versionsIn = (text: string): string[] => [...text.matchAll(/^## (.*)$/gm)]
 it('package.json, its lock file and the changelog name the same version', () => {
   const versions = versionsIn(changelog)
   expect([versions[0], lock.version, lock.packages[''].version]).toEqual(Array(3).fill(manifest.version))
-  expect(versions).toEqual(versions.toSorted(semver.rcompare))
+  expect(versions).toEqual(semver.sort([...versions]).reverse())
 })
 
 it('changesets write the next version and its changes, as they are, into the changelog', async () => {
