@@ -22,6 +22,8 @@ import { type Finding, lintPolicy } from '../policy/lint/lint.ts'
 import { lintFiles, readTargetKernel } from '../policy/lint-files.ts'
 import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/policy-state.ts'
 import { explainRule, formatExplanation } from '../policy/rule-explanation.ts'
+import { showTrial } from '../policy/trial/trial-report.ts'
+import { tryPolicy } from '../policy/trial/try-policy.ts'
 import { colors } from '../terminal/colors.ts'
 import { addGroup, wholeNumber } from '../terminal/lab-command.ts'
 import { note, print, printJson } from '../terminal/output.ts'
@@ -68,6 +70,7 @@ export function register(program: Command): void {
       const entry = readCatalog().find(each => each.name === name)
       if (json) return printJson({ ...entry, document: readSource(text)[0]?.value, findings: lintPolicy(text, file) })
       print(text.trimEnd())
+      if (entry) note(`To try it: ./lab policy try ${entry.name}. It runs:\n  ${entry.trial.run}`)
       if (entry?.twin)
         note(
           `${entry.monitor ? 'The enforcing version' : 'The version in monitor mode'}: ./lab policy show ${entry.twin}`,
@@ -126,6 +129,32 @@ export function register(program: Command): void {
       if (json) printJson(state)
       else showState(state)
       if (state.state !== 'loaded' && state.state !== 'accepted') process.exitCode = 1
+    })
+
+  policy
+    .command('try')
+    .argument('<policy>', 'A policy of the lab')
+    .description('Trigger a policy, show its events and what it does, and compare that with what it promises')
+    .option('--timeout <seconds>', 'Maximum time to wait for the agent', wholeNumber('--timeout', 60, { to: 3600 }), 60)
+    .option('--json', 'Print the result as JSON')
+    .addHelpText(
+      'after',
+      `
+Loads the policy if it is not loaded, and removes it afterwards. Exits with 1 if it does not do what it promises.
+
+Example:
+  ./lab policy try deny-shadow`,
+    )
+    .action(async (name: string, { json, timeout: seconds }: Json & { timeout: number }) => {
+      const context = await loadRunningLab()
+      const result = await tryPolicy(context, name, {
+        timeoutMs: seconds * 1000,
+        warn: finding => note(formatFinding(finding)),
+        progress: note,
+      })
+      if (json) printJson(result)
+      else showTrial(result)
+      if (!result.passed) process.exitCode = 1
     })
 
   policy
