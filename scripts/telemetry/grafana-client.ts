@@ -5,6 +5,7 @@ import { LabError } from '../../shared/lab-error.ts'
 import { dataSources } from '../../shared/names.ts'
 import { grafanaPassword } from '../../shared/secrets.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
+import { timeLimit } from '../../shared/time-limit.ts'
 import {
   isLogQuery,
   type LogLine,
@@ -53,6 +54,20 @@ export const grafanaAccess = (settings: Settings): GrafanaAccess => ({
   fix: settings.cluster.mode === 'existing' ? `${portForwardCommands(settings).grafana} &` : './lab status',
 })
 
+/**
+ * Returns why Grafana shows no pages, or undefined if it does.
+ * @throws LabError when Grafana does not respond.
+ */
+export async function missingFrontEnd({ url, fix }: GrafanaAccess): Promise<string | undefined> {
+  try {
+    const response = await fetch(`${url}/login`, { signal: AbortSignal.timeout(timeLimit(30_000)) })
+    const hasPages = (await response.text()).includes('id="reactRoot"')
+    return hasPages ? undefined : 'this lab runs a Grafana without a front end'
+  } catch (cause) {
+    throw new LabError({ found: `Grafana is not responding at ${url}`, next: fix, cause })
+  }
+}
+
 /** Queries Prometheus and Loki through Grafana's data source proxy, signed in as the lab's user, as a browser would. */
 export class GrafanaClient {
   readonly #base: string
@@ -87,7 +102,7 @@ export class GrafanaClient {
       try {
         const response = await fetch(this.#base + path, {
           headers: { authorization: this.#authorization },
-          signal: AbortSignal.timeout(30_000),
+          signal: AbortSignal.timeout(timeLimit(30_000)),
         })
         return { response, text: await response.text() }
       } catch (cause) {

@@ -5,19 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allDashboards } from '../../dashboards/index.ts'
 import { panelQueries, panelsOf } from '../../dashboards/panel-queries.ts'
 import { requireLab } from '../../scripts/context/context.ts'
-import { startBrowser } from '../../scripts/docs/pictures/browser.ts'
-import {
-  DashboardPage,
-  missingFrontEnd,
-  panelSelector,
-  signIn,
-  themes,
-  widths,
-} from '../../scripts/docs/pictures/dashboard-page.ts'
-import { grafanaAccess } from '../../scripts/telemetry/grafana-client.ts'
+import { grafanaAccess, missingFrontEnd } from '../../scripts/telemetry/grafana-client.ts'
 import { unmetNeed } from '../../scripts/verify/panel-data.ts'
 import { projectDir } from '../../shared/paths.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
+import { startBrowser } from './browser.ts'
+import { DashboardPage, panelSelector, signIn, themes, widths } from './dashboard-page.ts'
 import { faultsOf, titleSource } from './faults.ts'
 import { inspectPanels, linkRows, watchCanvases } from './page/inspection.mjs'
 

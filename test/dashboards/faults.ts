@@ -1,5 +1,5 @@
 import type { Dashboard, Panel } from '@grafana/grafana-foundation-sdk/dashboard'
-import { expectedAtZero, panelsOf } from '../../dashboards/panel-queries.ts'
+import { mayBeQuiet, panelsOf } from '../../dashboards/panel-queries.ts'
 import type { PanelView } from './page/inspection.mjs'
 
 /** The most annotations that leave a graph readable. */
@@ -16,7 +16,7 @@ export function faultsOf(views: PanelView[], dashboard: Dashboard, unfilled: Rea
     ...missing.map(panel => `${panel.title}: is not on the page`),
     ...views.flatMap(view => {
       const panel = panels.find(each => titlePattern(each).test(view.title))
-      const mayBeEmpty = !panel || panel.title! in expectedAtZero || unfilled.has(panel.title!)
+      const mayBeEmpty = !panel || panel.title! in mayBeQuiet || unfilled.has(panel.title!)
       return panelFaults(view, panel?.fieldConfig?.defaults.noValue, mayBeEmpty).map(fault => `${view.title}: ${fault}`)
     }),
   ]

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startBrowser } from '../../scripts/docs/pictures/browser.ts'
-import { panelSelector } from '../../scripts/docs/pictures/dashboard-page.ts'
+import { startBrowser } from './browser.ts'
+import { panelSelector } from './dashboard-page.ts'
 import { panelFaults } from './faults.ts'
 import { inspectPanels, watchCanvases } from './page/inspection.mjs'
 

@@ -2,15 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import type { Browser, BrowserContext, Locator, Page, Response } from 'playwright-core'
 import sharp from 'sharp'
-import { LabError } from '../../../shared/lab-error.ts'
-import type { GrafanaAccess } from '../../telemetry/grafana-client.ts'
+import type { GrafanaAccess } from '../../scripts/telemetry/grafana-client.ts'
+import { LabError } from '../../shared/lab-error.ts'
 
 /** The widths at which every dashboard must be readable, in pixels: a large screen, a laptop, half of a screen. */
 export const widths = [1600, 1100, 800] as const
 
 export const themes = ['light', 'dark'] as const
 
-export type Theme = (typeof themes)[number]
+type Theme = (typeof themes)[number]
 
 /** The height of one row of a dashboard's grid and the gap below it. */
 const gridRowPixels = 38
@@ -26,21 +26,6 @@ export const panelSelector = [
 const settleMs = 1000
 const pollMs = 100
 const timeoutMs = 90_000
-
-/**
- * Returns why the lab's Grafana shows no pages, or undefined if it does.
- * @throws LabError when Grafana does not respond.
- */
-export async function missingFrontEnd({ url, fix }: GrafanaAccess): Promise<string | undefined> {
-  try {
-    const response = await fetch(`${url}/login`, { signal: AbortSignal.timeout(30_000) })
-    return (await response.text()).includes('id="reactRoot"')
-      ? undefined
-      : 'the Grafana of this lab has no front end, so there is nothing to look at'
-  } catch (cause) {
-    throw new LabError({ found: `Grafana is not responding at ${url}`, next: fix, cause })
-  }
-}
 
 /** Signs in to Grafana. Every page of the returned context is signed in. */
 export async function signIn(browser: Browser, { url, user, password }: GrafanaAccess): Promise<BrowserContext> {

@@ -1,6 +1,6 @@
 import { type Browser, chromium } from 'playwright-core'
-import { LabError } from '../../../shared/lab-error.ts'
-import { programsOnPath } from '../../supplies/tools.ts'
+import { programsOnPath } from '../../scripts/supplies/tools.ts'
+import { LabError } from '../../shared/lab-error.ts'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
