@@ -41,6 +41,8 @@ let kubeconfigBefore: string | undefined
 let userFilesBefore: string[]
 let networkBefore: boolean
 let settingsBefore: string | undefined
+/** Whether no lab was up before, so that this test may remove the one that it finds afterwards. */
+let mayRemove = false
 
 // Other containers on this machine are none of the lab's business.
 const labContainers = async () =>
@@ -50,6 +52,7 @@ const hasNetwork = async () => (await $`docker network ls --format {{.Name}}`).s
 beforeAll(async () => {
   const { stdout } = await lab('status', '--json')
   expect(JSON.parse(stdout), 'a lab is up already').toMatchObject({ state: 'down' })
+  mayRemove = true
   kubeconfigBefore = contentOf(userKubeconfig)
   userFilesBefore = filesInUserFolders()
   networkBefore = await hasNetwork()
@@ -57,7 +60,7 @@ beforeAll(async () => {
 })
 // Also removes the lab when a test has failed.
 afterAll(async () => {
-  await lab('down', '--yes')
+  if (mayRemove) await lab('down', '--yes')
   rmSync(temporaryFolder, { recursive: true })
 })
 

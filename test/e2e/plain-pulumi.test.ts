@@ -40,6 +40,24 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+it('is a template for pulumi new, under another name', async () => {
+  const project = join(folder, 'my-lab')
+  // A clone, because the folder of this test has node_modules, which `pulumi new` would copy.
+  const template = join(folder, 'template')
+  await $`git clone --quiet ${projectDir} ${template}`
+  const { exitCode, stdout, stderr } =
+    await $`pulumi new ${template} --dir ${project} --name my-lab --generate-only --yes`
+  expect(exitCode, stdout + stderr).toBe(0)
+  expect(stdout).toContain('pulumi up needs Docker')
+  expect(readFileSync(join(project, 'Pulumi.yaml'), 'utf8')).toMatch(/^name: my-lab$/m)
+
+  symlinkSync(join(projectDir, 'node_modules'), join(project, 'node_modules'))
+  const inProject = $({ cwd: project })
+  await inProject`pulumi stack init new && pulumi config set --path my-lab:traffic.rate often`
+  const preview = await inProject`pulumi preview --non-interactive`
+  expect(preview.stdout + preview.stderr).toContain('traffic.rate')
+})
+
 it('previews without Docker and without a cluster', async () => {
   const { exitCode, stdout, stderr } =
     await $`DOCKER_HOST=unix://${folder}/no-docker.sock pulumi preview --non-interactive`
