@@ -32,7 +32,7 @@ const linters: Linter[] = [
       'install.sh',
       '.ci/{linters,release,run}',
       '.devcontainer/**/*.sh',
-      '{labs,scripts,stacks,test}/**/*.sh',
+      '{labs,scripts,stacks,test}/**/*.{sh,bash}',
     ),
   },
   schema('github-issue-forms', ...forms),
