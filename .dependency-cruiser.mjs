@@ -40,6 +40,7 @@ const started = [
   '^scripts/policy/model/vendor-schema[.]ts$',
   '^scripts/policy/model/vendor-kernel[.]ts$',
   '^stacks/application/traffic/',
+  '^stacks/monitoring/loki/object-storage/',
   '^stacks/monitoring/replay/',
 ]
 

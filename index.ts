@@ -1,13 +1,13 @@
-// The lab, in the order of the diagram in the README. Each component has a file in stacks/.
+// The lab, in the order of the diagram in docs/first-steps.md. Each component has a file in stacks/.
 import * as pulumi from '@pulumi/pulumi'
 import { prepareProgram } from './scripts/pulumi/prepare-program.ts'
 import { Guestbook } from './stacks/application/guestbook.ts'
 import { Traffic } from './stacks/application/traffic.ts'
 import { Visitor } from './stacks/application/visitor.ts'
 import { Cluster } from './stacks/cluster.ts'
-import { Grafana } from './stacks/monitoring/grafana.ts'
-import { Loki } from './stacks/monitoring/loki.ts'
-import { Prometheus } from './stacks/monitoring/prometheus.ts'
+import { Grafana } from './stacks/monitoring/grafana/grafana.ts'
+import { Loki } from './stacks/monitoring/loki/loki.ts'
+import { Prometheus } from './stacks/monitoring/prometheus/prometheus.ts'
 import { Shipper } from './stacks/monitoring/shipper.ts'
 import { Tetragon } from './stacks/monitoring/tetragon.ts'
 import { createNamespaces } from './stacks/namespaces.ts'

@@ -6,6 +6,7 @@ export function imagesOf({ settings, source }: Pick<Lab, 'settings' | 'source'>)
   const upstream = settings.guestbook.images === 'upstream'
   const names: (ImageName | false)[] = [
     'loki',
+    (settings.loki.caches.chunksMB > 0 || settings.loki.caches.resultsMB > 0) && 'memcached',
     'prometheus-operator',
     'prometheus-config-reloader',
     'prometheus',

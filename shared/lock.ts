@@ -66,6 +66,7 @@ export const imageNames = [
   'kube-state-metrics',
   'node-exporter',
   'loki',
+  'memcached',
   'grafana',
   'otel-collector',
   'fluent-bit',

@@ -1,6 +1,6 @@
 import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
-import { exportFile, services, shipperStorage } from '../../shared/names.ts'
+import { exportFile, shipperStorage } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
@@ -16,6 +16,7 @@ import {
   socketPath,
   streamLabels,
 } from './fields.ts'
+import { lokiUrl } from './loki/url.ts'
 
 type Siem = Settings['pipeline']['siem']['protocol']
 
@@ -88,7 +89,7 @@ export function fluentBitValues(lab: Lab): Values {
           time_as_table: 'On',
         }),
       ].join('\n'),
-      outputs: [lokiOutput(), ...siemOutput(lab)].join('\n'),
+      outputs: [lokiOutput(lab.settings), ...siemOutput(lab)].join('\n'),
     },
   }
 }
@@ -137,8 +138,8 @@ const lokiName = (name: string): string => name.replaceAll('.', '_')
 
 const matchForever = ({ tag }: Reader) => ({ Match: tag, Retry_Limit: 'no_limits' })
 
-function lokiOutput(): string {
-  const { hostname, port } = new URL(services.loki)
+function lokiOutput(settings: Settings): string {
+  const { hostname, port } = new URL(lokiUrl(settings))
   const labels = streamLabels.map(lokiName).map(name => `${name}=$labels['${name}']`)
   return section('OUTPUT', {
     Name: 'loki',

@@ -1,6 +1,6 @@
 import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
-import { exportFile, services, shipperStorage } from '../../shared/names.ts'
+import { exportFile, shipperStorage } from '../../shared/names.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
@@ -16,6 +16,7 @@ import {
   socketPath,
   streamLabels,
 } from './fields.ts'
+import { lokiUrl } from './loki/url.ts'
 
 const storage = shipperStorage.otel
 
@@ -75,7 +76,7 @@ function withoutTemplates<T>(config: T): T {
  */
 export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
   const { siem } = settings.pipeline
-  const destinations: Record<string, string> = { loki: `${services.loki}/otlp` }
+  const destinations: Record<string, string> = { loki: `${lokiUrl(settings)}/otlp` }
   if (siem.protocol === 'otlp') destinations.siem = siem.endpoint
   const names = Object.keys(destinations)
   return {

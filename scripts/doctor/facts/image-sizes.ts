@@ -22,6 +22,7 @@ const sizes: Record<ImageName | 'node image', Size> = {
   'kube-state-metrics': { download: 20, disk: 60 },
   'node-exporter': { download: 15, disk: 40 },
   loki: { download: 45, disk: 150 },
+  memcached: { download: 10, disk: 30 },
   grafana: { download: 220, disk: 800 },
   'otel-collector': { download: 90, disk: 350 },
   'fluent-bit': { download: 40, disk: 120 },

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { Lab } from '../../../shared/lab.ts'
-import { lokiValues } from '../../../stacks/monitoring/loki.ts'
+import { lokiValues } from '../../../stacks/monitoring/loki/loki.ts'
 
 type Section = Record<string, unknown>
 

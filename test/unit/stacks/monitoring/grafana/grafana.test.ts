@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { chartValues } from '../../../charts/chart-values.ts'
-import { bytes } from '../../support/quantities.ts'
+import { chartValues } from '../../../../charts/chart-values.ts'
+import { bytes } from '../../../support/quantities.ts'
 
 const values = chartValues.grafana as {
   resources: { requests: { memory: string }; limits: { memory: string } }

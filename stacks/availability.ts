@@ -1,0 +1,63 @@
+import * as k8s from '@pulumi/kubernetes'
+import * as pulumi from '@pulumi/pulumi'
+import type { Lab } from '../shared/lab.ts'
+import type { Settings } from '../shared/settings/schema.ts'
+
+// What keeps a component running while a node is drained, full or lost. One replica needs none of it.
+
+type Labels = Record<string, string>
+
+/** How many replicas may be down on purpose, as while a node is drained. */
+export const maxUnavailable = 1
+
+/**
+ * Returns constraints that put the replicas with these labels on different nodes and spread them over the zones. A node
+ * whose taints keep them away, such as one of the control plane, does not count.
+ */
+export function topologySpread({ cluster }: Settings, matchLabels: Labels) {
+  const over = (topologyKey: string, whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway') => ({
+    topologyKey,
+    maxSkew: 1,
+    whenUnsatisfiable,
+    nodeTaintsPolicy: 'Honor',
+    labelSelector: { matchLabels },
+  })
+  return [
+    over('kubernetes.io/hostname', 'DoNotSchedule'),
+    over('topology.kubernetes.io/zone', cluster.zoneSpread === 'required' ? 'DoNotSchedule' : 'ScheduleAnyway'),
+  ]
+}
+
+/** The classes of the lab's pods: those on every node, which see what happens there, and those that store it. */
+const priorities = {
+  node: { value: 900_000_000, preemptionPolicy: 'PreemptLowerPriority' },
+  // Ahead in the queue, but no pod of yours is evicted for it.
+  storage: { value: 800_000_000, preemptionPolicy: 'Never' },
+} as const
+type Priority = keyof typeof priorities
+
+/** Returns a chart's value for the priority class of a component; nothing if the settings have no classes. */
+export const priorityClass = ({ cluster }: Settings, of: Priority): { priorityClassName?: string } =>
+  cluster.priorityClasses ? { priorityClassName: className(of) } : {}
+
+const className = (of: Priority): string => `tetragon-lab-${of}`
+
+/** Creates the priority classes, before the pods that name them. */
+export class PriorityClasses extends pulumi.ComponentResource {
+  constructor(name: string, { lab }: { lab: Lab }, options: pulumi.ComponentResourceOptions) {
+    super('lab:cluster:PriorityClasses', name, {}, options)
+    if (lab.settings.cluster.priorityClasses)
+      for (const [of, { value, preemptionPolicy }] of Object.entries(priorities))
+        new k8s.scheduling.v1.PriorityClass(
+          `${name}-${of}`,
+          {
+            metadata: { name: className(of as Priority) },
+            value,
+            preemptionPolicy,
+            description: `Pods of Tetragon Lab: ${of}`,
+          },
+          { parent: this },
+        )
+    this.registerOutputs({})
+  }
+}
