@@ -7,6 +7,7 @@ export const layers = [
   'scripts/docs',
   'scripts/lab.ts',
   'scripts/commands',
+  'scripts/completion',
   'scripts/verify',
   'scripts/lab',
   'scripts/doctor',

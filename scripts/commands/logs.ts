@@ -5,7 +5,7 @@ import { namespaces, releases } from '../../shared/names.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
 import { kubeArgs } from '../cluster/kubectl.ts'
 import { loadRunningLab } from '../context/context.ts'
-import { wholeNumber } from '../terminal/lab-command.ts'
+import { wholeNumber, withValues } from '../terminal/lab-command.ts'
 import { runningSource } from '../tetragon/running-source.ts'
 
 const { application, monitoring } = namespaces
@@ -28,7 +28,12 @@ export function register(program: Command): void {
   program
     .command('logs')
     .description('Show the logs of a component')
-    .argument('<component>', `One of ${Object.keys(components).join(', ')}`)
+    .addArgument(
+      withValues(
+        program.createArgument('<component>', `One of ${Object.keys(components).join(', ')}`),
+        Object.keys(components),
+      ),
+    )
     .option('-f, --follow', 'Keep printing new lines')
     .option('-n, --lines <count>', 'Number of lines from each pod', wholeNumber('--lines', 50), 50)
     .addHelpText('after', '\nExample:\n  ./lab logs shipper --follow')

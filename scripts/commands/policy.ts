@@ -18,14 +18,14 @@ import {
 } from '../policy/findings-format.ts'
 import { kernelFileScript, kernelFileText, readKernelFile } from '../policy/kernel-file.ts'
 import { type KustomizationOptions, writeKustomization } from '../policy/kustomize.ts'
-import { type Finding, lintPolicy } from '../policy/lint/lint.ts'
+import { type Finding, lintPolicy, ruleInfos } from '../policy/lint/lint.ts'
 import { lintFiles, readTargetKernel } from '../policy/lint-files.ts'
 import { type ClusterState, type PolicyState, readClusterState, stateOf } from '../policy/policy-state.ts'
 import { explainRule, formatExplanation } from '../policy/rule-explanation.ts'
 import { showTrial } from '../policy/trial/trial-report.ts'
 import { tryPolicy } from '../policy/trial/try-policy.ts'
 import { colors } from '../terminal/colors.ts'
-import { addGroup, wholeNumber } from '../terminal/lab-command.ts'
+import { addGroup, wholeNumber, withValues } from '../terminal/lab-command.ts'
 import { note, print, printJson } from '../terminal/output.ts'
 import { plainTable } from '../terminal/table.ts'
 import { notLoadedError } from '../tetragon/agent-policies.ts'
@@ -163,10 +163,22 @@ Example:
     .description('Find what the API server or the agent would refuse or misread; needs no cluster')
     .option('--kernel <file>', 'Check against the kernel of a file that lab policy symbols wrote')
     .option('--here', 'Check against the kernel that the lab runs on')
-    .option('--format <format>', `How to print the findings: ${findingsFormats.join(', ')}`, findingsFormat)
+    .addOption(
+      withValues(
+        program
+          .createOption('--format <format>', `How to print the findings: ${findingsFormats.join(', ')}`)
+          .argParser(findingsFormat),
+        findingsFormats,
+      ),
+    )
     .option('--json', 'Print the findings as JSON, like --format json')
     .option('--only-policies', 'Skip files that are not about policies')
-    .option('--explain <rule>', 'Explain a rule, with its source and examples, instead of linting')
+    .addOption(
+      withValues(
+        program.createOption('--explain <rule>', 'Explain a rule, with its source and examples, instead of linting'),
+        ruleInfos.map(({ id }) => id),
+      ),
+    )
     .addHelpText(
       'after',
       `

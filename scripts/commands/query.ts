@@ -8,7 +8,7 @@ import { milliseconds } from '../exercise/definition/check-schema.ts'
 import { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { isLogQuery, type Sample } from '../telemetry/query-response.ts'
 import { colors } from '../terminal/colors.ts'
-import { wholeNumber } from '../terminal/lab-command.ts'
+import { wholeNumber, withValues } from '../terminal/lab-command.ts'
 import { note, print, printJson } from '../terminal/output.ts'
 import { plainTable } from '../terminal/table.ts'
 
@@ -27,7 +27,7 @@ export function register(program: Command): void {
   program
     .command('query')
     .description('Run a PromQL query on the metrics or a LogQL query on the events')
-    .argument('<language>', 'Query language: promql or logql')
+    .addArgument(withValues(program.createArgument('<language>', 'Query language: promql or logql'), languages))
     .argument('<query>', 'Query, in quotes')
     .option('--since <duration>', 'LogQL: how far back to search', '15m')
     .option('--limit <lines>', 'LogQL: maximum number of lines, newest first', wholeNumber('--limit', 20), 20)

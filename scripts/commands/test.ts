@@ -6,6 +6,7 @@ import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { projectDir } from '../../shared/paths.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
+import { withValues } from '../terminal/lab-command.ts'
 import { note } from '../terminal/output.ts'
 
 interface Suite {
@@ -45,6 +46,11 @@ const suites: Record<string, Suite> = {
     checks: 'every row of docs/reference/documents.md that needs a lab',
     needs: 'a lab',
   },
+  dashboards: {
+    config: 'test/dashboards/vitest.config.ts',
+    checks: 'every dashboard in a browser, at three widths, light and dark; saves pictures',
+    needs: 'a lab, Chromium',
+  },
   e2e: {
     config: 'test/e2e/vitest.config.ts',
     checks: 'up, verify, up again, down, and nothing left',
@@ -52,12 +58,13 @@ const suites: Record<string, Suite> = {
   },
 }
 const names = Object.keys(suites)
+const nameWidth = Math.max(...names.map(name => name.length))
 
 export function register(program: Command): void {
   program
     .command('test')
     .description('Run the tests of the lab itself')
-    .argument('[suite]', 'Suite to run', 'unit')
+    .addArgument(withValues(program.createArgument('[suite]', 'Suite to run').default('unit'), names))
     .argument('[files...]', 'Run only these test files')
     .option('--json', 'Print the results as JSON')
     .addHelpText('after', `\n${suiteTable()}\n\nNo suite changes a running lab.\n\nExample:\n  ./lab test e2e`)
@@ -78,9 +85,9 @@ function suiteTable(): string {
   const width = (column: keyof Suite): number => Math.max(...Object.values(suites).map(suite => suite[column].length))
   const rows = names.map(name => {
     const { checks, needs } = suites[name]!
-    return `  ${name.padEnd(9)}  ${checks.padEnd(width('checks'))}  ${needs}`
+    return `  ${name.padEnd(nameWidth)}  ${checks.padEnd(width('checks'))}  ${needs}`
   })
-  return [`  ${'Suite'.padEnd(9)}  ${'Checks'.padEnd(width('checks'))}  Needs`, ...rows].join('\n')
+  return [`  ${'Suite'.padEnd(nameWidth)}  ${'Checks'.padEnd(width('checks'))}  Needs`, ...rows].join('\n')
 }
 
 function findSuite(name: string): Suite {

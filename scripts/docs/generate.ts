@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { projectDir } from '../../shared/paths.ts'
+import { commandTable, commandTableFile } from '../completion/command-table.ts'
+import { loadProgram } from '../lab.ts'
 import { commandsPage, commandsPageFile } from './commands-page.ts'
 import { dashboardsPage, dashboardsPageFile } from './dashboards-page.ts'
 import { exerciseSchemaFile, exerciseSchemaText } from './exercise-schema.ts'
@@ -13,6 +15,7 @@ import { settingsPage, settingsPageFile } from './settings-page.ts'
 /** The generated files by path, without the diagram of the layers. */
 export const generatedFiles: Record<string, () => string | Promise<string>> = {
   [commandsPageFile]: commandsPage,
+  [commandTableFile]: async () => commandTable(await loadProgram()),
   [dashboardsPageFile]: dashboardsPage,
   [exerciseSchemaFile]: exerciseSchemaText,
   [lintPageFile]: lintPage,

@@ -1,4 +1,4 @@
-import { Command, type ErrorOptions } from 'commander'
+import { type Argument, Command, type ErrorOptions, type Option } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
 
@@ -98,6 +98,17 @@ export const addGroup = (program: Command, name: string, description: string, he
     .description(description)
     .helpCommand('help [command]', 'Show the help of a subcommand')
     .addHelpText('after', `\n${help}`)
+
+/** Names the values that an argument or option takes, for completion in the shell. The command itself checks them. */
+export function withValues<Input extends Argument | Option>(input: Input, values: readonly string[]): Input {
+  valuesByInput.set(input, values)
+  return input
+}
+
+/** Returns the values that `withValues` named; undefined for any other argument or option. */
+export const valuesOf = (input: Argument | Option): readonly string[] | undefined => valuesByInput.get(input)
+
+const valuesByInput = new WeakMap<Argument | Option, readonly string[]>()
 
 /** Makes a description fit after `Expected`: "Name of a part" becomes "name of a part". */
 const lowerFirst = (text: string): string => text.replace(/^[A-Z](?=[a-z ])/, letter => letter.toLowerCase())
