@@ -92,7 +92,7 @@ describe('lab test', () => {
   it('lists the suites in a table', async () => {
     const { stdout } = await runLab('test', '--help')
     expect(stdout).toMatch(/^ {2}Suite {2,}Checks {2,}Needs\n {2}unit {2,}\S.+ {2}Node only$/m)
-    for (const suite of ['pipeline', 'faults', 'load', 'offline', 'documents', 'e2e'])
+    for (const suite of ['pipeline', 'faults', 'load', 'offline', 'documents', 'dashboards', 'e2e'])
       expect(stdout).toMatch(new RegExp(`^ {2}${suite} {2,}\\S`, 'm'))
   })
 
