@@ -63,7 +63,7 @@ describe('commands', () => {
     const of = (file: string) => commands.filter(([name]) => name === file).map(([, run]) => run)
     expect(read('.github/workflows/ci.yml')).toMatch(/os: ubuntu-.*os: macos-/s)
     expect(of('ci.yml')).toEqual(expect.arrayContaining(['./lab test', './lab test e2e']))
-    expect(of('live.yml')).toContainEqual(expect.stringMatching(/\.\/lab test live$/))
+    expect(of('live.yml')).toContain('./lab test live')
   })
 })
 
