@@ -15,7 +15,15 @@ const names = readdirSync(folder).map(file => file.replace(/\.ts$/, ''))
 const passThrough = ['kubectl', 'pulumi', 'tetra', 'logs']
 
 /** Commands whose only result is text for a person, or files. */
-const withoutJson = ['class open', 'class join', 'class leave', 'exercise text', 'exercise new', 'policy symbols']
+const withoutJson = [
+  'class open',
+  'class join',
+  'class leave',
+  'completion completion',
+  'exercise text',
+  'exercise new',
+  'policy symbols',
+]
 
 async function load(name: string): Promise<Command[]> {
   const program = new Command('lab')
@@ -92,7 +100,7 @@ describe('lab test', () => {
   it('lists the suites in a table', async () => {
     const { stdout } = await runLab('test', '--help')
     expect(stdout).toMatch(/^ {2}Suite {2,}Checks {2,}Needs\n {2}unit {2,}\S.+ {2}Node only$/m)
-    for (const suite of ['pipeline', 'faults', 'load', 'offline', 'documents', 'dashboards', 'e2e'])
+    for (const suite of ['pipeline', 'faults', 'load', 'offline', 'documents', 'dashboards', 'site', 'e2e'])
       expect(stdout).toMatch(new RegExp(`^ {2}${suite} {2,}\\S`, 'm'))
   })
 
