@@ -94,10 +94,10 @@ function judge(command: Command): { good: boolean; line: string } {
   let verdict = 'good'
   if (text !== expected(command)) verdict = command.secret && text.includes(command.secret) ? 'leaks' : 'too much'
   else if (redact(other) !== expected(other)) {
-    verdict = 'by heart'
+    verdict = 'hard-coded'
     text = redact(other)
   }
-  return { good: verdict === 'good', line: `${verdict.padEnd(8)}  ${command.binary} ${text}` }
+  return { good: verdict === 'good', line: `${verdict.padEnd(10)}  ${command.binary} ${text}` }
 }
 
 const commands = JSON.parse(readFileSync(join(import.meta.dirname, 'commands.json'), 'utf8')) as Command[]

@@ -20,7 +20,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-it('ends a command that runs for ever, once standard input has ended', async () => {
+it('ends a command that would run without end when its standard input ends', async () => {
   const { child, exit } = start('sh', '-c', 'echo $$; exec sleep 300')
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   const pid = Number(line.toString())
