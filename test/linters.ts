@@ -18,7 +18,7 @@ const files = (...patterns: string[]): string[] => {
 const forms = files('.github/ISSUE_TEMPLATE/*.yml').filter(file => !file.endsWith('/config.yml'))
 const schema = (name: string, ...of: string[]): Linter => ({
   program: 'check-jsonschema',
-  args: ['--quiet', '--builtin-schema', `vendor.${name}`, ...of],
+  args: ['--builtin-schema', `vendor.${name}`, ...of],
 })
 
 const linters: Linter[] = [
