@@ -1,4 +1,4 @@
-import { dataSources } from './queries.ts'
+import { dataSources } from './builders/queries.ts'
 import { growth, type Loss, type Stage, stages } from './stages.ts'
 
 // Alerts as plain data. Prometheus evaluates those on metrics, as groups of a PrometheusRule. Grafana evaluates those
@@ -140,6 +140,14 @@ export interface GrafanaAlertGroup {
   rules: GrafanaAlertRule[]
 }
 
+/** Creates a step that Grafana computes from another step of the same rule. */
+const expression = (refId: string, model: Record<string, unknown>): GrafanaAlertRule['data'][number] => ({
+  refId,
+  relativeTimeRange: { from: 0, to: 0 },
+  datasourceUid: '__expr__',
+  model: { refId, ...model },
+})
+
 /**
  * Alerts that Grafana evaluates against Loki, for a file `{ apiVersion: 1, groups }`.
  *
@@ -157,7 +165,7 @@ export const grafanaAlertGroups: GrafanaAlertGroup[] = [
       {
         uid: 'process-killed',
         title: 'ProcessKilled',
-        condition: 'B',
+        condition: 'C',
         data: [
           {
             refId: 'A',
@@ -169,17 +177,13 @@ export const grafanaAlertGroups: GrafanaAlertGroup[] = [
               expr: 'sum by (k8s_namespace_name, k8s_pod_name, process_executable_path) (count_over_time({service_name="tetragon", tetragon_event_type="process_exit"} | tetragon_signal="SIGKILL" [2m]))',
             },
           },
-          {
-            refId: 'B',
-            relativeTimeRange: { from: 0, to: 0 },
-            datasourceUid: '__expr__',
-            model: {
-              refId: 'B',
-              type: 'threshold',
-              expression: 'A',
-              conditions: [{ evaluator: { type: 'gt', params: [0] } }],
-            },
-          },
+          // Some versions return an instant query as a series of one point, which a threshold does not accept.
+          expression('B', { type: 'reduce', expression: 'A', reducer: 'last' }),
+          expression('C', {
+            type: 'threshold',
+            expression: 'B',
+            conditions: [{ evaluator: { type: 'gt', params: [0] } }],
+          }),
         ],
         for: '0s',
         // Without a killed process there is no series, which is the normal state.

@@ -1,20 +1,24 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import { buildDashboard } from './dashboard.ts'
-import { pages } from './pages.ts'
-import { barGauges, stat, table, thresholds } from './panels.ts'
-import { orNone, orZero, promqlNow, promqlTable } from './queries.ts'
+import { buildDashboard } from './builders/dashboard.ts'
+import { pages } from './builders/pages.ts'
+import { barGauges, stat, thresholds } from './builders/panels.ts'
+import { orZero, promqlNow, promqlTable } from './builders/queries.ts'
+import { table } from './builders/tables.ts'
 
 // A student's lab sends its progress when a task is checked and is silent in between, so the last value counts.
 const last = (metric: string): string => `last_over_time(lab_class_${metric}[6h])`
 
 const secondsSilent = `time() - ${last('seen_timestamp_seconds')}`
+const isCurrent = `${last('task_state')} == 1`
 
-/** Keeps the values of current tasks, of students heard from in the last 30 minutes. The others are away, not stuck. */
-const ofCurrentTasks = (expr: string): string =>
-  `(${expr} and ${last('task_state')} == 1 and on(student) ${secondsSilent} < 1800)`
+/** Keeps the values of students heard from in the last 30 minutes. The others are away, not stuck. */
+const ofPresent = (expr: string): string => `(${expr} and on(student) ${secondsSilent} < 1800)`
 
-const minutesOnTask = ofCurrentTasks(`(time() - ${last('task_reached_timestamp_seconds')}) / 60`)
-const failedAttempts = ofCurrentTasks(last('task_tries'))
+const reached = last('task_reached_timestamp_seconds')
+const triesAtTask = `(${last('task_tries')} and ${isCurrent})`
+const minutesOfPresent = ofPresent(`((time() - ${reached}) / 60 and ${isCurrent})`)
+/** Of a student who is away, the minutes until the last report count. */
+const minutesAtTask = `${minutesOfPresent} or ((${last('seen_timestamp_seconds')} - on(student) group_right() ${reached}) / 60 and ${isCurrent})`
 
 const noStudents =
   'No student sends progress. Start a class with `./lab class open`, and run `./lab class join` on each student’s machine.'
@@ -58,17 +62,17 @@ export const classroom = (): Dashboard =>
             {
               title: 'Stuck',
               description:
-                'Students with 3 or more failed attempts at their current task, or more than 15 minutes on it. Students without a report for 30 minutes are away and do not count. The tables below show who and where.',
+                'Students with 3 or more failed attempts at their current task, or more than 15 minutes on it. Students without a report for 30 minutes are away and do not count. The table below shows who and where.',
               unit: 'short',
               empty: noStudents,
               width: 6,
               height: 4,
             },
             promqlNow(
-              orZero(`count(count by (student) (${failedAttempts} >= 3 or ${minutesOnTask} > 15))`),
+              orZero(`count(count by (student) (${ofPresent(triesAtTask)} >= 3 or ${minutesOfPresent} > 15))`),
               'students',
             ),
-          ).thresholds(thresholds({ value: 1, color: 'orange' })),
+          ).thresholds(thresholds({ value: 1, color: 'amber' })),
           stat(
             {
               title: 'Exercises finished',
@@ -84,49 +88,29 @@ export const classroom = (): Dashboard =>
         ],
       },
       {
-        title: 'Current tasks',
+        title: 'Students and their tasks',
         panels: [
           table(
             {
-              title: 'Minutes on the current task',
+              title: 'Where each student is',
               description:
-                'The current task of each student, and for how many minutes, longest first. Students who have finished the exercise, or without a report for 30 minutes, are not listed.',
+                'One row per student, the longest at one task first: the current task, the minutes at it, how often its check has failed, and the last report. With 3 or more failed tries, the hints alone are probably not enough. A student without a task has finished the exercise. After 30 minutes without a report a student is away, and the minutes stop.',
               unit: 'short',
               empty: noStudents,
-              width: 9,
+              width: 24,
               height: 12,
             },
-            promqlTable(orNone(`sum by (student, exercise, task) (round(${minutesOnTask}))`, 'student', 'nobody')),
             { student: 'Student', exercise: 'Exercise', task: 'Task' },
-            'Minutes',
-          ),
-          table(
             {
-              title: 'Failed attempts at the current task',
-              description:
-                'How often the check of each student’s current task has failed. With 3 or more, the hints alone are probably not enough. Students without a report for 30 minutes are not listed.',
-              unit: 'short',
-              empty: noStudents,
-              width: 9,
-              height: 12,
+              heading: 'Minutes',
+              query: promqlTable(`sum by (student, exercise, task) (round(${minutesAtTask}))`),
             },
-            promqlTable(orNone(`sum by (student, exercise, task) (${failedAttempts})`, 'student', 'nobody')),
-            { student: 'Student', exercise: 'Exercise', task: 'Task' },
-            'Tries',
-          ),
-          table(
+            { heading: 'Failed tries', query: promqlTable(`sum by (student, exercise, task) (${triesAtTask})`) },
             {
-              title: 'Last report',
-              description:
-                'Minutes since each student’s lab last sent progress, which it does with each check, answer and hint. A few minutes are time to think; 30 minutes are a break, or a machine that is off.',
-              unit: 'short',
-              empty: noStudents,
-              width: 6,
-              height: 12,
+              heading: 'Last seen',
+              query: promqlTable(`max by (student) (round((${secondsSilent}) / 60))`),
+              unit: 'suffix: min ago',
             },
-            promqlTable(orNone(`max by (student) (round((${secondsSilent}) / 60))`, 'student', 'nobody')),
-            { student: 'Student' },
-            'Minutes ago',
           ),
         ],
       },
@@ -143,14 +127,10 @@ export const classroom = (): Dashboard =>
               height: 12,
             },
             promqlNow(
-              orNone(
-                `sum by (student) (${last('points')}) / sum by (student) (${last('points_possible')})`,
-                'student',
-                'nobody',
-              ),
+              `sum by (student) (${last('points')}) / sum by (student) (${last('points_possible')})`,
               '{{student}}',
             ),
-          ),
+          ).max(1),
           table(
             {
               title: 'Failed attempts by task',
@@ -160,9 +140,8 @@ export const classroom = (): Dashboard =>
               empty: noStudents,
               height: 12,
             },
-            promqlTable(orNone(`topk(20, sum by (exercise, task) (${last('task_tries')}))`, 'exercise', 'none')),
             { exercise: 'Exercise', task: 'Task' },
-            'Tries',
+            { heading: 'Tries', query: promqlTable(`topk(20, sum by (exercise, task) (${last('task_tries')}))`) },
           ),
         ],
       },

@@ -3,6 +3,7 @@ import { caseStudy } from './case-study.ts'
 import { classroom } from './class.ts'
 import { guestbook } from './guestbook.ts'
 import { logs } from './logs.ts'
+import { overview } from './overview.ts'
 import { security } from './security.ts'
 import { tetragonHealth } from './tetragon-health.ts'
 
@@ -16,9 +17,9 @@ export interface LabDashboard {
   dashboard: Dashboard
 }
 
-/** Builds every dashboard of the lab, in the order in which one links to the next. */
+/** Builds every dashboard of the lab. The first is Grafana's home page. */
 export const allDashboards = (): LabDashboard[] =>
-  [caseStudy(), security(), guestbook(), logs(), tetragonHealth(), classroom()].map(dashboard => ({
+  [overview(), caseStudy(), security(), guestbook(), logs(), tetragonHealth(), classroom()].map(dashboard => ({
     file: `${dashboard.uid}.json`,
     folder: 'Tetragon Lab',
     dashboard,

@@ -5,14 +5,19 @@ import {
   TextBoxVariableBuilder,
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard'
-import { buildDashboard } from './dashboard.ts'
-import { events, shortLine } from './filters.ts'
-import { pages } from './pages.ts'
-import { bars, colorBySeverity, logLines, lokiUnavailable, severityColors, stat, table } from './panels.ts'
-import { logql, logqlNow, orNone, orZero } from './queries.ts'
+import type { PanelBuilder as TimeseriesPanel } from '@grafana/grafana-foundation-sdk/timeseries'
+import { colorByName, eventTypeColors, severityColors } from './builders/colors.ts'
+import { buildDashboard } from './builders/dashboard.ts'
+import { events, readableLine } from './builders/filters.ts'
+import { pages } from './builders/pages.ts'
+import { bars, logLines, lokiUnavailable, stat } from './builders/panels.ts'
+import { logql, logqlNow, orZero } from './builders/queries.ts'
+import { table } from './builders/tables.ts'
 
 /** Selects events by the four variables of every dashboard and the three of this one. */
 const selected = `${events({ policy: 'selected' }).replace('}', ', tetragon_event_type=~"$type"}')} | detected_level=~"$severity" |~ "(?i)$search"`
+
+const noEvents = 'No event matches these filters in this time range.'
 
 const multiSelect = (name: string, label: string, values: string[]): Builder<VariableModel> =>
   new CustomVariableBuilder(name)
@@ -23,6 +28,17 @@ const multiSelect = (name: string, label: string, values: string[]): Builder<Var
     .allValue('.*')
     .current({ selected: true, text: ['All'], value: ['$__all'] })
 
+/** Creates a panel of the selected events per interval, as a number or in bytes, by one of their labels. */
+const overTime = (
+  title: string,
+  description: string,
+  { unit, by, width, sum = 'count_over_time' }: { unit: string; by: string; width: number; sum?: string },
+): TimeseriesPanel =>
+  bars(
+    { title, description, unit, empty: noEvents, width, height: 7 },
+    logql(`sum by (${by}) (${sum}(${selected} [$__auto]))`, `{{${by}}}`),
+  )
+
 /** Builds the dashboard of the events: counts, and the lines themselves. */
 export const logs = (): Dashboard =>
   buildDashboard({
@@ -30,14 +46,7 @@ export const logs = (): Dashboard =>
     description:
       'All events that Tetragon exported, as stored in Loki. Namespace, type and policy are stream labels. Everything else is structured metadata: it filters as fast and creates no streams.',
     variables: [
-      multiSelect('type', 'Type', [
-        'process_exec',
-        'process_exit',
-        'process_kprobe',
-        'process_tracepoint',
-        'process_uprobe',
-        'process_lsm',
-      ]),
+      multiSelect('type', 'Type', Object.keys(eventTypeColors)),
       multiSelect('severity', 'Severity', Object.keys(severityColors)),
       new TextBoxVariableBuilder('search').label('Text or regular expression').defaultValue(''),
     ],
@@ -56,97 +65,62 @@ export const logs = (): Dashboard =>
             },
             logqlNow(orZero(`sum(count_over_time(${selected} [$__range]))`), 'events'),
           ),
-          bars(
+          colorByName(
+            overTime(
+              'By type',
+              'Events per interval: programs started (exec), processes exited (exit), and calls that a policy watches (kprobe).',
+              { unit: 'short', by: 'tetragon_event_type', width: 10 },
+            ),
+            eventTypeColors,
+          ),
+          colorByName(
+            overTime(
+              'By severity',
+              'Events by severity, from the tag of the policy: info, medium (warn), high (error) or critical. Exec and exit events have no policy and are info.',
+              { unit: 'short', by: 'detected_level', width: 10 },
+            ),
+            severityColors,
+          ),
+          table(
             {
-              title: 'By type',
+              title: 'Busiest workloads',
               description:
-                'Events per interval: programs started (exec), processes exited (exit), and calls that a policy watches (kprobe).',
+                'The 20 workloads with the most events. Events of `kube-system` and of the node itself are missing because they are on the deny list.',
               unit: 'short',
-              empty: lokiUnavailable,
-              width: 10,
-              height: 7,
+              empty: noEvents,
+              height: 9,
             },
-            logql(
-              orNone(
-                `sum by (tetragon_event_type) (count_over_time(${selected} [$__auto]))`,
-                'tetragon_event_type',
-                'no event',
-              ),
-              '{{tetragon_event_type}}',
-            ),
-          ),
-          colorBySeverity(
-            bars(
-              {
-                title: 'By severity',
-                description:
-                  'Events by severity, from the tag of the policy: info, medium (warn), high (error) or critical. Exec and exit events have no policy and are info.',
-                unit: 'short',
-                empty: lokiUnavailable,
-                width: 10,
-                height: 7,
-              },
-              logql(
-                orNone(
-                  `sum by (detected_level) (count_over_time(${selected} [$__auto]))`,
-                  'detected_level',
-                  'no event',
-                ),
-                '{{detected_level}}',
-              ),
-            ),
-          ),
-          bars(
+            { k8s_namespace_name: 'Namespace', k8s_workload_name: 'Workload' },
             {
-              title: 'By namespace and workload',
-              description:
-                'The 15 workloads with the most events in each interval. Events of `kube-system` and of the node itself are missing because they are on the deny list.',
-              unit: 'short',
-              empty: lokiUnavailable,
-              width: 10,
-              height: 7,
-            },
-            logql(
-              orNone(
-                `topk(15, sum by (k8s_namespace_name, k8s_workload_name) (count_over_time(${selected} [$__auto])))`,
-                'k8s_workload_name',
-                'no event',
+              heading: 'Events',
+              query: logqlNow(
+                `topk(20, sum by (k8s_namespace_name, k8s_workload_name) (count_over_time(${selected} [$__range])))`,
               ),
-              '{{k8s_namespace_name}} {{k8s_workload_name}}',
-            ),
-          ),
-          bars(
-            {
-              title: 'Volume',
-              description:
-                'Size of the lines per interval, by type. An event with ancestors, credentials and Linux namespaces is about 8 kB. Loki compresses it to about a thirtieth.',
-              unit: 'bytes',
-              empty: lokiUnavailable,
-              width: 7,
-              height: 7,
             },
-            logql(
-              orNone(
-                `sum by (tetragon_event_type) (bytes_over_time(${selected} [$__auto]))`,
-                'tetragon_event_type',
-                'no event',
-              ),
-              '{{tetragon_event_type}}',
-            ),
           ),
           table(
             {
               title: 'Busiest binaries',
               description: 'The 20 programs with the most events, by type of event.',
               unit: 'short',
-              empty: 'No event matches these filters.',
-              width: 7,
-              height: 7,
+              empty: noEvents,
+              height: 9,
             },
-            logqlNow(
-              `topk(20, sum by (process_executable_path, tetragon_event_type) (count_over_time(${selected} [$__range])))`,
-            ),
             { process_executable_path: 'Binary', tetragon_event_type: 'Type' },
+            {
+              heading: 'Events',
+              query: logqlNow(
+                `topk(20, sum by (process_executable_path, tetragon_event_type) (count_over_time(${selected} [$__range])))`,
+              ),
+            },
+          ),
+          colorByName(
+            overTime(
+              'Volume',
+              'Size of the lines per interval, by type. An event with ancestors, credentials and Linux namespaces is about 8 kB. Loki compresses it to about a thirtieth.',
+              { unit: 'bytes', by: 'tetragon_event_type', width: 24, sum: 'bytes_over_time' },
+            ),
+            eventTypeColors,
           ),
         ],
       },
@@ -157,26 +131,14 @@ export const logs = (): Dashboard =>
             {
               title: 'Events, one per line',
               description:
-                'The newest 100 events: type, pod, program, function and arguments. The bar at the left shows the severity. The search covers the whole event, not only what is shown; open a line to see all of it.',
+                'The newest 100 events: pod, program, arguments, and what happened. The bar at the left shows the severity. The search covers the whole event, not only what is shown. Open a line to see all fields; `event` is the event as Tetragon wrote it. In Explore, `| json` turns every part of an event into a field.',
               unit: 'short',
-              empty: 'No event matches these filters.',
+              empty: noEvents,
               width: 24,
-              height: 12,
+              height: 14,
             },
-            logql(`${selected} ${shortLine}`),
+            logql(`${selected} ${readableLine}`),
           ),
-          logLines(
-            {
-              title: 'Events as JSON',
-              description:
-                'The same events as Tetragon wrote them and Loki stores them. In Explore, `| json` turns every part into a field.',
-              unit: 'short',
-              empty: 'No event matches these filters.',
-              width: 24,
-              height: 10,
-            },
-            logql(selected),
-          ).prettifyLogMessage(false),
         ],
       },
     ],

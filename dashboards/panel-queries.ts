@@ -1,5 +1,6 @@
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 import type { Dashboard, Panel, RowPanel, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard'
+import { allOthers } from './builders/queries.ts'
 
 // The queries of a dashboard as data, for `lab verify` and the tests.
 
@@ -15,6 +16,8 @@ export interface PanelQuery {
   expr: string
   /** Whether it is evaluated once, at the end of the time range, rather than over the range. */
   instant: boolean
+  /** Whether it adds to what another query of the panel shows, and may find nothing although that one does. */
+  addsToOthers: boolean
   /**
    * A setting that this query needs to find anything, and its required value. Absent for a query that has data in every
    * lab.
@@ -26,7 +29,7 @@ export interface PanelQuery {
 export function panelQueries(dashboard: Dashboard): PanelQuery[] {
   return panelsOf(dashboard).flatMap(panel =>
     (panel.targets ?? []).map(target => {
-      const { expr, refId, instant, queryType } = target as Target
+      const { expr, refId, instant, queryType, legendFormat } = target as Target
       const query: PanelQuery = {
         dashboard: dashboard.uid!,
         panel: { id: panel.id!, title: panel.title! },
@@ -34,6 +37,7 @@ export function panelQueries(dashboard: Dashboard): PanelQuery[] {
         datasource: (target as Target).datasource.type,
         expr,
         instant: instant === true || queryType === 'instant',
+        addsToOthers: legendFormat === allOthers,
       }
       const needs = requiredSetting(expr)
       return needs ? { ...query, needs } : query
@@ -47,6 +51,7 @@ interface Target extends Dataquery {
   datasource: { type: 'prometheus' | 'loki'; uid: string }
   instant?: boolean
   queryType?: string
+  legendFormat?: string
 }
 
 /** Returns the panels of a dashboard in order, without the rows. */
@@ -63,31 +68,60 @@ function requiredSetting(expr: string): PanelQuery['needs'] {
   return undefined
 }
 
-/**
- * Panels that show zero in a healthy lab, and why. A recording fills every query of all other panels, so a query of
- * theirs that falls back to zero during a replay is wrong.
- */
-export const expectedAtZero: Record<string, string> = {
-  'Connections to public addresses': 'no workload of the lab makes one',
-  'Connections to public addresses, by binary': 'no workload of the lab makes one',
-  Errors: 'the Guestbook has no errors',
-  'Redis errors': 'Redis has no errors',
-  'Events lost, by stage': 'no event is lost',
-  'Queue of the shipper': 'a SIEM is optional, and Fluent Bit’s queue has no limit',
-  Students: 'no class is running',
-  Active: 'no class is running',
-  Stuck: 'no class is running',
-  'Exercises finished': 'no class is running',
-  'Minutes on the current task': 'no class is running',
-  'Failed attempts at the current task': 'no class is running',
-  'Last report': 'no class is running',
-  Points: 'no class is running',
-  'Failed attempts by task': 'no class is running',
+/** Why a panel may have no data, or only zeros, in a healthy lab. */
+interface Quiet {
+  because: string
+  /** Whether the recording has data for it, so that it must have some during a replay. */
+  isRecorded: boolean
 }
 
-/** Removes the zero that `orZero` or `orNone` added to a query. */
-export const withoutFallback = (expr: string): string =>
-  expr.replace(/ or (vector\(0\)|on\(\) label_replace\(vector\(0\), "\w+", "[^"]*", "", ""\))$/, '')
+const always = (because: string): Quiet => ({ because, isRecorded: false })
+const unlessRecorded = (because: string): Quiet => ({ because, isRecorded: true })
+
+const noViolation = unlessRecorded('no policy may have been violated')
+const noPublicConnection = always('no workload of the lab makes one')
+const noClass = always('no class is running')
+
+/** Panels that may be quiet in a healthy lab, by title. All others must have data. */
+export const mayBeQuiet: Record<string, Quiet> = {
+  Alerts: always('no alert is firing'),
+  'Events lost': always('no event is lost'),
+  'Failed policies': always('every policy is loaded'),
+  'Policies violated, by severity': noViolation,
+  Violations: noViolation,
+  'Violations by policy': noViolation,
+  'Violations by severity': noViolation,
+  Blocked: unlessRecorded('no enforcing policy may be loaded'),
+  'Blocked calls and killed processes': unlessRecorded('no enforcing policy may be loaded'),
+  'Blocked and observed': noViolation,
+  'Security events': noViolation,
+  'Sensitive files': noViolation,
+  'Sensitive files opened': noViolation,
+  'Connections by binary and destination': unlessRecorded('the policy tcp-connect may not be loaded'),
+  'Public connections': noPublicConnection,
+  'Connections to public addresses': noPublicConnection,
+  Errors: always('no request fails'),
+  'Redis errors': always('Redis has no errors'),
+  'Events lost, by stage': always('no event is lost'),
+  'Queue of the shipper': always('a SIEM is optional, and Fluent Bit’s queue has no limit'),
+  'Agent errors': always('the agent has no errors'),
+  Students: noClass,
+  Active: noClass,
+  Stuck: noClass,
+  'Exercises finished': noClass,
+  'Where each student is': noClass,
+  Points: noClass,
+  'Failed attempts by task': noClass,
+}
+
+/** Tells whether a panel must have data, with the given source of events. */
+export function mustHaveData(title: string, source: 'live' | 'replay'): boolean {
+  const quiet = mayBeQuiet[title]
+  return !quiet || (quiet.isRecorded && source === 'replay')
+}
+
+/** Removes the zero that `orZero` added to a query, so that only data counts. */
+export const withoutFallback = (expr: string): string => expr.replace(/ or vector\(0\)$/, '')
 
 /**
  * Replaces macros with durations, and variables with their current value or the value of All.

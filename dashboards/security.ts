@@ -1,28 +1,32 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import { blockedAnnotation, buildDashboard } from './dashboard.ts'
-import { blocked, connections, events, observed, publicConnections, sensitiveFiles, violations } from './filters.ts'
-import { pages } from './pages.ts'
+import { blockedMarks } from './builders/annotations.ts'
+import { colorByName, type colors, outcomeColors, severityColors } from './builders/colors.ts'
+import { buildDashboard } from './builders/dashboard.ts'
 import {
-  bars,
-  colorBySeverity,
-  fixedColor,
-  heatmap,
-  logLines,
-  lokiUnavailable,
-  stat,
-  table,
-  thresholds,
-} from './panels.ts'
-import { logql, logqlNow, orNone, orZero } from './queries.ts'
+  blocked,
+  connections,
+  events,
+  observed,
+  publicConnections,
+  readableLine,
+  sensitiveFiles,
+  violations,
+} from './builders/filters.ts'
+import { pages } from './builders/pages.ts'
+import { bars, heatmap, logLines, lokiUnavailable, stat, thresholds } from './builders/panels.ts'
+import { logql, logqlNow, mostSeries, orZero } from './builders/queries.ts'
+import { table } from './builders/tables.ts'
 
 const count = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__auto]))`
 const countAll = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__range]))`
+
+const noViolation = 'No policy was violated in this time range. That is good.'
 
 interface Total {
   title: string
   description: string
   /** From a count of 1. */
-  color: string
+  color: keyof typeof colors
 }
 
 /** Counts the lines of a selector in the time range. Zero is green. */
@@ -37,8 +41,8 @@ export const security = (): Dashboard =>
   buildDashboard({
     page: pages.security,
     description:
-      'A violation is an event of a policy tagged medium, high or critical. Observed means that the policy reported it and let it happen; blocked means that it was stopped.',
-    annotations: [blockedAnnotation(blocked)],
+      'A violation is an event of a policy tagged medium, high or critical. Observed means that the policy reported it and let it happen; blocked means that it was stopped. Red marks are the newest 30 blocked calls.',
+    annotations: [blockedMarks()],
     rows: [
       {
         title: 'In this time range',
@@ -48,7 +52,7 @@ export const security = (): Dashboard =>
               title: 'Violations',
               description:
                 'Events of policies tagged `severity.medium` or worse; the tag is in the policy file in `policies/`. Events of a policy without such a tag are not violations. They are in *Top talkers* and on *Events*.',
-              color: 'yellow',
+              color: 'amber',
             },
             violations,
             'violations',
@@ -68,17 +72,17 @@ export const security = (): Dashboard =>
               title: 'Sensitive files opened',
               description:
                 'Violations on files: password files, keys, service account tokens. Counts only policies tagged medium or worse.',
-              color: 'orange',
+              color: 'brown',
             },
             sensitiveFiles,
             'files',
           ),
           total(
             {
-              title: 'Connections to public addresses',
+              title: 'Public connections',
               description:
                 'Connections to an address outside all private ranges. The Guestbook makes none, so any is worth a look. Needs the policy `tcp-connect`. A machine on the same network has a private address; the policy `tcp-connect-outside` reports that one too.',
-              color: 'orange',
+              color: 'brown',
             },
             publicConnections,
             'connections',
@@ -92,9 +96,9 @@ export const security = (): Dashboard =>
             {
               title: 'Programs started, by namespace and binary',
               description:
-                'A row per program and a column per interval, with the 25 programs that start most often; darker means more starts. A steady row is a health check. A new row with a single dark cell is someone at a shell, or an intruder.',
+                'A row per program and a column per interval, with the 25 programs that start most often. The more a cell stands out from the background, the more starts. A steady row is a scheduled task. A new row with a single strong cell is someone at a shell, or an intruder.',
               unit: 'short',
-              empty: 'No program that matches these filters started.',
+              empty: 'No program that matches these filters started in this time range.',
               width: 24,
               height: 10,
             },
@@ -102,7 +106,12 @@ export const security = (): Dashboard =>
               `topk(25, ${count(events({ type: 'process_exec' }), 'by (k8s_namespace_name, process_executable_path) ')})`,
               '{{k8s_namespace_name}} {{process_executable_path}}',
             ),
-          ),
+          )
+            // The whole path would be cut off at the left.
+            .withTransformation({
+              id: 'renameByRegex',
+              options: { regex: '^(\\S*) .*/([^/]+)$', renamePattern: '$1 $2' },
+            }),
         ],
       },
       {
@@ -111,40 +120,45 @@ export const security = (): Dashboard =>
           bars(
             {
               title: 'Violations by policy',
-              description: 'Violations per interval, by the TracingPolicy that reported them.',
+              description:
+                'Violations per interval, by the TracingPolicy that reported them: the five policies with the most.',
               unit: 'short',
-              empty: lokiUnavailable,
+              empty: noViolation,
+              height: 9,
             },
             logql(
-              orNone(count(violations, 'by (tetragon_policy_name) '), 'tetragon_policy_name'),
+              `topk(${mostSeries}, ${count(violations, 'by (tetragon_policy_name) ')})`,
               '{{tetragon_policy_name}}',
             ),
           ),
-          colorBySeverity(
+          colorByName(
             bars(
               {
                 title: 'Violations by severity',
                 description:
                   'The same violations by the severity in the policy’s tag: `severity.medium` is warn, `high` is error, `critical` is critical.',
                 unit: 'short',
+                empty: noViolation,
+                height: 9,
+              },
+              logql(count(violations, 'by (detected_level) '), '{{detected_level}}'),
+            ),
+            severityColors,
+          ),
+          colorByName(
+            bars(
+              {
+                title: 'Blocked and observed',
+                description:
+                  'Observed: a policy reported a call and let it happen. Blocked: the process was killed, or its call was refused. The action in an event is what the policy requests, even in monitor mode. So a refusal counts as blocked unless the policy’s name ends in `-monitor`, even if `tetra tracingpolicy set-mode` has put the policy into monitor mode. A killed process counts twice: its call is observed, its exit is blocked.',
+                unit: 'short',
                 empty: lokiUnavailable,
               },
-              logql(orNone(count(violations, 'by (detected_level) '), 'detected_level'), '{{detected_level}}'),
+              logql(orZero(count(blocked)), 'blocked'),
+              logql(orZero(count(observed)), 'observed'),
             ),
+            outcomeColors,
           ),
-          bars(
-            {
-              title: 'Blocked against observed',
-              description:
-                'Observed: a policy reported a call and let it happen. Blocked: the process was killed, or its call was refused. The action in an event is what the policy requests, even in monitor mode. So a refusal counts as blocked unless the policy’s name ends in `-monitor`, even if `tetra tracingpolicy set-mode` has put the policy into monitor mode. A killed process counts twice: its call is observed, its exit is blocked.',
-              unit: 'short',
-              empty: lokiUnavailable,
-            },
-            logql(orZero(count(blocked)), 'blocked'),
-            logql(orZero(count(observed)), 'observed'),
-          )
-            .overrideByName('blocked', fixedColor('dark-red'))
-            .overrideByName('observed', fixedColor('blue')),
           table(
             {
               title: 'Top talkers',
@@ -153,10 +167,13 @@ export const security = (): Dashboard =>
               unit: 'short',
               empty: 'No policy matched in this time range. Is one loaded? kubectl get tracingpolicies -A',
             },
-            logqlNow(
-              `topk(10, ${countAll(events({ policy: 'any' }), 'by (k8s_namespace_name, k8s_pod_name, tetragon_policy_name) ')})`,
-            ),
-            { k8s_namespace_name: 'Namespace', k8s_pod_name: 'Pod', tetragon_policy_name: 'Policy' },
+            { k8s_pod_name: 'Pod', tetragon_policy_name: 'Policy' },
+            {
+              heading: 'Events',
+              query: logqlNow(
+                `topk(10, ${countAll(events({ policy: 'any' }), 'by (k8s_pod_name, tetragon_policy_name) ')})`,
+              ),
+            },
           ),
         ],
       },
@@ -167,22 +184,22 @@ export const security = (): Dashboard =>
             {
               title: 'Sensitive files',
               description:
-                'Which program opened which sensitive file, and which policy reported it. Paths are as the kernel resolved them: the path of a service account token contains a folder with a date. A file of the image, such as `/etc/shadow`, counts twice per open, because overlayfs opens the file below it too.',
+                'Which program opened which sensitive file, and which policy reported it. Paths are as the kernel resolved them: the path of a service account token contains a folder with a date, which the table leaves out. A file of the image, such as `/etc/shadow`, counts twice per open, because overlayfs opens the file below it too.',
               unit: 'short',
-              empty: lokiUnavailable,
+              empty: 'No sensitive file was opened in this time range. That is good.',
+              width: 24,
             },
-            logqlNow(
-              orNone(
-                `topk(50, ${countAll(sensitiveFiles, 'by (k8s_pod_name, process_executable_path, tetragon_args, tetragon_policy_name) ')})`,
-                'tetragon_args',
-                'none in this time range',
-              ),
-            ),
             {
               k8s_pod_name: 'Pod',
               process_executable_path: 'Binary',
               tetragon_args: 'File',
               tetragon_policy_name: 'Policy',
+            },
+            {
+              heading: 'Events',
+              query: logqlNow(
+                `topk(50, ${countAll(sensitiveFiles, 'by (k8s_pod_name, process_executable_path, tetragon_args, tetragon_policy_name) ')})`,
+              ),
             },
           ),
           table(
@@ -191,36 +208,29 @@ export const security = (): Dashboard =>
               description:
                 'Which program connected where, as reported by the policy `tcp-connect`. The Guestbook’s own connections are few: `node` and Redis to port 6379, `k6` to port 80. Any other binary or port is unexpected. The address is that of the Service, as requested by the program.',
               unit: 'short',
-              empty: lokiUnavailable,
+              empty:
+                'No connection in this time range. Is the policy tcp-connect loaded? kubectl get tracingpolicies -A',
+              width: 24,
             },
-            logqlNow(
-              orNone(
-                `topk(50, ${countAll(connections, 'by (k8s_pod_name, process_executable_path, destination) ')})`,
-                'destination',
-                'none in this time range',
-              ),
-            ),
             { k8s_pod_name: 'Pod', process_executable_path: 'Binary', destination: 'Destination' },
-            'Connections',
-          ),
-          bars(
             {
-              title: 'Connections to public addresses, by binary',
+              heading: 'Connections',
+              query: logqlNow(
+                `topk(50, ${countAll(connections, 'by (k8s_pod_name, process_executable_path, destination) ')})`,
+              ),
+            },
+          ),
+          logLines(
+            {
+              title: 'Connections to public addresses',
               description:
-                'Connections to an address outside all private ranges, by the binary that made them. If the machine is online, `wget -q -O /dev/null http://example.com` in the visitor’s pod makes one.',
+                'Who connected to an address outside all private ranges, when, and where. If the machine is online, `wget -q -O /dev/null http://example.com` in the visitor’s pod makes such a connection.',
               unit: 'short',
-              empty: lokiUnavailable,
+              empty: 'No connection to a public address in this time range. That is good.',
               width: 24,
               height: 6,
             },
-            logql(
-              orNone(
-                count(publicConnections, 'by (process_executable_path, destination) '),
-                'process_executable_path',
-                'none',
-              ),
-              '{{process_executable_path}} {{destination}}',
-            ),
+            logql(`${publicConnections} ${readableLine}`),
           ),
         ],
       },
@@ -229,13 +239,12 @@ export const security = (): Dashboard =>
         panels: [
           logLines(
             {
-              title: 'Process tree of $pod',
+              title: 'Process tree of the selected pods',
               description:
                 'The last 100 programs in the order in which they started, indented by the number of ancestors: pod, parent, program, arguments. Select one pod at the top of the page, or several trees are mixed. A program started by `kubectl exec` is a child of `containerd-shim` or `runc`.',
               unit: 'short',
-              empty: 'No program started in this pod in this time range.',
-              width: 14,
-              height: 12,
+              empty: 'No program started in these pods in this time range.',
+              height: 14,
             },
             logql(
               `${events({ type: 'process_exec' })} | line_format \`{{ range (fromJson __line__).process_exec.ancestors }}  {{ end }}{{ .k8s_pod_name }}  {{ .process_parent_executable_path }} → {{ .process_executable_path }} {{ .process_arguments }}\``,
@@ -246,17 +255,18 @@ export const security = (): Dashboard =>
             {
               title: 'Parents and children',
               description:
-                'Which program started which, and how often. A row with a high count is a health check; a shell under a web server is an incident.',
+                'Which program started which, and how often. A row with a high count is a scheduled task; a shell under a web server is an incident.',
               unit: 'short',
-              empty: 'No program that matches these filters started.',
-              width: 10,
-              height: 12,
+              empty: 'No program that matches these filters started in this time range.',
+              height: 14,
             },
-            logqlNow(
-              `topk(50, ${countAll(events({ type: 'process_exec' }), 'by (process_parent_executable_path, process_executable_path) ')})`,
-            ),
             { process_parent_executable_path: 'Parent', process_executable_path: 'Binary' },
-            'Starts',
+            {
+              heading: 'Starts',
+              query: logqlNow(
+                `topk(50, ${countAll(events({ type: 'process_exec' }), 'by (process_parent_executable_path, process_executable_path) ')})`,
+              ),
+            },
           ),
         ],
       },

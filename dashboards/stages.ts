@@ -100,6 +100,16 @@ export const stages = {
 } satisfies Record<string, Stage>
 
 /**
+ * Returns PromQL for the events per second that the agent receives and, on purpose, does not export: clones, processes
+ * of the host, and what the allow list and the deny list leave out.
+ */
+export const filteredRate = (window: string): string => {
+  const rate = (metric: string) => `sum(rate(${metric}[${window}]))`
+  const { kernel, file } = stages
+  return `clamp_min(${rate(kernel.passed)} - ${rate(file.passed)} - (${rate(file.lost[0]!.metric)} or vector(0)), 0)`
+}
+
+/**
  * Returns PromQL for the growth of a counter in a span of time. A new counter counts from zero: several of these
  * counters only appear with the first loss, at 1, which `increase` does not see. A counter is new if it did not exist
  * in the day before, so that a gap in the scrapes, as while a laptop sleeps, does not make an old counter new.

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { alertGroups, grafanaAlertGroups } from '../../../dashboards/alerts.ts'
-import { dataSources } from '../../../dashboards/queries.ts'
+import { dataSources } from '../../../dashboards/builders/queries.ts'
 import { type Stage, stages } from '../../../dashboards/stages.ts'
 import { projectDir } from '../../../shared/paths.ts'
 
@@ -73,6 +73,17 @@ describe('alerts', () => {
         expect(model.refId).toBe(refId)
         expect(['__expr__', ...Object.values(dataSources).map(({ uid }) => uid)]).toContain(datasourceUid)
       }
+    }
+  })
+
+  test('of Grafana reduce each query to numbers before they compare it', () => {
+    for (const rule of grafanaRules) {
+      const step = (refId: unknown) => rule.data.find(each => each.refId === refId)!.model
+      const comparison = step(rule.condition)
+      expect(comparison.type, rule.title).toBe('threshold')
+      const reduction = step(comparison.expression)
+      expect(reduction.type, 'a series cannot be compared').toBe('reduce')
+      expect(step(reduction.expression).expr).toContain('count_over_time')
     }
   })
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { connections, sensitiveFiles } from '../../../dashboards/filters.ts'
+import { connections, sensitiveFiles } from '../../../dashboards/builders/filters.ts'
 import { panelQueries, panelsOf } from '../../../dashboards/panel-queries.ts'
 import { security } from '../../../dashboards/security.ts'
 
@@ -34,7 +34,7 @@ test.each([
 })
 
 test('the process tree is sorted by time and shows the pod', () => {
-  const tree = panelsOf(security()).find(panel => panel.title === 'Process tree of $pod')!
+  const tree = panelsOf(security()).find(panel => panel.title === 'Process tree of the selected pods')!
   expect(tree.options).toMatchObject({ sortOrder: 'Ascending' })
   expect(JSON.stringify(tree.targets)).toContain('.k8s_pod_name')
 })

@@ -1,9 +1,9 @@
 import type { Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard'
 import { describe, expect, test } from 'vitest'
+import { pages } from '../../../dashboards/builders/pages.ts'
+import { dataSources } from '../../../dashboards/builders/queries.ts'
 import { allDashboards, dashboardJson } from '../../../dashboards/index.ts'
-import { pages } from '../../../dashboards/pages.ts'
 import { panelQueries, panelsOf } from '../../../dashboards/panel-queries.ts'
-import { dataSources } from '../../../dashboards/queries.ts'
 import { portableJson } from '../../../scripts/telemetry/dashboard-export.ts'
 import { dataSources as deployed } from '../../../shared/names.ts'
 
@@ -64,7 +64,7 @@ describe.each(all)('$file', ({ dashboard, file }) => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
-  test.each(panels.map(panel => ({ title: panel.title, panel })))(
+  test.each(panels.filter(({ type }) => type !== 'text').map(panel => ({ title: panel.title, panel })))(
     '$title has a description, a unit, a data source and a text for no data',
     ({ panel }) => {
       const { defaults } = panel.fieldConfig!
@@ -103,26 +103,24 @@ describe.each(all)('$file', ({ dashboard, file }) => {
 
   test('starts with the four common variables, set to All', () => {
     const four = dashboard.templating.list!.slice(0, 4)
-    expect(four).toEqual(all[0]!.dashboard.templating.list!.slice(0, 4))
+    const alike = (variables: typeof four) => variables.map(({ hide, ...variable }) => variable)
+    expect(alike(four)).toEqual(alike(all[0]!.dashboard.templating.list!.slice(0, 4)))
     expect(four.map(({ name }) => name)).toEqual(['namespace', 'pod', 'policy', 'binary'])
     for (const variable of dashboard.templating.list!.filter(({ type }) => type !== 'textbox'))
       expect(variable).toMatchObject({ includeAll: true, allValue: '.*', multi: true, current: { value: ['$__all'] } })
   })
 
-  test('links to every other dashboard, the next one first, and keeps time and filters', () => {
-    const at = uids.indexOf(dashboard.uid!)
-    const others = [...uids.slice(at + 1), ...uids.slice(0, at)]
-    expect(dashboard.links!.map(({ url }) => url)).toEqual(others.map(uid => `/d/${uid}`))
+  test('links to other dashboards with the same time range and filters', () => {
     for (const link of dashboard.links!) {
-      expect(link).toMatchObject({ type: 'link', keepTime: true, includeVars: true })
+      expect(link).toMatchObject({ keepTime: true, includeVars: true })
       // The SDK's default would hide the link in a menu.
       expect(link).not.toHaveProperty('placement')
+      if (link.url) expect(uids.map(uid => `/d/${uid}`)).toContain(link.url)
     }
   })
 
   test('links from panels only to existing dashboards', () => {
     const targets = [...dashboardJson(dashboard).matchAll(/\/d\/([\w-]+)/g)].map(([, uid]) => uid)
-    expect(targets.length).toBeGreaterThan(0)
     expect(targets.filter(uid => !uids.includes(uid!))).toEqual([])
   })
 

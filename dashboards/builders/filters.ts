@@ -57,6 +57,22 @@ const privateRanges = [
 /** Selects connections to an address outside the private ranges. */
 export const publicConnections = `${connections} ${privateRanges.map(range => `| peer!=ip("${range}")`).join(' ')}`
 
-/** Formats any event as one short line. */
-export const shortLine =
-  '| line_format `{{ .tetragon_event_type }}  {{ .k8s_namespace_name }}/{{ .k8s_pod_name }}  {{ .process_executable_path }} {{ .process_arguments }} {{ .tetragon_function_name }} {{ .tetragon_args }} {{ .tetragon_signal }}`'
+// Parts of a template for a line. A field that an event lacks is empty.
+const pod = '{{ or .k8s_pod_name "(node)" }}'
+const program = '{{ .process_executable_path }}'
+const whatHappened = [
+  '{{ if eq .tetragon_event_type "process_exec" }}started',
+  '{{ else if .tetragon_signal }}killed by {{ .tetragon_signal }}',
+  '{{ else if eq .tetragon_event_type "process_exit" }}exited',
+  '{{ else }}{{ or .tetragon_message .tetragon_function_name }} {{ .tetragon_args }}',
+  '{{ if .tetragon_blocked }} (blocked){{ end }}{{ end }}',
+].join('')
+
+/** Formats any event as one line that a person can read, and keeps the event itself as the label `event`. */
+export const readableLine = `| label_format event=\`{{ __line__ }}\` | line_format \`${pod}  ${program} {{ .process_arguments }}  →  ${whatHappened}\``
+
+/** Formats any event as the text of a mark on a graph. */
+export const markText = `| line_format \`${pod}: ${program} ${whatHappened}\``
+
+/** Makes a selector independent of the dashboard's variables. */
+export const unfiltered = (selector: string): string => selector.replaceAll(/\$(namespace|pod|policy|binary)/g, '.*')

@@ -13,7 +13,6 @@ import {
   SortOrder,
   StackingConfigBuilder,
   StackingMode,
-  TableSortByFieldStateBuilder,
   TooltipDisplayMode,
   VisibilityMode,
   VizLegendOptionsBuilder,
@@ -21,11 +20,11 @@ import {
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common'
 import {
+  type DashboardLink,
   type DynamicConfigValue,
   FieldColorBuilder,
   FieldColorModeId,
   type Panel,
-  type Threshold,
   ThresholdsConfigBuilder,
   ThresholdsMode,
 } from '@grafana/grafana-foundation-sdk/dashboard'
@@ -37,9 +36,9 @@ import {
 import { PanelBuilder as LogsPanel } from '@grafana/grafana-foundation-sdk/logs'
 import { DataqueryBuilder as LokiQuery } from '@grafana/grafana-foundation-sdk/loki'
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat'
-import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table'
+import { PanelBuilder as TextPanel } from '@grafana/grafana-foundation-sdk/text'
 import { PanelBuilder as TimeseriesPanel } from '@grafana/grafana-foundation-sdk/timeseries'
-import { pages } from './pages.ts'
+import { colors } from './colors.ts'
 import { dataSources, type Query } from './queries.ts'
 
 /** Message in an empty panel that counts events. Without events it shows zero, so it is only empty if Loki fails. */
@@ -52,12 +51,14 @@ export interface PanelOptions {
   description: string
   /** A Grafana unit such as `short`, `ops` or `bytes`. */
   unit: string
-  /** What it means if the panel is empty, and what to do. */
+  /** What it means if the panel is empty: that this is good, or what to do. */
   empty: string
   /** In columns, of 24; 12 by default. */
   width?: number
   /** In rows of 30 pixels; 8 by default. */
   height?: number
+  /** The dashboard that explains more, as a link at the title. */
+  explainedBy?: { uid: string; title: string }
 }
 
 /** What the builders of Grafana's SDK for all types of panel have in common. */
@@ -71,10 +72,12 @@ export interface PanelBuilder extends Builder<Panel> {
   span(width: number): this
   height(height: number): this
   withTarget(query: Query): this
+  links(links: Builder<DashboardLink>[]): this
+  overrideByName(name: string, properties: DynamicConfigValue[]): this
 }
 
 /** Adds to a builder what every panel must have, and gives each query a letter. */
-function panel<P extends PanelBuilder>(builder: P, options: PanelOptions, queries: Query[]): P {
+export function panel<P extends PanelBuilder>(builder: P, options: PanelOptions, queries: Query[]): P {
   const source = queries[0] instanceof LokiQuery ? dataSources.loki : dataSources.prometheus
   builder
     .title(options.title)
@@ -84,11 +87,18 @@ function panel<P extends PanelBuilder>(builder: P, options: PanelOptions, querie
     .datasource(source)
     .span(options.width ?? 12)
     .height(options.height ?? 8)
+  if (options.explainedBy) builder.links([panelLink(options.explainedBy)])
   queries.forEach((query, index) => {
     builder.withTarget(query.refId(String.fromCharCode(65 + index)))
   })
   return builder
 }
+
+/** Creates a link at a panel's title, with the same time range. */
+const panelLink = ({ uid, title }: { uid: string; title: string }): Builder<DashboardLink> => ({
+  // A panel's link has only these two fields, unlike a dashboard's.
+  build: () => ({ title: `Open ${title}`, url: `/d/${uid}?\${__url_time_range}` }) as DashboardLink,
+})
 
 const legend = (calculation: string) =>
   new VizLegendOptionsBuilder()
@@ -102,18 +112,31 @@ const tooltip = () => new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Mul
 // A shorter step than the scrape interval shows nothing new, and makes counts of events noisy.
 const minInterval = '15s'
 
+/** What an axis shows at least, by unit. Without it, the axis of a line at zero goes up to 100 or to 10,000%. */
+const atLeast: Record<string, number> = {
+  short: 10,
+  eps: 1,
+  ops: 1,
+  reqps: 1,
+  s: 0.01,
+  cores: 0.01,
+  bytes: 1024 ** 2,
+  percentunit: 0.01,
+}
+
 /** Creates a panel of lines over time. */
 export const timeSeries = (options: PanelOptions, ...queries: Query[]): TimeseriesPanel =>
   panel(new TimeseriesPanel(), options, queries)
     .interval(minInterval)
     .legend(legend('lastNotNull'))
-    // By name, so that a policy has the same color on every panel.
-    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
+    // Names that are known in advance have fixed colors, see colors.ts.
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic))
     .tooltip(tooltip())
     .lineWidth(2)
     .fillOpacity(8)
     .showPoints(VisibilityMode.Never)
     .axisSoftMin(0)
+    .axisSoftMax(atLeast[options.unit] ?? 1)
 
 /** Creates a panel of counts per interval, as stacked bars. */
 export const bars = (options: PanelOptions, ...queries: Query[]): TimeseriesPanel =>
@@ -126,9 +149,20 @@ export const bars = (options: PanelOptions, ...queries: Query[]): TimeseriesPane
 
 const lastValue = () => new ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false)
 
+/** A value from which another color applies. */
+interface Step {
+  value: number
+  color: keyof typeof colors
+}
+
 /** Colors values: green below the first step, then the color of the highest step reached. */
-export const thresholds = (...steps: Threshold[]): ThresholdsConfigBuilder =>
-  new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([{ value: null, color: 'green' }, ...steps])
+export const thresholds = (...steps: Step[]): ThresholdsConfigBuilder =>
+  new ThresholdsConfigBuilder()
+    .mode(ThresholdsMode.Absolute)
+    .steps([
+      { value: null, color: colors.green },
+      ...steps.map(({ value, color }) => ({ value, color: colors[color] })),
+    ])
 
 /** Creates a panel with one large number per series. */
 export const stat = (options: PanelOptions, ...queries: Query[]): StatPanel =>
@@ -147,7 +181,7 @@ export const barGauges = (options: PanelOptions, ...queries: Query[]): BarGaugeP
     .min(0)
     .thresholds(thresholds())
 
-/** Creates a heatmap: a row per series, a column per interval, darker for higher counts. */
+/** Creates a heatmap: a row per series, and a column per interval. */
 export const heatmap = (options: PanelOptions, query: Query): HeatmapPanel =>
   panel(new HeatmapPanel(), options, [query])
     .interval('30s')
@@ -157,77 +191,16 @@ export const heatmap = (options: PanelOptions, query: Query): HeatmapPanel =>
     .showValue(VisibilityMode.Auto)
     .showLegend()
 
-/** Creates a panel of log lines, newest first by default. */
+/** Creates a panel of log lines, newest first by default. Long lines are wrapped. */
 export const logLines = (options: PanelOptions, query: Query, { oldestFirst = false } = {}): LogsPanel =>
   panel(new LogsPanel(), options, [query])
     .showTime(true)
     .enableLogDetails(true)
-    .wrapLogMessage(false)
+    .wrapLogMessage(true)
     .sortOrder(oldestFirst ? LogsSortOrder.Ascending : LogsSortOrder.Descending)
 
-/** Columns whose cells link to their events, and the variable that filters by them. */
-const linkedColumns: Record<string, string> = {
-  Namespace: 'namespace',
-  Pod: 'pod',
-  Policy: 'policy',
-  Binary: 'binary',
-}
-
-/**
- * Creates a table of one instant query, with a column per label and the count last.
- * @param columns label to heading; the cells under a heading in `linkedColumns` link to their events
- */
-export function table(
-  options: PanelOptions,
-  query: Query,
-  columns: Record<string, string>,
-  count = 'Events',
-): TablePanel {
-  const labels = Object.keys(columns)
-  const builder = panel(new TablePanel(), options, [query])
-    .withTransformation({
-      id: 'organize',
-      options: {
-        excludeByName: { Time: true },
-        indexByName: Object.fromEntries([...labels, 'Value #A', 'Value'].map((name, index) => [name, index])),
-        // Some versions of the data source add the query's letter to the name of the column, others do not.
-        renameByName: { ...columns, 'Value #A': count, Value: count },
-      },
-    })
-    .sortBy([new TableSortByFieldStateBuilder().displayName(count).desc(true)])
-    .filterable(true)
-  for (const heading of Object.values(columns)) {
-    const variable = linkedColumns[heading]
-    if (variable) builder.overrideByName(heading, [eventsLink(variable, heading)])
-  }
-  return builder
-}
-
-const eventsLink = (variable: string, heading: string): DynamicConfigValue => ({
-  id: 'links',
-  value: [
-    {
-      title: `Events of this ${heading.toLowerCase()}`,
-      url: `/d/${pages.logs.uid}?\${__url_time_range}&var-${variable}=\${__value.raw}`,
-    },
-  ],
-})
-
-/** The color of each severity. */
-export const severityColors: Record<string, string> = {
-  info: 'blue',
-  warn: 'yellow',
-  error: 'orange',
-  critical: 'dark-red',
-}
-
-/** Creates an override that gives a series a fixed color. */
-export const fixedColor = (name: string): DynamicConfigValue[] => [
-  { id: 'color', value: new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(name).build() },
-]
-
-/** Gives each series of a panel that is named after a severity the color of that severity. */
-export function colorBySeverity(panel: TimeseriesPanel): TimeseriesPanel {
-  for (const [severity, name] of Object.entries(severityColors)) panel.overrideByName(severity, fixedColor(name))
-  return panel
-}
+/** Creates a panel of Markdown. */
+export const text = (
+  { title, description, width = 24, height = 8 }: Omit<PanelOptions, 'unit' | 'empty'>,
+  markdown: string,
+): TextPanel => new TextPanel().title(title).description(description).span(width).height(height).content(markdown)

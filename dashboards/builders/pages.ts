@@ -1,5 +1,6 @@
-/** Every dashboard's uid and its title in links, in the order in which one links to the next. */
+/** Every dashboard's uid and its title in links. The first is Grafana's home page. */
 export const pages = {
+  overview: { uid: 'tetragon-overview', title: 'Overview' },
   caseStudy: { uid: 'tetragon-case-study', title: 'Case study' },
   security: { uid: 'tetragon-security', title: 'Security' },
   guestbook: { uid: 'tetragon-guestbook', title: 'Guestbook' },

@@ -8,13 +8,15 @@ import {
   DashboardLinkType,
   QueryVariableBuilder,
   RowBuilder,
+  VariableHide,
   type VariableModel,
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard'
 import { pages } from './pages.ts'
 import type { PanelBuilder } from './panels.ts'
-import { dataSources, logql } from './queries.ts'
+import { dataSources } from './queries.ts'
+import { keepChoices } from './tables.ts'
 
 /** Variables that every dashboard has, so that a selection carries over from one to the next. */
 const variables = (): Builder<VariableModel>[] => [
@@ -38,18 +40,37 @@ const variable = (name: string, label: string, query: string): QueryVariableBuil
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
 
+/** Tag of all dashboards of the lab. */
+const tag = 'tetragon-lab'
+
+const keepEverything = { asDropdown: false, targetBlank: false, includeVars: true, keepTime: true }
+
 const link = ({ uid, title }: { uid: string; title: string }): DashboardLink => ({
+  ...keepEverything,
   title,
   type: DashboardLinkType.Link,
   url: `/d/${uid}`,
   icon: 'dashboard',
   tooltip: `Go to ${title} with the same time range and filters`,
   tags: [],
-  asDropdown: false,
-  targetBlank: false,
-  includeVars: true,
-  keepTime: true,
 })
+
+/** A menu of all other dashboards takes less room than a link to each, so the links stay in one row. */
+const menu: DashboardLink = {
+  ...keepEverything,
+  title: 'Dashboards',
+  type: DashboardLinkType.Dashboards,
+  icon: 'external link',
+  tooltip: 'Go to another dashboard with the same time range and filters',
+  tags: [tag],
+  asDropdown: true,
+}
+
+/** The overview has no filters, so it has room for a link to each dashboard. */
+const linksOf = (uid: string): DashboardLink[] => {
+  const { overview, ...others } = pages
+  return uid === overview.uid ? Object.values(others).map(link) : [link(overview), menu]
+}
 
 /** A heading and the panels under it. The panels beside each other must fill all 24 columns. */
 interface Row {
@@ -78,57 +99,30 @@ export function buildDashboard({
   const builder = new DashboardBuilder(page.title)
     .uid(page.uid)
     .description(description)
-    .tags(['tetragon-lab'])
+    .tags([tag])
     .time({ from: 'now-15m', to: 'now' })
     .refresh('10s')
     .timezone('browser')
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([...variables(), ...more])
     .annotations(annotations.map(annotation => ({ build: () => annotation })))
-  for (const other of otherPages(page.uid)) builder.link({ build: () => link(other) })
+  for (const each of linksOf(page.uid)) builder.link({ build: () => each })
   let id = 0
   for (const row of rows) {
     builder.withRow(new RowBuilder(row.title).id(++id))
     for (const each of row.panels) builder.withPanel(each.id(++id))
   }
+  const built = builder.build()
+  const names = (built.templating.list ?? []).map(({ name }) => name)
   // The SDK adds functions to queries; the result must be plain data.
-  return JSON.parse(JSON.stringify(builder.build()))
+  const dashboard = JSON.parse(keepChoices(JSON.stringify(built), names)) as Dashboard
+  hideUnused(dashboard)
+  return dashboard
 }
 
-/** Returns the other dashboards, starting with the next one. */
-function otherPages(uid: string): { uid: string; title: string }[] {
-  const all = Object.values(pages)
-  const at = all.findIndex(page => page.uid === uid)
-  return [...all.slice(at + 1), ...all.slice(0, at)]
+/** Hides the variables that no query uses. They still carry a choice from one dashboard to the next. */
+function hideUnused({ panels, annotations, templating }: Dashboard): void {
+  const queries = JSON.stringify([panels, annotations.list], (key, value) => (key === 'links' ? undefined : value))
+  for (const each of templating.list ?? [])
+    if (!new RegExp(`\\$${each.name}\\b`).test(queries)) each.hide = VariableHide.HideVariable
 }
-
-/**
- * Marks log lines on every graph of a dashboard.
- * @param expr LogQL that returns lines; at most 100 are marked
- * @param title heading of a mark
- */
-export const logAnnotation = (
-  name: string,
-  colorName: string,
-  expr: string,
-  title = '{{tetragon_policy_name}} {{tetragon_message}}',
-): AnnotationQuery => ({
-  name,
-  datasource: dataSources.loki,
-  enable: true,
-  iconColor: colorName,
-  expr,
-  titleFormat: title,
-  textFormat: '{{k8s_namespace_name}}/{{k8s_pod_name}}: {{process_executable_path}} {{tetragon_args}}',
-  tagKeys: 'detected_level,tetragon_event_type',
-  target: logql(expr).refId('marks').build(),
-})
-
-/** Marks what was blocked. The exit of a killed process has a signal, but no policy and no message. */
-export const blockedAnnotation = (expr: string): AnnotationQuery =>
-  logAnnotation(
-    'Blocked',
-    'dark-red',
-    expr,
-    '{{tetragon_signal}} {{tetragon_action}} {{tetragon_policy_name}} {{tetragon_message}}',
-  )
