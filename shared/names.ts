@@ -10,6 +10,7 @@ export const releases = {
   loki: 'loki',
   grafana: 'grafana',
   otel: 'opentelemetry-collector',
+  otelGateway: 'opentelemetry-collector-gateway',
   fluentBit: 'fluent-bit',
 } as const
 

@@ -1,6 +1,7 @@
 import type { Lab } from '../../shared/lab.ts'
-import { imageParts } from '../../shared/lock.ts'
 import { exportFile, shipperStorage } from '../../shared/names.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import { priorityClass } from '../availability.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
@@ -17,16 +18,26 @@ import {
   streamLabels,
 } from './fields.ts'
 import { lokiUrl } from './loki/url.ts'
+import {
+  collectorImage,
+  exporter,
+  extensions,
+  forever,
+  gatewayUrl,
+  memoryLimiter,
+  openPorts,
+  readinessProbe,
+  serviceBasics,
+  withoutTemplates,
+} from './otel-parts.ts'
 
 const storage = shipperStorage.otel
 
 /** Returns the values of the OpenTelemetry Collector chart. */
 export function otelValues(lab: Lab): Values {
-  const { registry, repository, tag } = imageParts(lab.lock.images['otel-collector'])
-  const closed = { enabled: false }
   return {
     mode: 'daemonset',
-    image: { repository: `${registry}/${repository}`, tag },
+    image: collectorImage(lab),
     // Saves the checkpoint after lines are passed on. By default the receiver buffers up to 100 lines, which a kill
     // would lose.
     command: { name: 'otelcol-k8s', extraArgs: ['--feature-gates=stanza.synchronousLogEmitter'] },
@@ -34,16 +45,7 @@ export function otelValues(lab: Lab): Values {
     securityContext: restrictedRoot,
     // Events already name the Pod, so the API server is not needed.
     serviceAccount: { automountServiceAccountToken: false },
-    // The chart would open 6 ports on the node.
-    ports: {
-      otlp: closed,
-      'otlp-http': closed,
-      'jaeger-compact': closed,
-      'jaeger-thrift': closed,
-      'jaeger-grpc': closed,
-      zipkin: closed,
-      metrics: { enabled: true, containerPort: 8888, servicePort: 8888, protocol: 'TCP' },
-    },
+    ports: openPorts(),
     // Events are garbage once sent. Collecting half as often saves 20% CPU and costs a few MB. The chart sets
     // GOMEMLIMIT.
     extraEnvs: [{ name: 'GOGC', value: '200' }],
@@ -56,17 +58,10 @@ export function otelValues(lab: Lab): Values {
       { name: 'events', mountPath: exportFile.directory, readOnly: true },
       { name: 'storage', mountPath: storage },
     ],
-    readinessProbe: { httpGet: { port: 13133, path: '/' }, periodSeconds: 2 },
+    readinessProbe,
+    ...priorityClass(lab.settings, 'node'),
     alternateConfig: withoutTemplates(collectorConfig(lab)),
   }
-}
-
-/** Checks that a configuration contains no `{{`, because the chart renders it as a Helm template. */
-function withoutTemplates<T>(config: T): T {
-  const text = JSON.stringify(config)
-  if (text.includes('{{'))
-    throw new Error('The collector configuration contains `{{`, which Helm would treat as a template')
-  return config
 }
 
 /**
@@ -76,43 +71,23 @@ function withoutTemplates<T>(config: T): T {
  */
 export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
   const { siem } = settings.pipeline
-  const destinations: Record<string, string> = { loki: `${lokiUrl(settings)}/otlp` }
-  if (siem.protocol === 'otlp') destinations.siem = siem.endpoint
+  // A gateway takes Loki's place, under the same name: with another, the agent would read every file again.
+  const destinations: Record<string, ReturnType<typeof exporter>> = { loki: toLoki(settings) }
+  if (siem.protocol === 'otlp') destinations.siem = exporter(siem.endpoint, 'gzip', smallBatches)
   const names = Object.keys(destinations)
   return {
-    extensions: {
-      health_check: { endpoint: '${env:MY_POD_IP}:13133' },
-      file_storage: {
-        directory: storage,
-        create_directory: true,
-        // After a kill, wait for the old process to release the files.
-        timeout: '10s',
-        // If a power cut damaged the files, start over: sending some events twice is better than not starting.
-        recreate: true,
-        // Frees the disk space that an outage filled.
-        compaction: { directory: storage, on_start: true, on_rebound: true, cleanup_on_start: true },
-      },
-    },
+    extensions: extensions(storage),
     receivers: Object.fromEntries(names.map(name => [`file_log/${name}`, receiver])),
     processors: {
-      memory_limiter: { check_interval: '1s', limit_percentage: 80, spike_limit_percentage: 25 },
+      memory_limiter: memoryLimiter,
       // Missing fields are not errors.
       'transform/tetragon': { error_mode: 'silent', log_statements: statements() },
       // Only resource attributes can be labels. Setting them directly would set them for the whole batch.
       'groupbyattrs/tetragon': { keys: streamLabels.filter(label => label !== 'service.name') },
     },
-    exporters: Object.fromEntries(
-      Object.entries(destinations).map(([name, endpoint]) => [
-        `otlp_http/${name}`,
-        // Loki is in the same cluster: compression would gain nothing and take 10% of the collector's CPU time.
-        exporter(endpoint, name === 'loki' ? 'none' : 'gzip'),
-      ]),
-    ),
+    exporters: Object.fromEntries(names.map(name => [`otlp_http/${name}`, destinations[name]!])),
     service: {
-      extensions: ['health_check', 'file_storage'],
-      telemetry: {
-        metrics: { readers: [{ pull: { exporter: { prometheus: { host: '${env:MY_POD_IP}', port: 8888 } } } }] },
-      },
+      ...serviceBasics,
       pipelines: Object.fromEntries(
         names.map(name => [
           `logs/${name}`,
@@ -128,7 +103,18 @@ export function collectorConfig({ settings }: Pick<Lab, 'settings'>) {
   }
 }
 
-const forever = { enabled: true, initial_interval: '1s', max_interval: '15s', max_elapsed_time: '0s' }
+/** One small batch at a time keeps the order, and after a kill no more is sent again than Loki recognizes. */
+const smallBatches = { items: 100, after: '200ms', consumers: 1 }
+
+/** The gateway writes each request through to its disk, so these are fewer and larger. */
+const gatewayBatches = { items: 500, after: '1s', consumers: 1 }
+
+const toLoki = (settings: Settings) =>
+  settings.pipeline.gateway.replicas > 0
+    ? // Between nodes and zones, traffic costs more than processor time.
+      exporter(gatewayUrl, 'gzip', gatewayBatches)
+    : // Loki is in the same cluster: compression would gain nothing and take 10% of the collector's CPU time.
+      exporter(`${lokiUrl(settings)}/otlp`, 'none', smallBatches)
 
 /** Attributes that pass the parsed event from the receiver to the processor, which deletes them. */
 const parsed = { type: 'type', event: 'event', time: 'time' } as const
@@ -184,24 +170,6 @@ const receiver = {
   retry_on_failure: forever,
   operators: operators(),
 }
-
-const exporter = (endpoint: string, compression: 'none' | 'gzip') => ({
-  endpoint,
-  compression,
-  // Retries forever, because an outage can last long.
-  retry_on_failure: forever,
-  sending_queue: {
-    storage: 'file_storage',
-    // 256 MiB are about 30,000 events. A full queue blocks the reader, and the rest stays in the files.
-    sizer: 'bytes',
-    queue_size: 256 * 1024 ** 2,
-    block_on_overflow: true,
-    // One small batch at a time keeps the order, and after a kill no more is sent again than Loki recognizes as
-    // duplicates.
-    num_consumers: 1,
-    batch: { sizer: 'items', min_size: 100, max_size: 100, flush_timeout: '200ms' },
-  },
-})
 
 const text = (value: string): string => JSON.stringify(value)
 const attribute = (name: string): string => `log.attributes[${text(name)}]`

@@ -1,5 +1,6 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
+import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { exportFile, nodePorts } from '../../shared/names.ts'
 import type { ComponentArgs } from '../component-args.ts'
@@ -48,6 +49,7 @@ export class Replay extends pulumi.ComponentResource {
                     { name: 'EXPORT_FILE_MAX_BACKUPS', value: String(file.maxBackups) },
                     { name: 'EVENTS_PER_SECOND', value: String(replay.eventsPerSecond) },
                     { name: 'METRICS_PORT', value: String(nodePorts.tetragon) },
+                    ...nodeName(lab),
                   ],
                   ports: [{ name: 'metrics', containerPort: nodePorts.tetragon }],
                   readinessProbe: { httpGet: { path: '/healthz', port: 'metrics' }, periodSeconds: 2 },
@@ -81,3 +83,9 @@ export class Replay extends pulumi.ComponentResource {
     this.registerOutputs({})
   }
 }
+
+/** The recording names the node of a KinD cluster. Several nodes would otherwise play the same events. */
+const nodeName = ({ settings }: Lab) =>
+  settings.cluster.mode === 'create'
+    ? []
+    : [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }]

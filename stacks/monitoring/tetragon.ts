@@ -3,8 +3,10 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { exportFile, releases } from '../../shared/names.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
+import { priorityClass } from '../availability.ts'
 import type { ComponentArgs } from '../component-args.ts'
-import { restricted, restrictedRoot } from '../pods.ts'
+import { podResources, restricted, restrictedRoot } from '../pods.ts'
 import { release, type Values } from '../release.ts'
 import { Replay } from './replay.ts'
 
@@ -28,6 +30,12 @@ export class Tetragon extends pulumi.ComponentResource {
   }
 }
 
+/** Returns the chart's value for updates of the agents; nothing for one at a time, which is Kubernetes' default. */
+const updateStrategy = ({ tetragon }: Settings): Values =>
+  tetragon.updatePercent === 0
+    ? {}
+    : { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: `${tetragon.updatePercent}%` } } }
+
 const filters = (list: Record<string, unknown>[]): string => list.map(filter => JSON.stringify(filter)).join('\n')
 
 /** Returns the values of the Tetragon chart. For a replay, it installs only the CRDs. */
@@ -37,6 +45,8 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
   return {
     // Installed by the release, so that policies do not have to wait for the operator.
     crds: { installMethod: 'helm' },
+    ...priorityClass(settings, 'node'),
+    ...updateStrategy(settings),
     exportDirectory: exportFile.directory,
     export: {
       stdout: { image: { override: imageRef(lock.images['tetragon-export-stdout']) } },
@@ -61,13 +71,11 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
       prometheus: {
         enabled: true,
         port: 2112,
-        metricsLabelFilter: 'namespace,workload,pod,binary,node_name',
+        metricsLabelFilter: tetragon.metricsLabelFilter.join(','),
       },
       // A debugging server, not needed here.
       gops: { enabled: false },
-      // The request decides the agent's share of a busy machine. It is the largest of the lab, because an agent that
-      // waits for a processor reads too late, and the kernel then drops events.
-      resources: { requests: { cpu: '250m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+      resources: podResources(tetragon.resources),
     },
     tetragonOperator: {
       enabled: live,
@@ -78,8 +86,7 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
     rthooks: {
       enabled: live && tetragon.runtimeHooks,
       interface: 'nri-hook',
-      // In these namespaces, pods can start even if the agent is down.
-      failAllowNamespaces: 'kube-system,local-path-storage,monitoring',
+      failAllowNamespaces: tetragon.runtimeHooksAllow.join(','),
       image: { override: imageRef(lock.images['tetragon-rthooks']) },
     },
   }

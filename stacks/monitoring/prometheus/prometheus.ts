@@ -79,7 +79,7 @@ export function prometheusValues({ settings, lock }: Lab): Values {
         ...remoteWrite(settings),
         ...(Object.keys(externalLabels).length > 0 && { externalLabels }),
         // Not ServiceMonitors: other releases would have to wait for this release's CRDs.
-        additionalScrapeConfigs: scrapeConfigs(),
+        additionalScrapeConfigs: scrapeConfigs(settings),
       },
     },
     'kube-state-metrics': {

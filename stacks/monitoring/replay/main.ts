@@ -16,6 +16,7 @@ import { Player, type PlayerOptions } from './player.ts'
  *   EXPORT_FILE_MAX_SIZE_MB, EXPORT_FILE_MAX_BACKUPS
  *                      size at which the file rotates, and the number of rotated files to keep
  *   EVENTS_PER_SECOND  on average
+ *   NODE_NAME          replaces the name of the recorded node
  *   METRICS_PORT       for /metrics and /healthz; 0 for any free port
  *
  * @throws Error that names the invalid variable
@@ -48,6 +49,7 @@ export function readOptions(env: Record<string, string | undefined>): PlayerOpti
       'above 0 and at most 10000',
       value => value > 0 && value <= 10_000,
     ),
+    nodeName: env.NODE_NAME,
     metricsPort: number(
       'METRICS_PORT',
       2112,

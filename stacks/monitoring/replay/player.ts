@@ -22,6 +22,8 @@ export interface PlayerOptions {
   exportFile: ExportFileOptions
   /** On average. */
   eventsPerSecond: number
+  /** Replaces the name of the recorded node in events and metrics; empty to keep it. */
+  nodeName?: string
 }
 
 /** What survives a restart, in replay-state.json. The modification time of the file tells how far the playback got. */
@@ -49,6 +51,7 @@ export class Player extends EventEmitter<{ error: [Error] }> {
   readonly #metrics: Metrics
   readonly #stateFile: string
   readonly #state: State
+  readonly #nodeName: string
   /** The next event to play. */
   #round = 0
   #index = 0
@@ -57,8 +60,9 @@ export class Player extends EventEmitter<{ error: [Error] }> {
   #timer: NodeJS.Timeout | undefined
   #nextTickAt = 0
 
-  constructor({ recordingDir, exportFile, eventsPerSecond }: PlayerOptions) {
+  constructor({ recordingDir, exportFile, eventsPerSecond, nodeName = '' }: PlayerOptions) {
     super()
+    this.#nodeName = nodeName
     const { events, schedule, samples } = readRecording(recordingDir, eventsPerSecond)
     this.events = events
     this.schedule = schedule
@@ -76,7 +80,7 @@ export class Player extends EventEmitter<{ error: [Error] }> {
 
   /** Returns what /metrics answers now. */
   metricsText(): string {
-    return this.#metrics.text({ now: this.#playedUntil, ...this.#state })
+    return this.#onThisNode(this.#metrics.text({ now: this.#playedUntil, ...this.#state }))
   }
 
   start(): void {
@@ -112,8 +116,13 @@ export class Player extends EventEmitter<{ error: [Error] }> {
       const line = this.events[this.#index]?.line.toString('utf8') ?? ''
       const round = this.#round
       this.#advance()
-      yield shiftTimestamps(line, time => this.schedule.toPlayedTime(time, round, this.#state.epoch))
+      yield this.#onThisNode(shiftTimestamps(line, time => this.schedule.toPlayedTime(time, round, this.#state.epoch)))
     }
+  }
+
+  /** In the JSON of an event and in the labels of a metric. */
+  #onThisNode(text: string): string {
+    return this.#nodeName ? text.replaceAll(/(\bnode_name(?:":|=)")[^"]*/g, `$1${this.#nodeName}`) : text
   }
 
   #skipTo(now: number): void {

@@ -39,6 +39,23 @@ const metricsOf = (player: Player) => parseExposition(player.metricsText())
 const exportedTotal = (player: Player) => metricsOf(player).values.get('tetragon_events_exported_total')!
 const readState = () => JSON.parse(readFileSync(join(folder, 'replay-state.json'), 'utf8'))
 
+test('names the node on which it runs, in events and metrics', () => {
+  useFakeTime()
+  const player = new Player({
+    recordingDir: join(folder, 'recording'),
+    exportFile: { path: join(folder, 'tetragon.log') },
+    eventsPerSecond: 12,
+    nodeName: 'worker-2',
+  })
+  player.start()
+  player.stop()
+  const named = written().filter(line => line.includes('"node_name"'))
+  expect(named.length).toBeGreaterThan(0)
+  for (const line of named) expect((JSON.parse(line) as { node_name: string }).node_name).toBe('worker-2')
+  const labels = [...player.metricsText().matchAll(/node_name="([^"]*)"/g)].map(([, name]) => name)
+  expect(new Set(labels)).toEqual(new Set(['worker-2']))
+})
+
 test('writes a round of history at once, then plays at its speed', () => {
   useFakeTime()
   const player = createPlayer()
