@@ -13,6 +13,7 @@ export const layers = [
   'scripts/doctor',
   'scripts/bundle',
   'scripts/plan',
+  'scripts/size',
   'scripts/exercise',
   'scripts/policy',
   'scripts/tetragon',

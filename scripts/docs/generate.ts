@@ -8,6 +8,7 @@ import { dashboardsPage, dashboardsPageFile } from './dashboards-page.ts'
 import { exerciseSchemaFile, exerciseSchemaText } from './exercise-schema.ts'
 import { architectureFile, drawLayers, readImports, withDiagram } from './layer-map.ts'
 import { lintPage, lintPageFile } from './lint-page.ts'
+import { productionPage, productionPageFile } from './production-page.ts'
 import { settingsPage, settingsPageFile } from './settings-page.ts'
 
 // `npm run docs`: writes every file that is generated from the code.
@@ -19,6 +20,7 @@ export const generatedFiles: Record<string, () => string | Promise<string>> = {
   [dashboardsPageFile]: dashboardsPage,
   [exerciseSchemaFile]: exerciseSchemaText,
   [lintPageFile]: lintPage,
+  [productionPageFile]: productionPage,
   [settingsPageFile]: settingsPage,
 }
 
