@@ -123,6 +123,12 @@ export function grafanaValues({ settings, lock }: Lab, folders: string[]): Value
   }
 }
 
+/** Returns the path of the dashboard that Grafana opens first. */
+function homePath(): string {
+  const [overview] = allDashboards()
+  return `${mountPath(overview!.folder)}/${overview!.file}`
+}
+
 const basicIni = ({ grafana }: Settings): GrafanaPart => ({
   ini: {
     // On by default since Grafana 13, where it made memory grow from 0.5 to 2 GB (grafana/grafana#123017).
@@ -137,6 +143,7 @@ const basicIni = ({ grafana }: Settings): GrafanaPart => ({
       feedback_links_enabled: false,
     },
     news: { news_feed_enabled: false },
+    dashboards: { default_home_dashboard_path: homePath() },
   },
 })
 
