@@ -115,7 +115,7 @@ export const mayBeQuiet: Record<string, Quiet> = {
 }
 
 /** Tells whether a panel must have data, with the given source of events. */
-export function mustHaveData(title: string, source: 'live' | 'replay'): boolean {
+export function mustHaveData(title: string, source: 'live' | 'replay' | 'none'): boolean {
   const quiet = mayBeQuiet[title]
   return !quiet || (quiet.isRecorded && source === 'replay')
 }

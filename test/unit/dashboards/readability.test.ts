@@ -110,6 +110,7 @@ describe('log lines', () => {
     const [{ expr }] = panel.targets as unknown as [{ expr: string }]
     expect(expr).toMatch(/\| line_format `/)
     expect(panel.options).toMatchObject({ wrapLogMessage: true, enableLogDetails: true, showTime: true })
+    expect(panel.gridPos!.w, 'a third of a window shows 30 characters').toBeGreaterThanOrEqual(12)
   })
 
   test('keep the event as JSON in their details', () => {
@@ -118,6 +119,50 @@ describe('log lines', () => {
       expect.arrayContaining(['kprobe', 'exec', 'exit', 'Events, one per line', 'Events of the selected pods']),
     )
   })
+})
+
+describe('the heat map', () => {
+  const [{ panel }] = panels.filter(each => each.panel.type === 'heatmap') as [{ panel: Panel }]
+
+  test('names a row after the program without its folder, so that the name fits', () => {
+    const { options } = panel.transformations!.find(({ id }) => id === 'renameByRegex')!
+    const shown = 'application /usr/local/bin/docker-entrypoint.sh'.replace(
+      new RegExp(options.regex),
+      options.renamePattern,
+    )
+    expect(shown).toBe('application docker-entrypoint.sh')
+  })
+
+  test('is described in a way that holds in both themes', () => {
+    expect(panel.description).not.toMatch(/dark|light/i)
+  })
+})
+
+describe('the series of a graph', () => {
+  const graphs = panels.filter(({ panel }) => panel.type === 'timeseries')
+
+  test.each(graphs)('$title are workloads rather than pods, which are too many for a legend', ({ panel }) => {
+    expect(JSON.stringify(panel.targets)).not.toContain('{{pod}}')
+  })
+
+  test.each(graphs)('$title are measured, not recorded: a replay plays the agent’s own use faster', ({ panel }) => {
+    expect(JSON.stringify(panel.targets)).not.toMatch(/process_(cpu_seconds_total|resident_memory_bytes)/)
+  })
+
+  test('include what the filters keep back, which would look like a loss', () => {
+    const { panel } = graphs.find(each => each.panel.title === 'Events at each stage')!
+    const filtered = panel.targets!.find(target => JSON.stringify(target).includes('kept back by filters'))
+    expect(JSON.stringify(filtered)).toMatch(/ringbuf_events_received_total.*events_exported_total/)
+  })
+})
+
+/** What the texts say about a live agent. A replay shows less. */
+test.each([
+  ['exec', /leaves out health checks/],
+  ['2. Tetragon Process Cache Misses Total', /keeps rising on a healthy agent/],
+  ['6. Tetragon PolicyFilter Operations Total', /Most operations are an `update`/],
+])('the text of %s holds on a live agent', (title, expected) => {
+  expect(panels.find(({ panel }) => panel.title === title)!.panel.description).toMatch(expected)
 })
 
 /** Returns whether a panel or an annotation uses a variable. A link does not. */
