@@ -39,6 +39,7 @@ cd ${containerdFolder}
 [ "$(cat lab-images 2>/dev/null)" = "$key" ] || exit ${stale}
 printf 'version = 2\\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]\\n' > /tmp/containerd.toml
 containerd --config /tmp/containerd.toml >/dev/null 2>&1 &
+containerd=$!
 tries=100
 until ctr version >/dev/null 2>&1; do
   [ "$tries" -gt 0 ] || exit ${stale}
@@ -46,7 +47,11 @@ until ctr version >/dev/null 2>&1; do
 done
 containers=$(ctr --namespace=k8s.io containers ls -q) || exit ${stale}
 [ -z "$containers" ] || ctr --namespace=k8s.io containers rm $containers >/dev/null || exit ${stale}
-kill %1; wait
+for kind in sandboxes leases; do
+  left=$(ctr --namespace=k8s.io $kind ls | awk 'NR > 1 { print $1 }')
+  [ -z "$left" ] || ctr --namespace=k8s.io $kind rm $left >/dev/null 2>&1
+done
+kill $containerd; wait
 rm -rf io.containerd.grpc.v1.cri io.containerd.cri.v1.*
 `
 
