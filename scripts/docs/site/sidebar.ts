@@ -11,6 +11,13 @@ export interface SidebarItem {
   items?: SidebarItem[]
 }
 
+/** Shorter titles than those of the pages. */
+const titles: Record<string, string> = {
+  index: 'The lab in short',
+  'bench/load': 'Load test',
+  'project/changelog': 'Changelog',
+}
+
 /** Order of the guides; others follow by title. */
 const guideOrder = [
   'index',
@@ -29,7 +36,10 @@ export function sidebar({ pages }: Site): SidebarItem[] {
   const items = (matches: (page: string) => boolean): SidebarItem[] =>
     [...pages]
       .filter(([page]) => matches(page))
-      .map(([page, markdown]) => ({ text: titleOf(markdown), link: `/${page.replace(/(^|\/)index$/, '$1')}` }))
+      .map(([page, markdown]) => ({
+        text: titles[page] ?? titleOf(markdown),
+        link: `/${page.replace(/(^|\/)index$/, '$1')}`,
+      }))
       .toSorted((a, b) => a.text.localeCompare(b.text))
   const rank = ({ link }: SidebarItem): number => {
     const place = guideOrder.indexOf(link === '/' ? 'index' : link!.slice(1))

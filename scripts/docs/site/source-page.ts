@@ -23,10 +23,13 @@ export function filePage(file: string): string {
   return `${withoutSearch}# ${file}\n\n${codeBlock(language, text)}\n`
 }
 
+/** Folders that are not in the repository. */
+const generated = new Set(['node_modules', 'pages', 'dist'])
+
 /** Returns the page of a folder. @param hasPage whether the site has a page for a file. */
 export function folderPage(folder: string, hasPage: (file: string) => boolean): string {
   const entries = readdirSync(join(projectDir, folder), { withFileTypes: true })
-    .filter(({ name }) => !name.startsWith('.'))
+    .filter(({ name }) => !name.startsWith('.') && !generated.has(name))
     .toSorted((a, b) => a.name.localeCompare(b.name))
   const lines = entries.map(entry => {
     const file = `${folder}/${entry.name}`
