@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allDashboards } from '../../dashboards/index.ts'
-import { panelQueries, panelsOf } from '../../dashboards/panel-queries.ts'
-import { requireLab } from '../../scripts/context/context.ts'
+import { mustHaveData, panelQueries, panelsOf } from '../../dashboards/panel-queries.ts'
+import { loadRunningLab } from '../../scripts/context/context.ts'
 import { grafanaAccess, missingFrontEnd } from '../../scripts/telemetry/grafana-client.ts'
+import { runningSource } from '../../scripts/tetragon/running-source.ts'
 import { unmetNeed } from '../../scripts/verify/panel-data.ts'
 import { projectDir } from '../../shared/paths.ts'
-import { readSettings } from '../../shared/settings/stack-file.ts'
 import { startBrowser } from './browser.ts'
 import { DashboardPage, panelSelector, signIn, themes, widths } from './dashboard-page.ts'
 import { faultsOf, titleSource } from './faults.ts'
@@ -20,8 +20,9 @@ const pictures = join(projectDir, 'docs', 'pictures')
 /** Below this width, links may take a second row. */
 const narrow = 1000
 
-const settings = readSettings()
-await requireLab(settings)
+const lab = await loadRunningLab()
+const source = await runningSource(lab)
+const { settings } = lab
 const access = grafanaAccess(settings)
 const skipReason = await missingFrontEnd(access)
 if (skipReason) console.log(`Skipped: ${skipReason}.`)
@@ -43,7 +44,8 @@ describe.each(allDashboards())('$dashboard.title', ({ dashboard }) => {
     .filter(({ type }) => type === 'logs')
     .map(({ title }) => titleSource(title!))
   const queries = Map.groupBy(panelQueries(dashboard), ({ panel }) => panel.title)
-  const unfilled = new Set([...queries].filter(([, list]) => unmetNeed(list, settings)).map(([title]) => title))
+  const mustBeFull = (title: string): boolean =>
+    mustHaveData(title, source) && !unmetNeed(queries.get(title) ?? [], settings)
 
   it.for(themes)('can be read in the %s theme', async (theme, { skip }) => {
     if (skipReason) skip(skipReason)
@@ -54,7 +56,7 @@ describe.each(allDashboards())('$dashboard.title', ({ dashboard }) => {
         await page.resize(width)
         const views = await page.page.evaluate(inspectPanels, { panels: panelSelector, logPanels })
         const rows = await page.page.evaluate(linkRows)
-        const found = faultsOf(views, dashboard, unfilled)
+        const found = faultsOf(views, dashboard, mustBeFull)
         if (rows.length > 1 && width > narrow) found.push(`the links take ${rows.length} rows`)
         faults.push(...found.map(fault => `${width} px: ${fault}`))
         writeFileSync(join(pictures, `${dashboard.uid}-${theme}-${width}.png`), await page.picture())

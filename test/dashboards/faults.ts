@@ -1,5 +1,5 @@
 import type { Dashboard, Panel } from '@grafana/grafana-foundation-sdk/dashboard'
-import { mayBeQuiet, panelsOf } from '../../dashboards/panel-queries.ts'
+import { panelsOf } from '../../dashboards/panel-queries.ts'
 import type { PanelView } from './page/inspection.mjs'
 
 /** The most annotations that leave a graph readable. */
@@ -9,14 +9,18 @@ const mostMarks = 40
 const emptyTexts = ['No data', 'Data is missing', 'Cannot visualize data', 'Panel plugin not found']
 
 /** Returns what a person could not read on a dashboard, one sentence each. */
-export function faultsOf(views: PanelView[], dashboard: Dashboard, unfilled: ReadonlySet<string>): string[] {
+export function faultsOf(
+  views: PanelView[],
+  dashboard: Dashboard,
+  mustHaveData: (panelTitle: string) => boolean,
+): string[] {
   const panels = panelsOf(dashboard)
   const missing = panels.filter(panel => !views.some(view => titlePattern(panel).test(view.title)))
   return [
     ...missing.map(panel => `${panel.title}: is not on the page`),
     ...views.flatMap(view => {
       const panel = panels.find(each => titlePattern(each).test(view.title))
-      const mayBeEmpty = !panel || panel.title! in mayBeQuiet || unfilled.has(panel.title!)
+      const mayBeEmpty = !panel || !mustHaveData(panel.title!)
       return panelFaults(view, panel?.fieldConfig?.defaults.noValue, mayBeEmpty).map(fault => `${view.title}: ${fault}`)
     }),
   ]
@@ -42,10 +46,9 @@ const sameColors = (legend: PanelView['legend']): string[] =>
     return names.length > 1 ? [`draws ${names.join(' and ')} in the same color, ${color}`] : []
   })
 
-/** Returns a pattern for the title on the page, where variables have values. */
-export const titlePattern = ({ title }: Pick<Panel, 'title'>): RegExp => new RegExp(`^${titleSource(title!)}$`)
+const titlePattern = ({ title }: Panel): RegExp => new RegExp(`^${titleSource(title!)}$`)
 
-/** Returns the same pattern as text. */
+/** Returns a regular expression for a title on the page, where variables have values. */
 export const titleSource = (title: string): string =>
   title
     .split(/\$\w+|\$\{[^}]+\}/)
