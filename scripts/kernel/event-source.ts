@@ -1,6 +1,7 @@
 import type { EventSource } from '../../shared/lab.ts'
+import { LabError } from '../../shared/lab-error.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { type Decision, kernelDecision } from './decision.ts'
+import { type Decision, kernelDecision, undecided } from './decision.ts'
 
 /** Returns the event source that `tetragon.source` names, or with `auto` the one that the kernel supports. */
 export const eventSource = (
@@ -19,4 +20,19 @@ export const eventSourceReason = ({ tetragon }: Pick<Settings, 'tetragon'>, { wh
 export async function chooseEventSource(settings: Settings): Promise<EventSource> {
   const { tetragon, cluster } = settings
   return tetragon.source === 'auto' ? (await kernelDecision({ cluster })).source : tetragon.source
+}
+
+/**
+ * Requires that a lab with these settings gets its events from an agent.
+ * @throws LabError when it would replay a recording, with the reason, or the kernel cannot be probed.
+ */
+export async function requireLiveSource(settings: Settings): Promise<void> {
+  const { tetragon, cluster } = settings
+  const decision = tetragon.source === 'auto' ? await kernelDecision({ cluster }) : undecided('the settings decide')
+  if (eventSource(settings, decision) === 'live') return
+  throw new LabError({
+    found: `No agent can run here: ${eventSourceReason(settings, decision)}`,
+    expected: 'a lab with a live agent',
+    next: './lab doctor',
+  })
 }
