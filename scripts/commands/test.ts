@@ -5,7 +5,9 @@ import type { Command } from 'commander'
 import { execa } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { projectDir } from '../../shared/paths.ts'
+import { readSettings } from '../../shared/settings/stack-file.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
+import { requireLiveSource } from '../kernel/event-source.ts'
 import { withValues } from '../terminal/lab-command.ts'
 import { note } from '../terminal/output.ts'
 
@@ -13,6 +15,8 @@ interface Suite {
   config: string
   checks: string
   needs: string
+  /** Throws a LabError where the suite cannot run. */
+  require?: () => Promise<void>
 }
 
 const suites: Record<string, Suite> = {
@@ -56,6 +60,13 @@ const suites: Record<string, Suite> = {
     checks: 'up, verify, up again, down, and nothing left',
     needs: 'Docker, no lab',
   },
+  live: {
+    config: 'test/live/vitest.config.ts',
+    checks: 'every policy, triggered and observed, and every exercise, with a live agent',
+    needs: 'a kernel that can trace, Docker, no lab',
+    // A lab that runs already is asked by the tests themselves.
+    require: async () => (process.env.LAB_TEST_LIVE_LAB ? undefined : requireLiveSource(readSettings())),
+  },
 }
 const names = Object.keys(suites)
 const nameWidth = Math.max(...names.map(name => name.length))
@@ -70,6 +81,7 @@ export function register(program: Command): void {
     .addHelpText('after', `\n${suiteTable()}\n\nNo suite changes a running lab.\n\nExample:\n  ./lab test e2e`)
     .action(async (name: string, files: string[], { json = false }: { json?: boolean }) => {
       const suite = findSuite(name)
+      await suite.require?.()
       if (json) return runAsJson(suite, files)
       const tests = run('vitest', ['run', '--config', suite.config, ...files])
       if (name !== 'unit' || files.length > 0) return tests
