@@ -7,7 +7,7 @@ import { nearest } from '../../shared/validation/schema-errors.ts'
 import { readSource } from '../../shared/validation/yaml-source.ts'
 import { loadRunningLab } from '../context/context.ts'
 import { type AppliedPolicy, applyPolicy, findClusterPolicy, isSamePolicy, removePolicy } from '../policy/apply.ts'
-import { type CatalogEntry, policyFile, readCatalog } from '../policy/catalog.ts'
+import { type CatalogEntry, catalogEntry, policyFile, readCatalog } from '../policy/catalog.ts'
 import {
   closingNote,
   type FindingsFormat,
@@ -145,9 +145,9 @@ Loads the policy if it is not loaded, and removes it afterwards. Exits with 1 if
 Example:
   ./lab policy try deny-shadow`,
     )
-    .action(async (name: string, { json, timeout: seconds }: Json & { timeout: number }) => {
-      const context = await loadRunningLab()
-      const result = await tryPolicy(context, name, {
+    .action(async (policy: string, { json, timeout: seconds }: Json & { timeout: number }) => {
+      const { name } = catalogEntry(policy)
+      const result = await tryPolicy(await loadRunningLab(), name, {
         timeoutMs: seconds * 1000,
         warn: finding => note(formatFinding(finding)),
         progress: note,
