@@ -55,6 +55,11 @@ const suites: Record<string, Suite> = {
     checks: 'every dashboard in a browser, at three widths, light and dark; saves pictures',
     needs: 'a lab, Chromium',
   },
+  production: {
+    config: 'test/production/vitest.config.ts',
+    checks: 'three nodes and an S3 server: up, verify, kill one of each, count every event, down',
+    needs: 'Docker, Go, 12 GiB of memory',
+  },
   e2e: {
     config: 'test/e2e/vitest.config.ts',
     checks: 'up, verify, up again, down, and nothing left',

@@ -21,6 +21,28 @@ export interface CommandResult {
   seconds: number
 }
 
+/** Copies the files of this checkout to a folder, except those that `skip` names. */
+export function copyTrackedFiles(to: string, skip: (file: string) => boolean = () => false): void {
+  const { stdout } = execaSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: projectDir,
+  })
+  for (const file of stdout.split('\0').filter(file => file && !skip(file) && existsSync(join(projectDir, file)))) {
+    mkdirSync(dirname(join(to, file)), { recursive: true })
+    cpSync(join(projectDir, file), join(to, file))
+  }
+}
+
+/** Copies what this checkout has downloaded, which spares the copy the downloads. */
+export function copyDownloads(to: string): void {
+  for (const part of ['tools', 'charts', 'remembered.json']) copyPath(join('.lab', part), to)
+}
+
+function copyPath(path: string, to: string): void {
+  if (!existsSync(join(projectDir, path))) return
+  mkdirSync(dirname(join(to, path)), { recursive: true })
+  execaSync('cp', ['-a', join(projectDir, path), join(to, path)])
+}
+
 /**
  * A copy of this checkout with a `.lab` of its own, so that no fault touches the user's lab. Its path has a space and a
  * letter beyond ASCII, which tests such paths too.
@@ -34,24 +56,11 @@ export class Checkout {
     const { LAB_DIR: _, ...rest } = process.env as Record<string, string>
     // The path of a lock file is relative to the user's folder.
     this.env = { ...rest, ...(rest.LAB_LOCK ? { LAB_LOCK: join(projectDir, rest.LAB_LOCK) } : {}), ...env }
-    const { stdout } = execaSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-      cwd: projectDir,
-    })
-    for (const file of stdout.split('\0').filter(file => file && existsSync(join(projectDir, file)))) {
-      mkdirSync(dirname(join(this.folder, file)), { recursive: true })
-      cpSync(join(projectDir, file), join(this.folder, file))
-    }
+    copyTrackedFiles(this.folder)
     const settings = { 'tetragon-lab:cluster': { name: testLab.cluster }, 'tetragon-lab:ports': { ...testLab.ports } }
     writeFileSync(join(this.folder, 'Pulumi.dev.yaml'), stringify({ config: settings }))
-    // Spares the downloads.
-    this.#copy('node_modules')
-    for (const part of ['tools', 'charts', 'remembered.json']) this.#copy(join('.lab', part))
-  }
-
-  #copy(path: string): void {
-    if (!existsSync(join(projectDir, path))) return
-    mkdirSync(dirname(join(this.folder, path)), { recursive: true })
-    execaSync('cp', ['-a', join(projectDir, path), join(this.folder, path)])
+    copyPath('node_modules', this.folder)
+    copyDownloads(this.folder)
   }
 
   path(...parts: string[]): string {

@@ -29,14 +29,17 @@ async function exportedEvents(from: number, to: number): Promise<string[]> {
 }
 
 /** Returns the time of an event, which is the last field of its line. */
-function secondsOf(line: string): number | undefined {
+export function secondsOf(line: string): number | undefined {
   const match = /"time":"([^"]+)"[^"]*$|"time":"([^"]+)"(?!.*"time":")/.exec(line.slice(-400))
   const text = match?.[1] ?? match?.[2]
   return text === undefined ? undefined : Date.parse(text) / 1000
 }
 
-/** Reads the events in Loki for the same span, 5 s at a time because a response has a maximum number of lines. */
-async function storedEvents(from: number, to: number): Promise<string[]> {
+/**
+ * Reads the events in Loki for the same span, 5 s at a time because a response has a maximum number of lines.
+ * @param api address of Loki's API
+ */
+export async function storedEvents(from: number, to: number, api = loki): Promise<string[]> {
   const events: string[] = []
   for (let start = from; start < to; start += 5) {
     const parameters = new URLSearchParams({
@@ -46,7 +49,7 @@ async function storedEvents(from: number, to: number): Promise<string[]> {
       limit: '5000',
       direction: 'forward',
     })
-    const response = await fetch(`${loki}/query_range?${parameters}`)
+    const response = await fetch(`${api}/query_range?${parameters}`)
     if (!response.ok) throw new Error(`Loki responded with ${response.status}: ${await response.text()}`)
     const { data } = (await response.json()) as { data: { result: { values: [string, string][] }[] } }
     const lines = data.result.flatMap(({ values }) => values.map(([, line]) => line))

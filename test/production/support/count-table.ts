@@ -1,0 +1,54 @@
+import Table from 'cli-table3'
+import { withMachine } from '../../../bench/load/report.ts'
+import type { EventCount } from './events.ts'
+import { readNote, writeNote } from './run.ts'
+
+/** One thing that was broken, and the events that were written meanwhile. */
+export interface CountRow extends Omit<EventCount, 'byNode'> {
+  what: string
+  note: string
+}
+
+/** Adds a row to the table of the run, or replaces that of an earlier try. */
+export function noteCount(row: CountRow): void {
+  const rows = readCounts().filter(({ what }) => what !== row.what)
+  writeNote('counts', [...rows, row])
+}
+
+const readCounts = (): CountRow[] => readNote<CountRow[]>('counts') ?? []
+
+const head = ['what happened', 'written', 'in Loki', 'lost', 'copies', 'unknown', 'sent again', 'late by', 'note']
+
+const cells = ({ what, written, lost, copies, unknown, sentAgain, lateSeconds, note }: CountRow): string[] => [
+  what,
+  ...[written, written - lost, lost, copies, unknown].map(count => count.toLocaleString('en')),
+  `about ${sentAgain.toLocaleString('en')}`,
+  `${lateSeconds} s`,
+  note,
+]
+
+/** Formats the counts of the run for the terminal. */
+export function countTable(): string {
+  const table = new Table({ head, style: { head: [], border: [] } })
+  for (const row of readCounts()) table.push(cells(row))
+  return table.toString()
+}
+
+/** Formats the counts of the run as docs/reference/production-faults.md. */
+export function countPage(): string {
+  const { machine, date } = withMachine(undefined)
+  return [
+    '# Faults of a production cluster',
+    '',
+    '`LAB_TEST_TABLE=FILE ./lab test production` breaks one thing after the other and writes this table. It compares',
+    'every event in the files of all nodes with those in Loki. `copies` are what a query returns twice, `unknown` what',
+    'nobody wrote. `sent again` is what Loki received more often than it was written, and recognized.',
+    '',
+    `Three nodes on one machine: ${machine}; ${date}.`,
+    '',
+    `| ${head.join(' | ')} |`,
+    `| --- |${' ---: |'.repeat(head.length - 2)} --- |`,
+    ...readCounts().map(row => `| ${cells(row).join(' | ')} |`),
+    '',
+  ].join('\n')
+}
