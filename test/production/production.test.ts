@@ -5,6 +5,7 @@ import { exportFile, releases } from '../../shared/names.ts'
 import { allReady, createCluster, deleteCluster, docker, killPod, kubectl, nodes } from './support/cluster.ts'
 import { countPage, countTable, noteCount } from './support/count-table.ts'
 import { countEvents, countInLoki, countWritten, metric } from './support/events.ts'
+import { outcomeOfCheck } from './support/gitops.ts'
 import { changesBetween, listObjects } from './support/inventory.ts'
 import {
   createNamespaceAndSecrets,
@@ -128,6 +129,12 @@ describe('a production cluster', () => {
   part('up-again', 'changes nothing', async () => {
     const { changes } = JSON.parse(await labOutput(['up', '--json'])) as { changes: Record<string, number> }
     expect(Object.keys(changes)).toEqual(['same'])
+  })
+
+  part('gitops', 'fails a sync when an agent has not loaded a policy, and only then', async () => {
+    // The agents of the recording have loaded the first, and have never heard of the second.
+    expect(await outcomeOfCheck('sensitive-file-access')).toBe('Complete')
+    expect(await outcomeOfCheck('deny-wget')).toBe('Failed')
   })
 
   part('kill-loki', 'loses no event when a Loki replica is killed', () =>

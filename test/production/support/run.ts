@@ -10,6 +10,7 @@ export const parts = [
   'up',
   'verify',
   'up-again',
+  'gitops',
   'kill-loki',
   'kill-prometheus',
   'kill-gateway',
