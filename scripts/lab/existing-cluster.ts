@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef } from '../../shared/lock.ts'
-import { dockerLabel, exportFile, releases, shipperStorage } from '../../shared/names.ts'
+import { dockerLabel, exportFile, namespaces, releases, shipperStorage } from '../../shared/names.ts'
 import { withCleanUp } from '../cluster/clean-up.ts'
 import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
 import type { Context } from '../context/context.ts'
@@ -29,6 +29,7 @@ export async function ownPolicies(access: ClusterAccess): Promise<PolicyKey[]> {
 export async function removeLeftovers(context: Context): Promise<string[]> {
   const left = [
     await orReason(() => removeKubeletService(context), `the Service ${kubeletService.join('/')}`),
+    await orReason(() => removeVolumes(context), `the volumes in ${namespaces.monitoring}`),
     ...(await orReason(() => removeNodeFolders(context), `${nodeFolders.join(', ')} on the nodes`)),
   ].flat()
   return [
@@ -46,6 +47,17 @@ async function orReason(remove: () => Promise<string[]>, what: string): Promise<
     if (!(error instanceof LabError)) throw error
     return [`${what} (${error.found})`]
   }
+}
+
+/**
+ * Deletes the volume claims of the releases, and with them the volumes. Kubernetes keeps those of a StatefulSet that is
+ * deleted; they go with the namespace only where the lab has made that.
+ */
+async function removeVolumes(access: ClusterAccess): Promise<string[]> {
+  const owners = [releases.loki, releases.otelGateway, `${releases.prometheus}-prometheus`]
+  const selector = `--selector=app.kubernetes.io/instance in (${owners.join(', ')})`
+  await kubectl(access, ['delete', 'persistentvolumeclaims', '--namespace', namespaces.monitoring, selector])
+  return []
 }
 
 const kubeletService = ['kube-system', `${releases.prometheus}-kubelet`] as const

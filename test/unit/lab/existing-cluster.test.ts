@@ -72,6 +72,15 @@ it('deletes the Service of the kubelet, and the lab’s folders on every node wi
   expect(programs.callsOf('kubectl').at(-1)).toMatch(/^kubectl delete pods .*=lab-clean-up --ignore-not-found$/)
 })
 
+it('deletes the volumes of its own releases, which Kubernetes keeps', async () => {
+  cluster({})
+  await removeLeftovers(context())
+  const owners = 'loki, opentelemetry-collector-gateway, kube-prometheus-stack-prometheus'
+  expect(programs.callsOf('kubectl delete persistentvolumeclaims')).toEqual([
+    `kubectl delete persistentvolumeclaims --namespace monitoring --selector=app.kubernetes.io/instance in (${owners})`,
+  ])
+})
+
 it('keeps what another program uses, and says which', async () => {
   const args = ['--kubelet-service=kube-system/kube-prometheus-stack-kubelet']
   cluster({
@@ -108,6 +117,7 @@ it('names what it could not remove from a cluster that refuses', async () => {
   programs.fail('kubectl', 'Error from server (Forbidden): forbidden')
   expect(await removeLeftovers(context())).toEqual([
     expect.stringMatching(/^the Service kube-system\/kube-prometheus-stack-kubelet \(.*forbidden\)$/),
+    expect.stringMatching(/^the volumes in monitoring \(.*forbidden\)$/),
     expect.stringMatching(/^\/var\/log\/tetragon, .* on the nodes \(.*forbidden\)$/),
     ...always,
   ])
