@@ -73,7 +73,7 @@ export const overview = (): Dashboard =>
             {
               title: 'Alerts',
               description:
-                'Alerts of the lab that are firing in Prometheus. `docs/runbooks.md` says what to do about each. <http://localhost:9090/alerts>',
+                'Alerts of the lab that are firing in Prometheus. Prometheus lists them under *Alerts*; `docs/runbooks.md` says what to do about each.',
               unit: 'short',
               empty: prometheusUnavailable,
               width: 6,

@@ -21,7 +21,7 @@ const shortenTo = (pattern: RegExp, text: string): RegexMap => ({
 })
 
 // Kubernetes makes the random parts of names from these letters and digits.
-const random = '[bcdfghjklmnpqrstvwxz2456789]'
+const random = '[b-df-hj-np-tv-xz24-9]'
 
 /** Leaves out the part of a pod's name that all pods of its Deployment share. */
 const shortPod = shortenTo(new RegExp(`^(.+)-${random}{6,10}-(${random}{5})$`), '$1…$2')
