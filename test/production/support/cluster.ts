@@ -135,18 +135,29 @@ interface Pod {
   status: { phase: string; conditions?: { type: string; status: string }[] }
 }
 
+const isReady = ({ metadata, status }: Pod): boolean =>
+  status.phase === 'Succeeded' ||
+  (!metadata.deletionTimestamp &&
+    (status.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True'))
+
 /** Returns the pods of the lab that are not ready, and the nodes that are not. */
 async function notReady(): Promise<string | undefined> {
   const [pods, clusterNodes] = await Promise.all([
     kubectlJson<{ items: Pod[] }>(['-n', 'monitoring', 'get', 'pods']),
     kubectlJson<{ items: Pod[] }>(['get', 'nodes']),
   ])
-  const isReady = ({ metadata, status }: Pod): boolean =>
-    status.phase === 'Succeeded' ||
-    (!metadata.deletionTimestamp &&
-      (status.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True'))
   const waiting = [...pods.items, ...clusterNodes.items].filter(item => !isReady(item))
   return waiting.length > 0 ? `not ready: ${waiting.map(({ metadata }) => metadata.name).join(', ')}` : undefined
+}
+
+/** Returns a ready pod with these labels, as `pod/loki-1`. That of a node that has just stopped looks ready for a while. */
+export async function livePod(labels: string): Promise<string> {
+  const { items } = await kubectlJson<{ items: Pod[] }>(['-n', 'monitoring', 'get', 'pods', '-l', labels])
+  for (const pod of items.filter(isReady)) {
+    const { stdout } = await docker(['inspect', '--format', '{{.State.Running}}', pod.spec.nodeName!])
+    if (stdout === 'true') return `pod/${pod.metadata.name}`
+  }
+  throw new Error(`No pod with ${labels} is ready on a node that runs`)
 }
 
 /** Waits until every node and every pod of the lab is ready. */

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { parseSamples, type QueryResponse } from '../../../scripts/telemetry/query-response.ts'
-import { exportFile } from '../../../shared/names.ts'
+import { exportFile, releases } from '../../../shared/names.ts'
 import { secondsOf, storedEvents } from '../../faults/support/event-tally.ts'
-import { nodes } from './cluster.ts'
+import { livePod, nodes } from './cluster.ts'
 import { withForward } from './production-lab.ts'
 
 // Compares the events in the files of all nodes with those in Loki, one by one.
@@ -58,7 +58,7 @@ export async function countEvents(from: number, to: number, timeoutSeconds: numb
   const total = Object.values(byNode).reduce((sum, count) => sum + count, 0)
   const started = Date.now()
   for (;;) {
-    const stored = await withForward('svc/loki', 3100, loki => storedEvents(from, to, `${loki}/loki/api/v1`))
+    const stored = await withLoki(loki => storedEvents(from, to, `${loki}/loki/api/v1`))
     const { lost, copies, unknown } = compare(written, stored.map(key))
     const waited = (Date.now() - started) / 1000
     if (lost > 0 && waited < timeoutSeconds) {
@@ -88,16 +88,23 @@ export function compare(
   return { lost, copies, unknown }
 }
 
-/** Returns the value of a query to Prometheus; 0 for none. */
-export const metric = (expression: string, target = 'svc/kube-prometheus-stack-prometheus'): Promise<number> =>
-  withForward(target, 9090, async prometheus => {
+/** Runs something with the address of a Loki. Each answers for all of them. */
+export const withLoki = async <T>(run: (loki: string) => Promise<T>): Promise<T> =>
+  withForward(await livePod(`app.kubernetes.io/instance=${releases.loki}`), 3100, run)
+
+/**
+ * Returns the value of a query to Prometheus; 0 for none.
+ * @param pod one of the servers; by default any
+ */
+export const metric = async (expression: string, pod?: string): Promise<number> =>
+  withForward(pod ?? (await livePod('app.kubernetes.io/name=prometheus')), 9090, async prometheus => {
     const response = await fetch(`${prometheus}/api/v1/query?${new URLSearchParams({ query: expression })}`)
     return parseSamples((await response.json()) as QueryResponse)[0]?.value ?? 0
   })
 
 /** Returns how many events Loki has of a span, which it counts itself. */
 export const countInLoki = (from: number, to: number): Promise<number> =>
-  withForward('svc/loki', 3100, async loki => {
+  withLoki(async loki => {
     let total = 0
     for (let start = from; start < to; start += 60) {
       const end = Math.min(start + 60, to)

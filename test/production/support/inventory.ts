@@ -3,6 +3,9 @@ import { kubectl } from './cluster.ts'
 /** Objects that Kubernetes itself makes and forgets. */
 const passing = /^(events|leases|endpointslices|endpoints|controllerrevisions|csinodes|podmetrics|nodemetrics)(\.|$)/
 
+/** Objects that Kubernetes makes in every namespace, a moment after it. */
+const inEveryNamespace = /^(serviceaccounts \S+\/default|configmaps \S+\/kube-root-ca\.crt) /
+
 /** Returns every object of the cluster, as `deployments.apps bystander/bystander UID`. */
 export async function listObjects(): Promise<string[]> {
   const kinds = (await kubectl(['api-resources', '--verbs=list', '-o', 'name']))
@@ -17,7 +20,7 @@ export async function listObjects(): Promise<string[]> {
       objects.push(`${kind} ${namespace === '<none>' ? '' : `${namespace}/`}${name} ${uid}`)
     }
   }
-  return objects.sort()
+  return objects.filter(object => !inEveryNamespace.test(object)).sort()
 }
 
 /** Returns the objects that are gone and those that are new. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -60,6 +60,12 @@ export function requireNote<T>(name: string, part: Part): T {
   const note = readNote<T>(name)
   if (note === undefined) throw new Error(`Run the part ${part} first: ${runFolder} has no ${name}.json`)
   return note
+}
+
+/** Removes what the run has kept, except the table of counts. */
+export function forgetRun(): void {
+  for (const name of readdirSync(runFolder).filter(name => name !== 'counts.json'))
+    rmSync(join(runFolder, name), { recursive: true, force: true })
 }
 
 export const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
