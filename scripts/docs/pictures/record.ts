@@ -16,7 +16,7 @@ import { draw, installRecorder, kilobytes, record } from './terminal.ts'
 // `npm run docs:record` makes the pictures in docs/pictures from a real run: it starts a lab and records the terminal,
 // lets `./lab test dashboards` take pictures of the dashboards once they are full, and removes the lab.
 
-const recording = join(projectDir, 'docs', 'pictures', 'lab')
+const recording = join(projectDir, 'docs', 'pictures', 'recording')
 const mostKilobytes = 500
 
 /** No command takes longer than this in the recording, in seconds. A longer one is shown at a higher speed. */
