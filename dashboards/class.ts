@@ -75,7 +75,7 @@ export const classroom = (): Dashboard =>
           ).thresholds(thresholds({ value: 1, color: 'amber' })),
           stat(
             {
-              title: 'Exercises finished',
+              title: 'Exercises done',
               description:
                 'Exercises in which every task is done, by the student or by `lab exercise solve`, over all students.',
               unit: 'short',

@@ -133,7 +133,7 @@ export const guestbook = (): Dashboard =>
           colorByName(
             timeSeries(
               {
-                title: 'Latency inside the frontend',
+                title: 'Latency of the frontend',
                 description:
                   'Time from the request to the response, without the network. If it is far below the visitor’s latency, the time is lost on the network.',
                 unit: 's',

@@ -35,7 +35,7 @@ const overTime = (
   { unit, by, width, sum = 'count_over_time' }: { unit: string; by: string; width: number; sum?: string },
 ): TimeseriesPanel =>
   bars(
-    { title, description, unit, empty: noEvents, width, height: 7 },
+    { title, description, unit, empty: noEvents, width, height: 9 },
     logql(`sum by (${by}) (${sum}(${selected} [$__auto]))`, `{{${by}}}`),
   )
 
@@ -61,7 +61,7 @@ export const logs = (): Dashboard =>
               unit: 'short',
               empty: lokiUnavailable,
               width: 4,
-              height: 7,
+              height: 9,
             },
             logqlNow(orZero(`sum(count_over_time(${selected} [$__range]))`), 'events'),
           ),

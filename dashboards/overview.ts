@@ -5,7 +5,16 @@ import { colorByName, colors, eventTypeColors, namespaceColors, severityColors }
 import { buildDashboard } from './builders/dashboard.ts'
 import { blocked, events, readableLine, unfiltered, violations } from './builders/filters.ts'
 import { pages } from './builders/pages.ts'
-import { bars, logLines, lokiUnavailable, stat, text, thresholds, timeSeries } from './builders/panels.ts'
+import {
+  bars,
+  everythingSelected,
+  logLines,
+  lokiUnavailable,
+  stat,
+  text,
+  thresholds,
+  timeSeries,
+} from './builders/panels.ts'
 import { logql, logqlNow, orZero, promql, promqlNow } from './builders/queries.ts'
 import { growth, type Stage, stages } from './stages.ts'
 
@@ -33,7 +42,7 @@ const byNamespace = (metric: string, rate = ''): string => {
 }
 
 const question = (title: string, answer: string, { uid, title: dashboard }: { uid: string; title: string }): string =>
-  `| ${title} | [${dashboard}](/d/${uid}?\${__url_time_range}): ${answer} |`
+  `| ${title} | [${dashboard}](/d/${uid}?${everythingSelected}): ${answer} |`
 
 const whereToLook = [
   '| Question | Dashboard |',

@@ -69,9 +69,9 @@ export const security = (): Dashboard =>
           ),
           total(
             {
-              title: 'Sensitive files opened',
+              title: 'Files opened',
               description:
-                'Violations on files: password files, keys, service account tokens. Counts only policies tagged medium or worse.',
+                'How often a sensitive file was opened against a policy: password files, keys, service account tokens. Counts only policies tagged medium or worse.',
               color: 'brown',
             },
             sensitiveFiles,
@@ -79,7 +79,7 @@ export const security = (): Dashboard =>
           ),
           total(
             {
-              title: 'Public connections',
+              title: 'Public addresses',
               description:
                 'Connections to an address outside all private ranges. The Guestbook makes none, so any is worth a look. Needs the policy `tcp-connect`. A machine on the same network has a private address; the policy `tcp-connect-outside` reports that one too.',
               color: 'brown',

@@ -94,10 +94,13 @@ export function panel<P extends PanelBuilder>(builder: P, options: PanelOptions,
   return builder
 }
 
-/** Creates a link at a panel's title, with the same time range. */
+/** The time range and the filters of the dashboard, in a link. */
+export const everythingSelected = '${__url_time_range}&${__all_variables}'
+
+/** Creates a link at a panel's title, with the same time range and filters. */
 const panelLink = ({ uid, title }: { uid: string; title: string }): Builder<DashboardLink> => ({
   // A panel's link has only these two fields, unlike a dashboard's.
-  build: () => ({ title: `Open ${title}`, url: `/d/${uid}?\${__url_time_range}` }) as DashboardLink,
+  build: () => ({ title: `Open ${title}`, url: `/d/${uid}?${everythingSelected}` }) as DashboardLink,
 })
 
 const legend = (calculation: string) =>

@@ -50,8 +50,9 @@ describe('titles', () => {
     columns * ((window - 47 - 23 * 8) / 24) + (columns - 1) * 8 - 50
   const pixelsPerCharacter = 7.5
 
-  test.each(panels)('$title is complete at 1100 pixels, and the same whatever is selected', ({ panel }) => {
-    expect(panel.title!.length * pixelsPerCharacter).toBeLessThanOrEqual(titleWidth(1100, panel.gridPos!.w))
+  test.each(panels)('$title is complete, and the same whatever is selected', ({ panel }) => {
+    for (const window of [1600, 1100, 800])
+      expect(panel.title!.length * pixelsPerCharacter).toBeLessThanOrEqual(titleWidth(window, panel.gridPos!.w))
     // `$pod` would become "All", or a list of all names.
     expect(panel.title).not.toContain('$')
   })
@@ -211,6 +212,7 @@ describe('the overview', () => {
     panel => {
       const links = linksOf(panel)
       expect(links).toHaveLength(1)
+      expect(panel.links![0]!.url).toContain('${__all_variables}')
       expect(others).toContain(links[0])
     },
   )
