@@ -75,9 +75,9 @@ const defaultText = (value: unknown): string => (value === undefined ? '' : ` (d
 
 /** Returns the notes and the examples at the end of the help. */
 function textAfterHelp(command: Command): string[] {
-  let text = ''
-  const context = { error: false, command, write: (line: string) => (text += line) }
-  command.emit('afterHelp', context)
+  let help = ''
+  command.configureOutput({ writeOut: text => (help += text) }).outputHelp()
+  const text = help.replace(command.helpInformation(), '')
   const [notes = '', title, examples = ''] = text.split(/^(Examples?:)$/m)
   return [
     ...(notes.trim() ? [codeBlock('text', withoutBlankEnds(notes))] : []),

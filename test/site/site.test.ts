@@ -67,6 +67,6 @@ async function open(path: string): Promise<{ tab: Page; errors: string[] }> {
   tab.on('pageerror', error => errors.push(String(error)))
   tab.on('response', response => response.status() >= 400 && errors.push(`${response.status()} ${response.url()}`))
   await tab.goto(origin + path)
-  await tab.waitForFunction(() => '__vue_app__' in document.querySelector('#app')!)
+  await tab.waitForFunction("'__vue_app__' in document.querySelector('#app')")
   return { tab, errors }
 }
