@@ -49,6 +49,8 @@ const operator = monitoring(`${releases.prometheus}-prometheus-operator`, releas
 const stateMetrics = monitoring('kube-state-metrics', releases.prometheus)
 const loki = monitoring(releases.loki)
 const grafana = monitoring(releases.grafana)
+/** The Job that `lab policy kustomize --check` writes, which asks Prometheus what the agents have loaded. */
+const policyCheck: Pods = { namespace: namespaces.monitoring, labels: { 'app.kubernetes.io/name': 'check-agents' } }
 
 /**
  * The Pods on the node's network, by `app.kubernetes.io/name`. NetworkPolicies should not apply to them, but kindnet of
@@ -77,7 +79,7 @@ function allowedConnections({ settings }: Pick<Lab, 'settings'>): Record<string,
     // Frontends read from followers.
     'redis-follower': { to: follower, edges: [{ from: [frontend], ports: [6379] }] },
     // Browsers and Grafana send queries. k6 pushes its metrics, and students' labs push progress through the node.
-    prometheus: { to: prometheus, edges: [{ from: [outside, grafana, traffic], ports: [9090] }] },
+    prometheus: { to: prometheus, edges: [{ from: [outside, grafana, policyCheck, traffic], ports: [9090] }] },
     'prometheus-operator': { to: operator, edges: [{ from: [prometheus], ports: [8080] }] },
     'kube-state-metrics': { to: stateMetrics, edges: [{ from: [prometheus], ports: [8080] }] },
     // The shipper sends events, Grafana and `lab query` send queries, and Prometheus scrapes. Loki also connects to

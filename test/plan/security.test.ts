@@ -139,6 +139,10 @@ describe('network policies', () => {
       ['stranger', { namespace: 'default', labels: { app: 'stranger' }, ip: '10.244.0.250' }],
       ['toolbox', { namespace: 'application', labels: { run: 'toolbox' }, ip: '10.244.0.251' }],
       ['neighbor', { namespace: 'monitoring', labels: { run: 'neighbor' }, ip: '10.244.0.252' }],
+      [
+        'policy-check',
+        { namespace: 'monitoring', labels: { 'app.kubernetes.io/name': 'check-agents' }, ip: '10.244.0.253' },
+      ],
     ]) as Record<string, End>
   }
 
@@ -159,6 +163,7 @@ describe('network policies', () => {
     loki -> loki:9095
     grafana -> loki:3100
     grafana -> prometheus:9090
+    policy-check -> prometheus:9090
     prometheus -> loki:3100
     prometheus -> shipper:SHIPPER
     prometheus -> frontend:9113
@@ -215,6 +220,7 @@ describe('network policies', () => {
     stranger -> prometheus:9090
     stranger -> shipper:SHIPPER
     neighbor -> loki:3100
+    policy-check -> loki:3100
     neighbor -> grafana:3000
     neighbor -> shipper:SHIPPER
     grafana -> redis-leader:6379

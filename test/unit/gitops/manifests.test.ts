@@ -30,6 +30,10 @@ describe('the Job that checks the agents', () => {
     expect(job.spec.template.spec.automountServiceAccountToken).toBe(false)
   })
 
+  test('has the label by which Prometheus admits it', () => {
+    expect(job.spec.template.metadata.labels).toEqual({ 'app.kubernetes.io/name': 'check-agents' })
+  })
+
   test('asks the Prometheus of the lab, and ends before those who wait for it', () => {
     expect(env.PROMETHEUS).toBe(services.prometheus)
     expect(Number(env.TIMEOUT_SECONDS)).toBeLessThan(job.spec.activeDeadlineSeconds)
