@@ -1,28 +1,24 @@
-import { existsSync, mkdtempSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { loadContext, loadRunningLab } from '../../../scripts/context/context.ts'
 import { allPrograms, labEnvironment } from '../../../scripts/context/environment.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { labPath } from '../../../shared/paths.ts'
+import { newFolder } from '../support/folders.ts'
 
-const { PATH, LAB_DIR } = process.env
 const lock = readLock('')
 let folder: string
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lab-environment-'))
-  process.env.LAB_DIR = join(folder, '.lab')
-  process.env.PATH = [folder, PATH].join(delimiter)
+  folder = newFolder()
+  vi.stubEnv('LAB_DIR', join(folder, '.lab'))
+  vi.stubEnv('PATH', [folder, process.env.PATH].join(delimiter))
   for (const name of ['pulumi', 'kind', 'kubectl', 'pulumi-resource-command', 'pulumi-resource-kubernetes'] as const)
     writeFileSync(join(folder, name), `#!/bin/sh\necho v${lock.tools[name].version}\n`, { mode: 0o755 })
 })
 afterEach(() => {
-  process.env.PATH = PATH
-  if (LAB_DIR === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = LAB_DIR
-  rmSync(folder, { recursive: true, force: true })
+  vi.unstubAllEnvs()
 })
 
 describe('labEnvironment', () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { requireHealthy, runChecks, takeInventory } from '../../../scripts/doctor/preflight.ts'
 import { exerciseNames } from '../../../scripts/exercise/definition/exercises.ts'
 import { LabError } from '../../../shared/lab-error.ts'
@@ -20,7 +20,7 @@ describe('on a machine with a fake engine', { timeout: 60_000 }, () => {
   let docker: FakeDocker
 
   beforeEach(() => {
-    process.env.LAB_DIR = newFolder()
+    vi.stubEnv('LAB_DIR', newFolder())
     // No engine listens on this socket, so the kernel is this machine's.
     process.env.DOCKER_HOST = `unix://${newFolder()}/docker.sock`
     docker = fakeDocker()
@@ -43,7 +43,7 @@ describe('on a machine with a fake engine', { timeout: 60_000 }, () => {
   })
   afterEach(() => {
     docker.restore()
-    delete process.env.LAB_DIR
+    vi.unstubAllEnvs()
     delete process.env.DOCKER_HOST
   })
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { release } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { kernelDecision } from '../../../scripts/kernel/decision.ts'
 import { type FakeDocker, fakeDocker } from '../support/fake-docker.ts'
 import { newFolder } from '../support/folders.ts'
@@ -29,7 +29,7 @@ describe('the kernel under the Docker engine', () => {
 
   beforeEach(() => {
     const folder = newFolder()
-    process.env.LAB_DIR = folder
+    vi.stubEnv('LAB_DIR', folder)
     socket = join(folder, 'docker.sock')
     process.env.DOCKER_HOST = `unix://${socket}`
     docker = fakeDocker()
@@ -38,7 +38,7 @@ describe('the kernel under the Docker engine', () => {
   })
   afterEach(async () => {
     docker.restore()
-    delete process.env.LAB_DIR
+    vi.unstubAllEnvs()
     delete process.env.DOCKER_HOST
     await stopEngine()
     engine = undefined
@@ -133,7 +133,6 @@ describe('the kernel under the Docker engine', () => {
 
 describe('the kernel under an existing cluster', () => {
   const cluster = { mode: 'existing', name: 'lab', context: 'school' } as const
-  const { LAB_DIR } = process.env
   let folder: string
   let env: Record<string, string>
 
@@ -165,12 +164,11 @@ esac
 
   beforeEach(() => {
     folder = newFolder()
-    process.env.LAB_DIR = folder
+    vi.stubEnv('LAB_DIR', folder)
     env = { PATH: `${folder}:${process.env.PATH}` }
   })
   afterEach(() => {
-    if (LAB_DIR === undefined) delete process.env.LAB_DIR
-    else process.env.LAB_DIR = LAB_DIR
+    vi.unstubAllEnvs()
   })
 
   test('is that of a node that accepts pods, probed once per boot from a pod that is removed', async () => {

@@ -1,21 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { recordPulumi, withLabLock } from '../../../scripts/lab/run-lock.ts'
 import { labPath } from '../../../shared/paths.ts'
 import { fakePulumi } from '../support/fake-pulumi.ts'
+import { newFolder } from '../support/folders.ts'
 import { truncatedFiles } from '../support/truncated-files.ts'
 
-const { LAB_DIR } = process.env
 beforeEach(() => {
-  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-'))
+  vi.stubEnv('LAB_DIR', newFolder())
 })
 afterEach(() => {
-  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
-  if (LAB_DIR === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = LAB_DIR
+  vi.unstubAllEnvs()
 })
 
 const lock = (content: object | string): void =>

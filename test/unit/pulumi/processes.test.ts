@@ -1,19 +1,15 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { existsSync } from 'node:fs'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { isPulumi, processesOf, stopRun } from '../../../scripts/pulumi/processes.ts'
 import { labPath } from '../../../shared/paths.ts'
 import { fakePulumi } from '../support/fake-pulumi.ts'
+import { newFolder } from '../support/folders.ts'
 
-const { LAB_DIR } = process.env
 beforeEach(() => {
-  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-'))
+  vi.stubEnv('LAB_DIR', newFolder())
 })
 afterEach(() => {
-  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
-  if (LAB_DIR === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = LAB_DIR
+  vi.unstubAllEnvs()
 })
 
 it('recognizes a Pulumi that works on a stack, and no other process', async () => {
@@ -35,7 +31,7 @@ it.each([
      require('node:fs').writeFileSync(${JSON.stringify(ready)}, '')
      setTimeout(() => {}, 60000)`,
   )
-  await expect.poll(() => existsSync(ready)).toBe(true)
+  await expect.poll(() => existsSync(ready), { timeout: 15_000 }).toBe(true)
   expect(await processesOf(pulumi.started.run)).toHaveLength(2)
   if (killed) {
     process.kill(pulumi.pid, killed)

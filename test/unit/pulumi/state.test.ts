@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { utimesSync, writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import {
   clearState,
   hasPendingOperations,
@@ -16,16 +14,14 @@ import {
   stateResources,
 } from '../../../scripts/pulumi/state.ts'
 import { labPath } from '../../../shared/paths.ts'
+import { newFolder } from '../support/folders.ts'
 import { truncatedFiles } from '../support/truncated-files.ts'
 
-const { LAB_DIR } = process.env
 beforeEach(() => {
-  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-'))
+  vi.stubEnv('LAB_DIR', newFolder())
 })
 afterEach(() => {
-  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
-  if (LAB_DIR === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = LAB_DIR
+  vi.unstubAllEnvs()
 })
 
 const write = (path: string, content: string): void => writeFileSync(labPath(...path.split('/')), content)

@@ -1,18 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { labPath } from '../../../shared/paths.ts'
 import { storedSecret } from '../../../shared/secrets.ts'
+import { newFolder } from '../support/folders.ts'
 
-const { LAB_DIR } = process.env
 beforeEach(() => {
-  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-'))
+  vi.stubEnv('LAB_DIR', newFolder())
 })
 afterEach(() => {
-  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
-  if (LAB_DIR === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = LAB_DIR
+  vi.unstubAllEnvs()
 })
 
 it('is created once, in a file that only its owner can read', () => {

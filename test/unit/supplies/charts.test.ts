@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ensureCharts, requiredCharts } from '../../../scripts/supplies/charts.ts'
 import { rememberedDigest } from '../../../scripts/supplies/remembered-digests.ts'
 import { chartFile } from '../../../shared/lock.ts'
@@ -17,13 +17,13 @@ beforeAll(async () => {
 })
 afterAll(() => publisher.stop())
 beforeEach(() => {
-  process.env.LAB_DIR = newFolder()
+  vi.stubEnv('LAB_DIR', newFolder())
   publisher.asked.length = 0
   publisher.files.clear()
   publisher.files.set('/loki-18.11.0.tgz', loki)
 })
 afterEach(() => {
-  delete process.env.LAB_DIR
+  vi.unstubAllEnvs()
 })
 
 const lokiLock = (entry: { sha256?: string; index?: string; url?: string; version?: string } = {}) =>

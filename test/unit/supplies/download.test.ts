@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { type Download, downloadSize, fetchVerified, knownDigest } from '../../../scripts/supplies/download.ts'
 import { rememberedDigest } from '../../../scripts/supplies/remembered-digests.ts'
 import { retryPolicy } from '../../../scripts/supplies/retry.ts'
@@ -18,14 +18,14 @@ beforeAll(async () => {
 })
 afterAll(() => publisher.stop())
 beforeEach(() => {
-  process.env.LAB_DIR = newFolder()
+  vi.stubEnv('LAB_DIR', newFolder())
   to = join(newFolder(), 'file')
   publisher.asked.length = 0
   publisher.files.clear()
   publisher.files.set('/file', content)
 })
 afterEach(() => {
-  delete process.env.LAB_DIR
+  vi.unstubAllEnvs()
 })
 
 const fetchFile = (options: Partial<Download> = {}) =>

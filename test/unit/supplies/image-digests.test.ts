@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
   loadedImageKey,
   matchesLock,
@@ -15,10 +15,10 @@ const fromRegistry = (digit: string) => ({ id: digest('1'), repoDigests: [`redis
 const fromFile = { id: digest('1'), repoDigests: [] }
 
 beforeEach(() => {
-  process.env.LAB_DIR = newFolder()
+  vi.stubEnv('LAB_DIR', newFolder())
 })
 afterEach(() => {
-  delete process.env.LAB_DIR
+  vi.unstubAllEnvs()
 })
 
 test('a missing image never matches', () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { findDockerImages } from '../../../scripts/supplies/docker-images.ts'
 import { type ImageProgress, pullImages } from '../../../scripts/supplies/pull-images.ts'
 import { rememberDigests, rememberedDigest } from '../../../scripts/supplies/remembered-digests.ts'
@@ -16,12 +16,12 @@ const prometheus = 'quay.io/prometheus/prometheus:v3.14.0-distroless'
 const pinnedLoki = { repository: 'docker.io/grafana/loki', tag: '3.7.6', digest: digest('c') }
 
 beforeEach(() => {
-  process.env.LAB_DIR = newFolder()
+  vi.stubEnv('LAB_DIR', newFolder())
   retryPolicy.minTimeout = 1
   docker = fakeDocker()
 })
 afterEach(() => {
-  delete process.env.LAB_DIR
+  vi.unstubAllEnvs()
   docker.restore()
 })
 

@@ -1,20 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { rememberDigests, rememberedDigest } from '../../../scripts/supplies/remembered-digests.ts'
 import { LabError } from '../../../shared/lab-error.ts'
 import { labPath } from '../../../shared/paths.ts'
+import { newFolder } from '../support/folders.ts'
 import { truncatedFiles } from '../support/truncated-files.ts'
 
-const { LAB_DIR } = process.env
 beforeEach(() => {
-  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-'))
+  vi.stubEnv('LAB_DIR', newFolder())
 })
 afterEach(() => {
-  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
-  if (LAB_DIR === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = LAB_DIR
+  vi.unstubAllEnvs()
 })
 
 it('returns a digest that was stored, and undefined for any other key', async () => {

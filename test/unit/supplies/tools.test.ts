@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { thisPlatform } from '../../../scripts/supplies/platform.ts'
 import { rememberedDigest } from '../../../scripts/supplies/remembered-digests.ts'
 import { retryPolicy } from '../../../scripts/supplies/retry.ts'
@@ -14,14 +14,14 @@ const { PATH } = process.env
 const { os, arch, cpu } = thisPlatform()
 
 beforeEach(async () => {
-  process.env.LAB_DIR = newFolder()
+  vi.stubEnv('LAB_DIR', newFolder())
   // Without the programs of this machine
   process.env.PATH = '/bin'
   retryPolicy.minTimeout = 1
   publisher = await startPublisher()
 })
 afterEach(async () => {
-  delete process.env.LAB_DIR
+  vi.unstubAllEnvs()
   process.env.PATH = PATH
   await publisher.stop()
 })

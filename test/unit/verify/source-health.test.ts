@@ -1,12 +1,16 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { kernelDecision } from '../../../scripts/kernel/decision.ts'
 import { judgeAgentLog, judgeProcMount, verifySource } from '../../../scripts/verify/source-health.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
 import { wsl } from '../kernel/probes.ts'
 import { newFolder } from '../support/folders.ts'
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
 
 const machine = 'pid:[4026531836]'
 const engine = 'pid:[4026532241]'
@@ -53,8 +57,7 @@ it('takes the engine’s PID namespace from the kernel probe', async () => {
   ]
   const cases = answers.map(([pattern, answer]) => `*'${pattern}'*) cat <<'END'\n${answer}\nEND\n;;`).join('\n')
   writeFileSync(join(folder, 'kubectl'), `#!/bin/sh\ncase "$*" in\n${cases}\nesac\n`, { mode: 0o755 })
-  const { LAB_DIR } = process.env
-  process.env.LAB_DIR = folder
+  vi.stubEnv('LAB_DIR', folder)
   const settings = parseSettings({ cluster: { mode: 'existing', context: 'school' } })
   const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: join(folder, 'kubeconfig') }
   expect(await kernelDecision({ cluster: settings.cluster, env })).toMatchObject({ probed: 'node', source: 'live' })
@@ -64,6 +67,4 @@ it('takes the engine’s PID namespace from the kernel probe', async () => {
     ['the agent reads the machine’s /proc', 'skip'],
     ['event file on the node', 'ok'],
   ])
-  if (LAB_DIR === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = LAB_DIR
 })

@@ -1,10 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { judgeNetwork, verifyNetworkPolicies } from '../../../../scripts/verify/security/network-isolation.ts'
 import { readLock } from '../../../../shared/lock.ts'
 import { parseSettings } from '../../../../shared/settings/parser.ts'
 import { newFolder } from '../../support/folders.ts'
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
 
 const loki = 'loki.monitoring.svc:3100'
 const api = 'kubernetes.default.svc:443'
@@ -49,8 +53,7 @@ esac
 `
   writeFileSync(join(folder, 'kubectl'), script, { mode: 0o755 })
   writeFileSync(join(folder, 'kubeconfig'), '')
-  const { LAB_DIR } = process.env
-  process.env.LAB_DIR = folder
+  vi.stubEnv('LAB_DIR', folder)
   const tried = async (cluster: object): Promise<string[]> => {
     const env = { PATH: `${folder}:${process.env.PATH}` }
     const checks = await verifyNetworkPolicies({ settings: parseSettings({ cluster }), lock: readLock(), env })
@@ -59,8 +62,6 @@ esac
   }
   expect(await tried({})).toEqual(Object.keys(enforced))
   expect((await tried({ mode: 'existing', context: 'mine' })).slice(-4)).toEqual(Object.keys(inExistingCluster))
-  if (LAB_DIR === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = LAB_DIR
 })
 
 it('fails when the visitor can reach one address that is denied', () => {

@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { DockerImage } from '../../../../scripts/supplies/docker-images.ts'
 import {
   judgeContainers,
@@ -12,6 +11,7 @@ import {
   type RunningContainer,
 } from '../../../../scripts/verify/security/running-images.ts'
 import { imageRef, type LockedImage } from '../../../../shared/lock.ts'
+import { newFolder } from '../../support/folders.ts'
 
 const locked = (repository: string, digest?: string): LockedImage => ({
   repository,
@@ -25,15 +25,11 @@ const running = (id: string, image = ref): RunningContainer[] => [{ pod: 'redis-
 const onHost = (id: string, ...digests: string[]) =>
   new Map<string, DockerImage>([[ref, { id, repoDigests: digests.map(digest => `redis@${digest}`) }]])
 
-let labDir: string | undefined
 beforeEach(() => {
-  labDir = process.env.LAB_DIR
-  process.env.LAB_DIR = mkdtempSync(join(tmpdir(), 'lab-images-'))
+  vi.stubEnv('LAB_DIR', newFolder())
 })
 afterEach(() => {
-  rmSync(process.env.LAB_DIR!, { recursive: true, force: true })
-  if (labDir === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = labDir
+  vi.unstubAllEnvs()
 })
 
 describe('judgeNames', () => {

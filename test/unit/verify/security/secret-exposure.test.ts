@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import {
   filesWithSecret,
   labSecrets,
@@ -10,13 +9,12 @@ import {
   verifySecretFiles,
 } from '../../../../scripts/verify/security/secret-exposure.ts'
 import { parseSettings } from '../../../../shared/settings/parser.ts'
+import { newFolder } from '../../support/folders.ts'
 
 let dir: string
-let labDir: string | undefined
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'lab-secrets-'))
-  labDir = process.env.LAB_DIR
-  process.env.LAB_DIR = dir
+  dir = newFolder()
+  vi.stubEnv('LAB_DIR', dir)
   mkdirSync(join(dir, 'logs'))
   mkdirSync(join(dir, 'tools'))
   const key = Buffer.from('-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n')
@@ -25,9 +23,7 @@ beforeEach(() => {
   writeFileSync(join(dir, 'kubeconfig'), JSON.stringify(kubeconfig), { mode: 0o644 })
 })
 afterEach(() => {
-  rmSync(dir, { recursive: true, force: true })
-  if (labDir === undefined) delete process.env.LAB_DIR
-  else process.env.LAB_DIR = labDir
+  vi.unstubAllEnvs()
 })
 
 it('includes every secret that the lab has made, but not a password that the user chose', () => {
