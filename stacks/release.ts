@@ -27,6 +27,8 @@ export function release(
       version: lab.lock.charts[chart].version,
       values: values as { [key: string]: pulumi.Input<unknown> },
       createNamespace: false,
+      // The API server checks every object anyway. Helm would first download and read its whole schema, for each release.
+      disableOpenapiValidation: true,
       timeout: 600,
       maxHistory: 3,
     },

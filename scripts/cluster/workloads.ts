@@ -72,12 +72,9 @@ export async function readWorkloadsAndPods(
   access: ClusterAccess,
 ): Promise<{ workloads: Workload[]; pods: PodState[] }> {
   const kinds = 'deployments,daemonsets,statefulsets,pods'
-  const lists = await Promise.all(
-    Object.values(namespaces).map(namespace =>
-      kubectlJson<{ items: (Controller | PodState)[] }>(access, ['get', kinds, '-n', namespace]),
-    ),
-  )
-  const items = lists.flatMap(list => list.items)
+  const inLab = new Set<string>(Object.values(namespaces))
+  const all = await kubectlJson<{ items: (Controller | PodState)[] }>(access, ['get', kinds, '--all-namespaces'])
+  const items = all.items.filter(({ metadata }) => inLab.has(metadata.namespace))
   const pods = items.filter(item => item.kind === 'Pod') as PodState[]
   const controllers = items.filter((item): item is Controller => item.kind !== 'Pod')
   return { workloads: controllers.map(controller => toWorkload(controller, pods)), pods }

@@ -23,6 +23,7 @@ export class Loki extends pulumi.ComponentResource {
       { lab, chart: 'loki', values: lokiValues(lab) },
       { parent: this, dependsOn: check ? [namespace, check] : namespace },
     )
+    if (cluster.mode === 'create') nodeVolume(`${name}-volume`, loki.storage, { parent: this })
     if (loki.mode === 'ha') readyLokiService(`${name}-ready`, inNamespace)
     if (cluster.mode === 'create')
       nodePortService(
@@ -38,6 +39,39 @@ export class Loki extends pulumi.ComponentResource {
       )
     this.registerOutputs({})
   }
+}
+
+/**
+ * Creates Loki's volume, a folder of the kind node. The provisioner in the node would create the same, but it has to
+ * start first and then starts a Pod for it, all while Loki waits.
+ */
+function nodeVolume(name: string, storage: string, options: pulumi.CustomResourceOptions): void {
+  new k8s.core.v1.PersistentVolume(
+    name,
+    {
+      metadata: { name: 'loki' },
+      spec: {
+        capacity: { storage },
+        accessModes: ['ReadWriteOnce'],
+        persistentVolumeReclaimPolicy: 'Retain',
+        storageClassName: '',
+        claimRef: {
+          apiVersion: 'v1',
+          kind: 'PersistentVolumeClaim',
+          namespace: namespaces.monitoring,
+          name: `storage-${releases.loki}-0`,
+        },
+        // The node's image has this folder, and nothing else uses it.
+        local: { path: '/var/local' },
+        nodeAffinity: {
+          required: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'Exists' }] }],
+          },
+        },
+      },
+    },
+    options,
+  )
 }
 
 /** The chart's Service also has the addresses of Lokis that are not ready, such as those on a node that was lost. */

@@ -5,13 +5,18 @@ import { commonConfig, schemaConfig, unusedParts } from './common.ts'
 
 /** Returns the values of the Loki chart for a single binary with its own volume. */
 export function singleLoki(lab: Lab): Values {
-  const { loki } = lab.settings
+  const { loki, cluster } = lab.settings
   const off = { enabled: false }
   return {
     deploymentMode: 'Monolithic',
     singleBinary: {
       replicas: 1,
-      persistence: { enabled: true, size: loki.storage },
+      persistence: {
+        enabled: true,
+        size: loki.storage,
+        // In a kind node the volume exists; `-` means no class, so no provisioner.
+        ...(cluster.mode === 'create' && { storageClass: '-' }),
+      },
       resources: podResources(loki.resources),
     },
     // Loki does not use the API server.
