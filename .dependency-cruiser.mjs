@@ -12,6 +12,7 @@ export const layers = [
   'scripts/lab',
   'scripts/doctor',
   'scripts/bundle',
+  'scripts/pins',
   'scripts/plan',
   'scripts/size',
   'scripts/exercise',

@@ -30,6 +30,7 @@ const order = [
   'exercise',
   'class',
   'report',
+  'pins',
   'completion',
 ]
 

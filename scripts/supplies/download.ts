@@ -169,14 +169,16 @@ async function openUrl(what: string, url: URL): Promise<Source> {
   return length === null ? { body } : { body, total: Number(length) }
 }
 
-function refused(what: string, url: URL, status: number): LabError {
+/** Describes a response with an error status. */
+export function refused(what: string, url: URL, status: number): LabError {
   const found = `${url.host} answered ${status} for ${what} (${url.pathname})`
   if (status >= 500 || status === 429 || status === 408)
     return new TransientError({ found, next: 'try again in a few minutes' })
   return new LabError({ found, next: 'check the version and URL in lab.lock.yaml, or use a mirror: --lock FILE' })
 }
 
-function unreachable(what: string, url: URL, error: unknown): LabError {
+/** Describes why there was no response. A network may come back, so some of these errors are transient. */
+export function unreachable(what: string, url: URL, error: unknown): LabError {
   if (error instanceof LabError) return error
   const cause = (error as { cause?: unknown }).cause ?? error
   const reason = (cause as { code?: string }).code ?? (cause as Error).message

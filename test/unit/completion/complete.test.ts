@@ -1,10 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { Command } from 'commander'
 import { execaSync } from 'execa'
 import { describe, expect, test } from 'vitest'
-import { commandTable } from '../../../scripts/completion/command-table.ts'
-import { loadProgram } from '../../../scripts/lab.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { newFolder } from '../support/folders.ts'
 
@@ -93,30 +90,4 @@ describe('every awk gives the same candidates', () => {
       expect(linesOf(stdout)).toEqual(complete(line))
     }
   })
-})
-
-/** Arguments and options that take any text. All others have candidates, so a new one belongs here or in the table. */
-const freeText = new Set([
-  ...['address', 'args', 'command', 'component', 'count', 'duration', 'ip', 'lines', 'name', 'names', 'number'],
-  ...['query', 'seconds', 'task', 'value'],
-])
-
-test('every argument and option has candidates, or is known to take any text', async () => {
-  const rows = commandTable(await loadProgram())
-    .trimEnd()
-    .split('\n')
-    .map(line => line.split('\t'))
-  const takesText = rows.filter(row => row[0] === 'argument' || row[0] === 'option').filter(row => row[3] === '-')
-  const program = await loadProgram()
-  for (const [line, path, name] of takesText) {
-    const command = path!
-      .split(' ')
-      .reduce<Command>((at, word) => at.commands.find(each => each.name() === word)!, program)
-    const metavar =
-      line === 'argument'
-        ? command.registeredArguments[Number.parseInt(name!, 10) - 1]!.name()
-        : /<(.+)>/.exec(command.options.find(({ long, short }) => long === name || short === name)!.flags)![1]!
-    expect(freeText, `${path} ${name}: is <${metavar}> free text?`).toContain(metavar)
-  }
-  expect(takesText.length).toBeGreaterThan(10)
 })

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { keyPaths } from '../../../scripts/pins/chart-archive.ts'
 import type { ChartName } from '../../../shared/lock.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { chartValues, lock } from '../../charts/chart-values.ts'
-import { keyPaths } from '../../charts/collect.ts'
 
 // Helm silently ignores keys that a chart does not have, so every key is looked up in the chart's own values.
 
@@ -25,7 +25,7 @@ describe.each(Object.entries(chartValues) as [ChartName, Record<string, unknown>
   const file = join(projectDir, 'test', 'charts', `${chart}-${lock.charts[chart].version}.keys`)
 
   it('has a list of keys for the pinned version', () => {
-    expect(existsSync(file), 'run: node test/charts/collect.ts').toBe(true)
+    expect(existsSync(file), `run: ./lab pins update charts.${chart} --to ${lock.charts[chart].version}`).toBe(true)
   })
 
   it('has every key that the lab sets', () => {
