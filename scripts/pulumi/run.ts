@@ -102,6 +102,8 @@ const startPulumi = (
     'pulumi',
     [
       ...[action, '--yes', '--skip-preview', '--non-interactive', '--color', 'never', '--event-log', eventLog],
+      // By default Pulumi works on 4 resources per processor at once. Most only wait for their pods.
+      ...['--parallel', '64'],
       ...(refresh ? ['--refresh'] : []),
       ...replace.flatMap(urn => ['--replace', urn]),
     ],

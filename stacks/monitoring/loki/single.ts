@@ -24,6 +24,9 @@ export function singleLoki(lab: Lab): Values {
     loki: {
       ...commonConfig(lab),
       commonConfig: { replication_factor: 1 },
+      // How often its parts look for each other. By default Loki is ready 10 s after its start.
+      frontend: { scheduler_dns_lookup_period: '1s' },
+      frontend_worker: { dns_lookup_duration: '1s' },
       storage: { type: 'filesystem' },
       schemaConfig: schemaConfig('filesystem'),
       ingester: {

@@ -85,6 +85,7 @@ export function prometheusValues({ settings, lock }: Lab): Values {
     'kube-state-metrics': {
       image: image('kube-state-metrics'),
       resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: many ? '1Gi' : '128Mi' } },
+      readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2 },
     },
     'prometheus-node-exporter': {
       // The tag in the lock file already ends in `-distroless`.
