@@ -17,13 +17,26 @@ export interface LabDashboard {
   dashboard: Dashboard
 }
 
-/** Builds every dashboard of the lab. The first is Grafana's home page. */
-export const allDashboards = (): LabDashboard[] =>
-  [overview(), caseStudy(), security(), guestbook(), logs(), tetragonHealth(), classroom()].map(dashboard => ({
+/**
+ * Builds every dashboard of the lab. The first is Grafana's home page.
+ * @param application whether the lab has the Guestbook, and with it the dashboards about it and about a class
+ */
+export function allDashboards({ application = true } = {}): LabDashboard[] {
+  const others = [
+    caseStudy(),
+    security(),
+    ...(application ? [guestbook()] : []),
+    logs(),
+    tetragonHealth(),
+    ...(application ? [classroom()] : []),
+  ]
+  const home = overview(others.map(({ uid, title }) => ({ uid: uid!, title: title! })))
+  return [home, ...others].map(dashboard => ({
     file: `${dashboard.uid}.json`,
     folder: 'Tetragon Lab',
     dashboard,
   }))
+}
 
 /** Formats a dashboard as a JSON file. */
 export const dashboardJson = (dashboard: Dashboard): string => `${JSON.stringify(dashboard, null, 2)}\n`

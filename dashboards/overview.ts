@@ -4,7 +4,7 @@ import { blockedMarks } from './builders/annotations.ts'
 import { colorByName, colors, eventTypeColors, namespaceColors, severityColors } from './builders/colors.ts'
 import { buildDashboard } from './builders/dashboard.ts'
 import { blocked, events, readableLine, unfiltered, violations } from './builders/filters.ts'
-import { pages } from './builders/pages.ts'
+import { type Page, pages } from './builders/pages.ts'
 import {
   bars,
   everythingSelected,
@@ -41,27 +41,39 @@ const byNamespace = (metric: string, rate = ''): string => {
   return `sum by (namespace) (max by (namespace, pod) (${rate ? `rate(${series}[${rate}])` : series}))`
 }
 
-const question = (title: string, answer: string, { uid, title: dashboard }: { uid: string; title: string }): string =>
-  `| ${title} | [${dashboard}](/d/${uid}?${everythingSelected}): ${answer} |`
+/** Questions, what answers them, and where. */
+const questions: [string, string, Page][] = [
+  ['Who read a password file, or started a shell?', 'violations, files, connections, programs', pages.security],
+  ['What exactly happened?', 'every event, to filter and to search', pages.logs],
+  ['Does the application suffer?', 'traffic, errors and latency beside the violations', pages.guestbook],
+  ['Are events lost, and what does Tetragon cost?', 'the pipeline and the agent', pages.health],
+  ['What do Tetragon’s own metrics show?', 'six metrics, explained', pages.caseStudy],
+  ['Where is each student?', 'for a teacher', pages.class],
+]
 
-const whereToLook = [
-  '| Question | Dashboard |',
-  '| --- | --- |',
-  question('Who read a password file, or started a shell?', 'violations, files, connections, programs', pages.security),
-  question('What exactly happened?', 'every event, to filter and to search', pages.logs),
-  question('Does the application suffer?', 'traffic, errors and latency beside the violations', pages.guestbook),
-  question('Are events lost, and what does Tetragon cost?', 'the pipeline and the agent', pages.health),
-  question('What do Tetragon’s own metrics show?', 'six metrics, explained', pages.caseStudy),
-  question('Where is each student?', 'for a teacher', pages.class),
-].join('\n')
+const whereToLook = (others: Page[]): string =>
+  [
+    '| Question | Dashboard |',
+    '| --- | --- |',
+    ...questions
+      .filter(([, , { uid }]) => others.some(other => other.uid === uid))
+      .map(
+        ([question, answer, { uid, title }]) =>
+          `| ${question} | [${title}](/d/${uid}?${everythingSelected}): ${answer} |`,
+      ),
+  ].join('\n')
 
-/** Builds Grafana's home page: whether all is well, what happened, and where to look next. */
-export const overview = (): Dashboard =>
+/**
+ * Builds Grafana's home page: whether all is well, what happened, and where to look next.
+ * @param others the other dashboards of the lab
+ */
+export const overview = (others: Page[]): Dashboard =>
   buildDashboard({
     page: pages.overview,
     description:
       'Start here. Green is good. The link at a panel’s title leads to the dashboard that explains it, with the same time range. Red marks are blocked calls.',
     annotations: [blockedMarks(unfiltered(blocked))],
+    links: others,
     rows: [
       {
         title: 'Is all well?',
@@ -203,7 +215,7 @@ export const overview = (): Dashboard =>
               description: 'Each link opens a dashboard with the same time range.',
               height: 9,
             },
-            whereToLook,
+            whereToLook(others),
           ),
         ],
       },

@@ -13,7 +13,7 @@ import {
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard'
-import { pages } from './pages.ts'
+import { type Page, pages } from './pages.ts'
 import type { PanelBuilder } from './panels.ts'
 import { dataSources } from './queries.ts'
 import { keepChoices } from './tables.ts'
@@ -45,7 +45,7 @@ const tag = 'tetragon-lab'
 
 const keepEverything = { asDropdown: false, targetBlank: false, includeVars: true, keepTime: true }
 
-const link = ({ uid, title }: { uid: string; title: string }): DashboardLink => ({
+const link = ({ uid, title }: Page): DashboardLink => ({
   ...keepEverything,
   title,
   type: DashboardLinkType.Link,
@@ -66,12 +66,6 @@ const menu: DashboardLink = {
   asDropdown: true,
 }
 
-/** The overview has no filters, so it has room for a link to each dashboard. */
-const linksOf = (uid: string): DashboardLink[] => {
-  const { overview, ...others } = pages
-  return uid === overview.uid ? Object.values(others).map(link) : [link(overview), menu]
-}
-
 /** A heading and the panels under it. The panels beside each other must fill all 24 columns. */
 interface Row {
   title: string
@@ -80,12 +74,14 @@ interface Row {
 
 /** What differs from dashboard to dashboard. */
 export interface DashboardSpec {
-  page: { uid: string; title: string }
+  page: Page
   description: string
   rows: Row[]
   /** In addition to the four that every dashboard has. */
   variables?: Builder<VariableModel>[]
   annotations?: AnnotationQuery[]
+  /** Dashboards to link to, for one without filters. By default there is a link to the overview, and a menu. */
+  links?: Page[]
 }
 
 /** Builds a dashboard of the last 15 minutes that refreshes every 10 s. Panels are numbered from 1 in order. */
@@ -95,6 +91,7 @@ export function buildDashboard({
   rows,
   variables: more = [],
   annotations = [],
+  links,
 }: DashboardSpec): Dashboard {
   const builder = new DashboardBuilder(page.title)
     .uid(page.uid)
@@ -106,7 +103,7 @@ export function buildDashboard({
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([...variables(), ...more])
     .annotations(annotations.map(annotation => ({ build: () => annotation })))
-  for (const each of linksOf(page.uid)) builder.link({ build: () => each })
+  for (const each of links?.map(link) ?? [link(pages.overview), menu]) builder.link({ build: () => each })
   let id = 0
   for (const row of rows) {
     builder.withRow(new RowBuilder(row.title).id(++id))

@@ -1,3 +1,9 @@
+/** A dashboard's uid and title. */
+export interface Page {
+  uid: string
+  title: string
+}
+
 /** Every dashboard's uid and its title in links. The first is Grafana's home page. */
 export const pages = {
   overview: { uid: 'tetragon-overview', title: 'Overview' },
@@ -7,4 +13,4 @@ export const pages = {
   logs: { uid: 'tetragon-logs', title: 'Events' },
   health: { uid: 'tetragon-health', title: 'Tetragon health' },
   class: { uid: 'tetragon-class', title: 'Class' },
-} as const
+} satisfies Record<string, Page>

@@ -39,6 +39,7 @@ import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TextPanel } from '@grafana/grafana-foundation-sdk/text'
 import { PanelBuilder as TimeseriesPanel } from '@grafana/grafana-foundation-sdk/timeseries'
 import { colors } from './colors.ts'
+import type { Page } from './pages.ts'
 import { dataSources, type Query } from './queries.ts'
 
 /** Message in an empty panel that counts events. Without events it shows zero, so it is only empty if Loki fails. */
@@ -58,7 +59,7 @@ export interface PanelOptions {
   /** In rows of 30 pixels; 8 by default. */
   height?: number
   /** The dashboard that explains more, as a link at the title. */
-  explainedBy?: { uid: string; title: string }
+  explainedBy?: Page
 }
 
 /** What the builders of Grafana's SDK for all types of panel have in common. */
@@ -98,7 +99,7 @@ export function panel<P extends PanelBuilder>(builder: P, options: PanelOptions,
 export const everythingSelected = '${__url_time_range}&${__all_variables}'
 
 /** Creates a link at a panel's title, with the same time range and filters. */
-const panelLink = ({ uid, title }: { uid: string; title: string }): Builder<DashboardLink> => ({
+const panelLink = ({ uid, title }: Page): Builder<DashboardLink> => ({
   // A panel's link has only these two fields, unlike a dashboard's.
   build: () => ({ title: `Open ${title}`, url: `/d/${uid}?${everythingSelected}` }) as DashboardLink,
 })

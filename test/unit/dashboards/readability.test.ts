@@ -224,6 +224,13 @@ describe('the overview', () => {
     expect(overview.links!.map(({ url }) => url)).toEqual(others.map(uid => `/d/${uid}`))
   })
 
+  test('leads only to dashboards that a lab without the Guestbook has', () => {
+    const [home, ...rest] = allDashboards({ application: false }).map(({ dashboard }) => dashboard)
+    expect(rest.length).toBeLessThan(others.length)
+    const named = [...JSON.stringify(home).matchAll(/\/d\/([\w-]+)/g)].map(([, uid]) => uid)
+    expect([...new Set(named)].toSorted()).toEqual(rest.map(({ uid }) => uid).toSorted())
+  })
+
   test('counts the alerts that the lab has', async () => {
     const { alertGroups } = await import('../../../dashboards/alerts.ts')
     const { expr } = panelQueries(overview).find(({ panel }) => panel.title === 'Alerts')!
