@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import type { LabClient } from '../../scripts/exercise/check/lab-client.ts'
 import type { Capabilities } from '../../scripts/exercise/definition/capabilities.ts'
 import { type Exercise, readExercise } from '../../scripts/exercise/definition/exercises.ts'
@@ -14,12 +14,10 @@ import { fakeLabClient } from './lab-client.ts'
 /** Creates folders for one test. Sets LAB_DIR, where files of the lab itself go, for its duration. */
 export function temporaryFolders(): Folders & { root: string } {
   const root = mkdtempSync(join(tmpdir(), 'lab-exercise-'))
-  const labDir = process.env.LAB_DIR
-  process.env.LAB_DIR = join(root, '.lab')
+  vi.stubEnv('LAB_DIR', join(root, '.lab'))
   onTestFinished(() => {
     rmSync(root, { recursive: true, force: true })
-    if (labDir === undefined) delete process.env.LAB_DIR
-    else process.env.LAB_DIR = labDir
+    vi.unstubAllEnvs()
   })
   for (const name of ['.lab', 'labs']) mkdirSync(join(root, name))
   return { ...exerciseFolders({ LAB_LABS: join(root, 'labs'), LAB_WORK: join(root, 'work') }), root }

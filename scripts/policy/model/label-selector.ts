@@ -13,7 +13,7 @@ export interface LabelSelector {
 }
 
 /** Reads a selector. Returns undefined where there is none, or an empty key. */
-export function readLabelSelector(value: unknown): LabelSelector | undefined {
+function readLabelSelector(value: unknown): LabelSelector | undefined {
   if (!isMapping(value)) return undefined
   const { matchLabels, matchExpressions } = value
   return {

@@ -22,7 +22,7 @@ export interface Policy {
   options: Option[]
 }
 
-export interface Option {
+interface Option {
   path: Path
   name: string
   value: string

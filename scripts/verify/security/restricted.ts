@@ -43,7 +43,6 @@ export interface PodSpec {
   hostPID?: boolean
   hostIPC?: boolean
   automountServiceAccountToken?: boolean
-  serviceAccountName?: string
   securityContext?: SecurityContext
   /** Each has a `name` and one key that is its kind. */
   volumes?: Record<string, unknown>[]
