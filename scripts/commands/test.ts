@@ -99,7 +99,8 @@ export function register(program: Command): void {
 }
 
 function suiteTable(): string {
-  const width = (column: keyof Suite): number => Math.max(...Object.values(suites).map(suite => suite[column].length))
+  const width = (column: 'checks' | 'needs'): number =>
+    Math.max(...Object.values(suites).map(suite => suite[column].length))
   const rows = names.map(name => {
     const { checks, needs } = suites[name]!
     return `  ${name.padEnd(nameWidth)}  ${checks.padEnd(width('checks'))}  ${needs}`
