@@ -1,8 +1,9 @@
 import { type Settings, settingsSchema } from './settings/schema.ts'
+import { labCommand } from './stack.ts'
 
 /** Returns the address of each service, on the loopback interface. */
-export const addressesOf = ({ ports }: Settings) => ({
-  guestbook: `http://localhost:${ports.guestbook}`,
+export const addressesOf = ({ ports, guestbook }: Settings) => ({
+  ...(guestbook.enabled && { guestbook: `http://localhost:${ports.guestbook}` }),
   grafana: `http://localhost:${ports.grafana}`,
   prometheus: `http://localhost:${ports.prometheus}`,
   loki: `http://localhost:${ports.loki}`,
@@ -12,17 +13,34 @@ export const addressesOf = ({ ports }: Settings) => ({
 /**
  * Returns the commands that forward each service to this machine, for an existing cluster, which has no mapped ports.
  */
-export const portForwardCommands = ({ ports }: Settings): Record<string, string> => ({
-  guestbook: `./lab kubectl -n application port-forward svc/frontend ${ports.guestbook}:80`,
-  grafana: `./lab kubectl -n monitoring port-forward svc/grafana ${ports.grafana}:80`,
-  prometheus: `./lab kubectl -n monitoring port-forward svc/kube-prometheus-stack-prometheus ${ports.prometheus}:9090`,
-  loki: `./lab kubectl -n monitoring port-forward svc/loki ${ports.loki}:3100`,
-  tetragon: `./lab kubectl -n monitoring port-forward svc/tetragon ${ports.tetragon}:2112`,
-})
+export function portForwardCommands({ ports }: Pick<Settings, 'ports'>): Record<string, string> {
+  const forward = (namespace: string, service: string, local: number, port: number): string =>
+    `${labCommand()} kubectl -n ${namespace} port-forward svc/${service} ${local}:${port}`
+  return {
+    guestbook: forward('application', 'frontend', ports.guestbook, 80),
+    grafana: forward('monitoring', 'grafana', ports.grafana, 80),
+    prometheus: forward('monitoring', 'kube-prometheus-stack-prometheus', ports.prometheus, 9090),
+    loki: forward('monitoring', 'loki', ports.loki, 3100),
+    tetragon: forward('monitoring', 'tetragon', ports.tetragon, 2112),
+  }
+}
 
 /** Returns how a user reaches each service: its address, or the command that forwards it. */
-export const accessByService = (settings: Settings): Record<string, string> =>
-  settings.cluster.mode === 'existing' ? portForwardCommands(settings) : addressesOf(settings)
+export function accessByService(settings: Settings): Record<string, string> {
+  if (settings.cluster.mode === 'create') return addressesOf(settings)
+  const { guestbook, ...others } = portForwardCommands(settings)
+  return {
+    ...(settings.guestbook.enabled && { guestbook }),
+    ...others,
+    ...(settings.grafana.ingress.host !== '' && { grafana: grafanaUrl(settings) }),
+  }
+}
+
+/** Returns the address of Grafana for a browser. */
+export const grafanaUrl = ({ grafana: { ingress }, ports }: Settings): string =>
+  ingress.host === ''
+    ? `http://localhost:${ports.grafana}`
+    : `${ingress.tlsSecret === '' ? 'http' : 'https'}://${ingress.host}`
 
 /** The ports that texts name. */
 const { ports: defaultPorts } = settingsSchema.parse({})

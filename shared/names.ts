@@ -3,6 +3,10 @@
 /** Kubernetes namespaces. */
 export const namespaces = { application: 'application', monitoring: 'monitoring' } as const
 
+/** Returns the namespaces that a lab with these settings has. */
+export const labNamespaces = ({ guestbook }: { guestbook: { enabled: boolean } }): (keyof typeof namespaces)[] =>
+  guestbook.enabled ? [namespaces.application, namespaces.monitoring] : [namespaces.monitoring]
+
 /** Helm release names. The objects of a chart are named after its release. */
 export const releases = {
   tetragon: 'tetragon',

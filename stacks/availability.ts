@@ -1,6 +1,5 @@
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
-import type { Lab } from '../shared/lab.ts'
 import type { Settings } from '../shared/settings/schema.ts'
 
 // What keeps a component running while a node is drained, full or lost. One replica needs none of it.
@@ -42,22 +41,21 @@ export const priorityClass = ({ cluster }: Settings, of: Priority): { priorityCl
 
 const className = (of: Priority): string => `tetragon-lab-${of}`
 
-/** Creates the priority classes, before the pods that name them. */
+/** The priority classes of the lab's pods. */
 export class PriorityClasses extends pulumi.ComponentResource {
-  constructor(name: string, { lab }: { lab: Lab }, options: pulumi.ComponentResourceOptions) {
+  constructor(name: string, options: pulumi.ComponentResourceOptions) {
     super('lab:cluster:PriorityClasses', name, {}, options)
-    if (lab.settings.cluster.priorityClasses)
-      for (const [of, { value, preemptionPolicy }] of Object.entries(priorities))
-        new k8s.scheduling.v1.PriorityClass(
-          `${name}-${of}`,
-          {
-            metadata: { name: className(of as Priority) },
-            value,
-            preemptionPolicy,
-            description: `Pods of Tetragon Lab: ${of}`,
-          },
-          { parent: this },
-        )
+    for (const [of, { value, preemptionPolicy }] of Object.entries(priorities))
+      new k8s.scheduling.v1.PriorityClass(
+        `${name}-${of}`,
+        {
+          metadata: { name: className(of as Priority) },
+          value,
+          preemptionPolicy,
+          description: `Pods of Tetragon Lab: ${of}`,
+        },
+        { parent: this },
+      )
     this.registerOutputs({})
   }
 }

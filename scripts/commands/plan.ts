@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
 import { readStackConfig } from '../../shared/settings/stack-file.ts'
+import { labCommand } from '../../shared/stack.ts'
 import type { PlannedResource } from '../plan/fake-engine.ts'
 import { overrideSettings } from '../plan/override-settings.ts'
 import { planLab } from '../plan/plan-lab.ts'
@@ -40,5 +41,5 @@ function showTree(resources: PlannedResource[]): void {
   const stack = resources.find(resource => resource.type === 'pulumi:pulumi:Stack')!
   for (const resource of childrenOf(stack.urn)) showResource(resource, '')
   const created = resources.filter(resource => resource.custom && !resource.type.startsWith('pulumi:providers:'))
-  print(`\n${created.length} resources. To create them: ./lab up`)
+  print(`\n${created.length} resources. To create them: ${labCommand()} up`)
 }

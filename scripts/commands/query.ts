@@ -2,9 +2,10 @@ import type { Command } from 'commander'
 import { LabError } from '../../shared/lab-error.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
 import { nearest } from '../../shared/validation/schema-errors.ts'
-import { requireLab } from '../context/context.ts'
+import { loadContext, requireLab } from '../context/context.ts'
 import { telemetryClient } from '../exercise/check/lab-client.ts'
 import { milliseconds } from '../exercise/definition/check-schema.ts'
+import { connectToGrafana } from '../telemetry/admin-access.ts'
 import { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { isLogQuery, type Sample } from '../telemetry/query-response.ts'
 import { colors } from '../terminal/colors.ts'
@@ -46,7 +47,8 @@ Examples:
       const from = startOf(language, options.since)
       const settings = readSettings()
       await requireLab(settings)
-      const grafana = new GrafanaClient(settings)
+      const { adminSecret } = settings.grafana
+      const grafana = adminSecret ? await connectToGrafana(await loadContext(['kubectl'])) : new GrafanaClient(settings)
       if (language === 'logql' && isLogQuery(query) && !options.label && !options.value)
         return runLogQuery(grafana, query, from, options)
       const client = telemetryClient(grafana)

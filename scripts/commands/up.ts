@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { accessByService } from '../../shared/addresses.ts'
-import { stackPath } from '../../shared/stack.ts'
+import { secretNamespace } from '../../shared/settings/named-secrets.ts'
+import { labCommand, stackPath } from '../../shared/stack.ts'
 import { type UpResult, upLab } from '../lab/up.ts'
 import { colors } from '../terminal/colors.ts'
 import { print, printJson } from '../terminal/output.ts'
@@ -29,8 +30,15 @@ function showSummary({ settings, source, why, seconds, changes, mended, remember
   print()
   for (const [name, address] of Object.entries(accessByService(settings))) print(`  ${name.padEnd(12)} ${address}`)
   print()
-  const password = grafana.password ? 'as set in grafana.password' : `cat ${stackPath('grafana-password')}`
-  print(`  Sign in to Grafana as ${colors.bold(grafana.user)}, password: ${password}`)
+  print(`  ${signIn(grafana)}`)
   print(`  Event source: ${colors.bold(source)} (${why})`)
-  print(`  Next: ./lab verify, ./lab status, ./lab down`)
+  const lab = labCommand()
+  print(`  Next: ${lab} verify, ${lab} status, ${lab} down`)
+}
+
+/** Says how to sign in to Grafana. */
+function signIn({ user, password, adminSecret }: UpResult['settings']['grafana']): string {
+  if (adminSecret) return `Sign in to Grafana as the user in the Secret ${secretNamespace}/${adminSecret}`
+  const where = password ? 'as set in grafana.password' : `cat ${stackPath('grafana-password')}`
+  return `Sign in to Grafana as ${colors.bold(user)}, password: ${where}`
 }

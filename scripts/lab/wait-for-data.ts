@@ -29,7 +29,9 @@ const proxied: Record<ServiceName, [namespace: string, service: string]> = {
 }
 
 /** Returns the signs that data flows from end to end. */
-function dataSigns({ traffic }: Settings): DataSign[] {
+function dataSigns({ guestbook, traffic, tetragon }: Settings): DataSign[] {
+  // A cluster without the lab's application may be quiet.
+  const hasEvents = guestbook.enabled || tetragon.source !== 'live'
   const hasSamples = (body: string) => parseSamples(JSON.parse(body)).length > 0
   const query = (path: string, parameters: Record<string, string>) => `${path}?${new URLSearchParams(parameters)}`
   const metric = (name: string, expression: string): DataSign => ({
@@ -40,22 +42,24 @@ function dataSigns({ traffic }: Settings): DataSign[] {
   })
   return [
     metric("Tetragon's metrics", 'tetragon_events_exported_total'),
-    ...(traffic.enabled ? [metric("the traffic's metrics", 'k6_http_reqs_total')] : []),
-    {
+    ...(guestbook.enabled && traffic.enabled ? [metric("the traffic's metrics", 'k6_http_reqs_total')] : []),
+    ...only(hasEvents, {
       name: "Tetragon's events",
       service: 'loki',
       path: query('/loki/api/v1/query', { query: 'sum(count_over_time({service_name="tetragon"}[5m]))' }),
       isPresent: hasSamples,
-    },
+    }),
     { name: 'Grafana', service: 'grafana', path: '/api/health', isPresent: body => body.includes('ok') },
-    {
+    ...only(guestbook.enabled, {
       name: 'the Guestbook',
       service: 'guestbook',
       path: query('/guestbook.php', { cmd: 'get', key: 'messages' }),
       isPresent: body => body.includes('data'),
-    },
+    }),
   ]
 }
+
+const only = (condition: boolean, sign: DataSign): DataSign[] => (condition ? [sign] : [])
 
 /**
  * Waits up to 90 s until there is data to see. A rate, which needs two samples, follows within one scrape interval.

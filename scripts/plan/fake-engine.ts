@@ -125,7 +125,14 @@ function monitorService(recording: Recording): grpc.UntypedServiceImplementation
     getDeploymentInfo: unimplemented,
     invoke: unimplemented,
     call: unimplemented,
-    readResource: unimplemented,
+    readResource({ request }: Call<MonitorMessages.ReadResourceRequest>, done: Done) {
+      // What the user has made is not part of the plan. Nothing of it is known but its name.
+      const parent = recording.resources.find(({ urn }) => urn === request.getParent())
+      const reply = new monitorMessages.ReadResourceResponse()
+      reply.setUrn(makeUrn(request.getType(), request.getName(), parent))
+      reply.setProperties(request.getProperties() ?? new struct.Struct())
+      done(null, reply)
+    },
   } as unknown as grpc.UntypedServiceImplementation
 }
 

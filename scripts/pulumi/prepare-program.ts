@@ -7,6 +7,7 @@ import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
 import { chooseEventSource } from '../kernel/event-source.ts'
 import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
 import { programsOnPath } from '../supplies/tools.ts'
+import { withImageDigests } from './image-digests.ts'
 
 /** Programs that the cluster resource runs, with the page that says how to install them. */
 const programs = {
@@ -36,7 +37,8 @@ export async function prepareProgram(
     if (settings.cluster.mode === 'create') requirePrograms()
     await ensureCharts(lock, requiredCharts(settings))
   }
-  return { settings, lock, source }
+  const lab: Lab = { settings, lock, source }
+  return settings.cluster.imageDigests ? { ...lab, lock: withImageDigests(lab, { preview }) } : lab
 }
 
 function requirePrograms(): void {

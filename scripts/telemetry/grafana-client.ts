@@ -36,21 +36,30 @@ const concurrency = 4
 const maxAttempts = 3
 const retryAfterMs = 500
 
-/** How the lab's Grafana is reached. */
-export interface GrafanaAccess {
-  /** Without a slash at the end. */
-  url: string
+/** A user of Grafana. */
+export interface Credentials {
   user: string
   password: string
+}
+
+/** How the lab's Grafana is reached. */
+export interface GrafanaAccess extends Credentials {
+  /** Without a slash at the end. */
+  url: string
   /** Command to run when Grafana does not respond. */
   fix: string
 }
 
-/** Returns the address of the lab's Grafana, and the user to sign in as. */
-export const grafanaAccess = (settings: Settings): GrafanaAccess => ({
-  url: `http://127.0.0.1:${settings.ports.grafana}`,
+/** Returns the user of the settings. */
+const ownUser = (settings: Settings): Credentials => ({
   user: settings.grafana.user,
   password: grafanaPassword(settings),
+})
+
+/** Returns the address of the lab's Grafana, and the user to sign in as. */
+export const grafanaAccess = (settings: Settings, credentials = ownUser(settings)): GrafanaAccess => ({
+  url: `http://127.0.0.1:${settings.ports.grafana}`,
+  ...credentials,
   fix: settings.cluster.mode === 'existing' ? `${portForwardCommands(settings).grafana} &` : './lab status',
 })
 
@@ -75,8 +84,9 @@ export class GrafanaClient {
   readonly #fix: string
   readonly #limit = pLimit(concurrency)
 
-  constructor(settings: Settings) {
-    const { url, user, password, fix } = grafanaAccess(settings)
+  /** @param credentials those of the settings, unless given. */
+  constructor(settings: Settings, credentials?: Credentials) {
+    const { url, user, password, fix } = grafanaAccess(settings, credentials)
     this.#base = url
     this.#authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
     this.#fix = fix

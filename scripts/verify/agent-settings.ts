@@ -14,6 +14,8 @@ const redactionTitle = 'secrets in arguments are redacted'
 const hookTitle = 'the hook in the container runtime'
 const pinsTitle = 'enforcement continues without the agent'
 
+const noVisitor = 'guestbook.enabled is false: there is no visitor to start the test program'
+
 type TetragonSettings = Settings['tetragon']
 
 /**
@@ -22,16 +24,21 @@ type TetragonSettings = Settings['tetragon']
 export async function verifyAgentSettings(context: Context, grafana: GrafanaClient): Promise<VerifyCheck[]> {
   const source = await runningSource(context)
   if (source !== 'live') return [skip('settings of Tetragon', 'no agent is running: the lab replays a recording')]
-  return judgeAgent(context.settings.tetragon, viewAgent(context, grafana))
+  const { tetragon, guestbook } = context.settings
+  return judgeAgent(tetragon, viewAgent(context, grafana), { hasVisitor: guestbook.enabled })
 }
 
 /** Checks the settings against any agent. */
-export async function judgeAgent(settings: TetragonSettings, agent: AgentView): Promise<VerifyCheck[]> {
+export async function judgeAgent(
+  settings: TetragonSettings,
+  agent: AgentView,
+  { hasVisitor = true }: { hasVisitor?: boolean } = {},
+): Promise<VerifyCheck[]> {
   return eachCheck('agent', [
     ['settings in the configuration of the agent', async () => judgeConfig(settings, await agent.config())],
     ['effects of the settings on events', async () => judgeEvents(settings, await agent.events())],
     [rateTitle, () => judgeRate(settings, agent)],
-    [redactionTitle, () => judgeRedaction(settings, agent)],
+    [redactionTitle, () => (hasVisitor ? judgeRedaction(settings, agent) : skip(redactionTitle, noVisitor))],
     [hookTitle, async () => judgeHooks(settings, await agent.hooks())],
     [pinsTitle, async () => judgePins(settings, await agent.config(), await agent.pins())],
   ])

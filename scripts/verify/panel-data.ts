@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import { allDashboards, type LabDashboard } from '../../dashboards/index.ts'
+import type { LabDashboard } from '../../dashboards/index.ts'
 import {
   mayBeQuiet,
   mustHaveData,
@@ -10,6 +10,7 @@ import {
 } from '../../dashboards/panel-queries.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
+import { labDashboards } from '../../stacks/monitoring/grafana/dashboards.ts'
 import type { Context } from '../context/context.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { runningSource } from '../tetragon/running-source.ts'
@@ -28,7 +29,7 @@ export async function verifyPanels(context: Context, grafana: GrafanaClient): Pr
   const source = await runningSource(context)
   const provisioned = await grafana.get<{ uid: string }[]>('/api/search?type=dash-db&limit=500')
   const uids = new Set(provisioned.map(dashboard => dashboard.uid))
-  const checks = allDashboards().flatMap(({ dashboard }) => {
+  const checks = labDashboards(context.settings).flatMap(({ dashboard }) => {
     if (!uids.has(dashboard.uid!)) return [[missingDashboard(dashboard)]]
     const panels = Map.groupBy(panelQueries(dashboard), query => query.panel.id)
     return [...panels.values()].map(queries => {
@@ -84,7 +85,11 @@ async function verifyPanel(
 
 /** Returns the setting that a panel needs and that has another value. */
 export const unmetNeed = (queries: PanelQuery[], settings: Settings): PanelQuery['needs'] =>
-  queries.map(({ needs }) => needs).find(needs => needs && settingAt(settings, needs.setting) !== needs.value)
+  queries
+    .map(({ needs }) => needs)
+    // Whatever a query needs belongs to the Guestbook.
+    .map(needs => (needs && !settings.guestbook.enabled ? { setting: 'guestbook.enabled', value: true } : needs))
+    .find(needs => needs && settingAt(settings, needs.setting) !== needs.value)
 
 const settingAt = (settings: Settings, path: string): unknown =>
   path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], settings)

@@ -1,5 +1,5 @@
 import { portForwardCommands } from '../../shared/addresses.ts'
-import { dataSources } from '../../shared/names.ts'
+import { dataSources, releases } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import type { GrafanaClient } from '../telemetry/grafana-client.ts'
 import { checksOf, eachCheck, type VerifyCheck } from './verify-check.ts'
@@ -17,10 +17,15 @@ export async function verifyTargets(settings: Settings, grafana: GrafanaClient):
     'kube-state-metrics',
     'node-exporter',
     'kubelet',
-    ...(guestbook.images === 'lab' ? ['guestbook'] : []),
+    ...(pipeline.gateway.replicas > 0 ? [releases.otelGateway] : []),
+    ...(guestbook.enabled && guestbook.images === 'lab' ? ['guestbook'] : []),
   ]
   const samples = await grafana.query('prometheus', 'min by (job) (up)')
-  const jobs = new Map(samples.map(({ labels, value }) => [labels.job ?? '', value]))
+  // In a cluster of the user's own, Prometheus also scrapes what the user's monitors name.
+  const isLabs = (job: string): boolean => cluster.mode === 'create' || expected.includes(job)
+  const jobs = new Map(
+    samples.filter(({ labels }) => isLabs(labels.job ?? '')).map(({ labels, value }) => [labels.job ?? '', value]),
+  )
   const missing = expected.filter(job => !jobs.has(job))
   return [
     ...[...jobs].map(([job, value]) =>
@@ -31,7 +36,7 @@ export async function verifyTargets(settings: Settings, grafana: GrafanaClient):
 }
 
 /** Checks that events of each type reach Loki, with the labels that the dashboards filter by. */
-export async function verifyEvents(grafana: GrafanaClient): Promise<VerifyCheck[]> {
+export async function verifyEvents({ guestbook, policies }: Settings, grafana: GrafanaClient): Promise<VerifyCheck[]> {
   const { ok, fail } = checksOf('events')
   const next = './lab logs shipper'
   /** Returns the number of events of the last 15 min by the values of a label. */
@@ -42,13 +47,16 @@ export async function verifyEvents(grafana: GrafanaClient): Promise<VerifyCheck[
   const someValues = (title: string, values: string[], expected: string): VerifyCheck =>
     values.length > 0 ? ok(title, values.join(', ')) : fail(title, { found: 'none', expected, next })
   const judgeTypes = (types: ReadonlyMap<string, number>): VerifyCheck[] =>
-    ['process_exec', 'process_exit', 'process_kprobe'].map(type => {
+    ['process_exec', 'process_exit', ...(hasPolicies ? ['process_kprobe'] : [])].map(type => {
       const count = types.get(type) ?? 0
       return count > 0
         ? ok(`${type} in Loki`, `${count} in 15 min`)
         : fail(`${type} in Loki`, { found: 'none in 15 min', next })
     })
-  const ofApplication = '{service_name="tetragon", k8s_namespace_name="application"} | k8s_pod_name=~".+" '
+  // Without them, policies come through GitOps, and the lab does not know which.
+  const hasPolicies = policies.apply.length > 0
+  const observed = guestbook.enabled ? '="application"' : '!=""'
+  const ofPods = `{service_name="tetragon", k8s_namespace_name${observed}} | k8s_pod_name=~".+" `
   const ofPolicies = '{service_name="tetragon", tetragon_policy_name=~".+"}'
   const check = (title: string, expected: string, read: () => Promise<Map<string, number>>) =>
     [
@@ -60,8 +68,16 @@ export async function verifyEvents(grafana: GrafanaClient): Promise<VerifyCheck[
     ] as const
   return eachCheck('events', [
     ['events in Loki', async () => judgeTypes(await countBy('tetragon_event_type'))],
-    check('events by pod', 'pods of the namespace application', () => countBy('k8s_pod_name', ofApplication)),
-    check('events by policy', 'policies that match the traffic', () => countBy('tetragon_policy_name', ofPolicies)),
+    check('events by pod', guestbook.enabled ? 'pods of the namespace application' : 'pods', () =>
+      countBy('k8s_pod_name', ofPods),
+    ),
+    ...(hasPolicies
+      ? [
+          check('events by policy', 'policies that match the traffic', () =>
+            countBy('tetragon_policy_name', ofPolicies),
+          ),
+        ]
+      : []),
     check('severities', 'info, warn, error, critical', () => countBy('detected_level')),
   ])
 }

@@ -3,7 +3,7 @@ import { LabError } from '../../shared/lab-error.ts'
 import { readSettings } from '../../shared/settings/stack-file.ts'
 import { nodeState } from '../cluster/node-container.ts'
 import { loadContext, requireLab } from '../context/context.ts'
-import { GrafanaClient } from '../telemetry/grafana-client.ts'
+import { connectToGrafana } from '../telemetry/admin-access.ts'
 import { verifyAgentSettings } from './agent-settings.ts'
 import { verifyPanels } from './panel-data.ts'
 import { verifyPolicies } from './policies-loaded.ts'
@@ -28,14 +28,14 @@ export async function verify(): Promise<VerifyCheck[]> {
   if (settings.cluster.mode === 'create' && (await nodeState(settings.cluster.name)) !== 'running')
     throw new LabError({ found: "The lab's node is not running", next: './lab up' })
   const context = await loadContext(['kubectl'])
-  const grafana = new GrafanaClient(settings)
+  const grafana = await connectToGrafana(context)
   return runAreas([
     ['pods', () => verifyPods(context)],
     ['source', () => verifySource(context)],
     ['agent', () => verifyAgentSettings(context, grafana)],
     ['policies', () => verifyPolicies(context)],
     ['targets', () => verifyTargets(settings, grafana)],
-    ['events', () => verifyEvents(grafana)],
+    ['events', () => verifyEvents(settings, grafana)],
     ['grafana', () => verifyDataSources(grafana)],
     ['panels', () => verifyPanels(context, grafana)],
     ['addresses', () => verifyAddresses(settings)],

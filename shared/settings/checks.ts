@@ -14,7 +14,7 @@ export function checkSettings(settings: Settings): void {
   checkSiem(settings.pipeline)
   checkGateway(settings.pipeline)
   checkLoki(settings)
-  checkRemoteWrite(settings)
+  checkPrometheus(settings)
   checkGrafana(settings)
 }
 
@@ -49,7 +49,19 @@ function checkPolicies({ apply }: Settings['policies']): void {
     })
 }
 
-function checkCluster({ mode, context }: Settings['cluster']): void {
+function checkCluster({ mode, context, namespaces, imageDigests }: Settings['cluster']): void {
+  if (mode === 'create' && namespaces === 'existing')
+    throw new LabError({
+      found: 'cluster.namespaces is existing, but cluster.mode is create',
+      expected: 'create: a new cluster has no namespaces of yours',
+      next: setCommand('cluster.namespaces', 'create'),
+    })
+  if (mode === 'create' && imageDigests)
+    throw new LabError({
+      found: 'cluster.imageDigests is true, but cluster.mode is create',
+      expected: 'false: images loaded into a KinD cluster have no registry digest',
+      next: setCommand('cluster.imageDigests', false),
+    })
   if (mode === 'existing' && context === '')
     throw new LabError({
       found: 'cluster.mode is existing, but cluster.context is empty',
@@ -104,8 +116,15 @@ function checkLoki(settings: Settings): void {
   requireSettings('loki.mode is ha', settings, 'loki.objectStorage', ['bucket', 'credentialsSecret'])
 }
 
-function checkRemoteWrite(settings: Settings): void {
-  if (settings.prometheus.remoteWrite.credentialsSecret !== '')
+function checkPrometheus(settings: Settings): void {
+  const { prometheus, guestbook, traffic } = settings
+  if (prometheus.replicas > 1 && guestbook.enabled && traffic.enabled)
+    throw new LabError({
+      found: `prometheus.replicas is ${prometheus.replicas}, but traffic.enabled is true`,
+      expected: 'false: k6 pushes its metrics to one of them only',
+      next: setCommand('traffic.enabled', false),
+    })
+  if (prometheus.remoteWrite.credentialsSecret !== '')
     requireSettings('prometheus.remoteWrite.credentialsSecret is set', settings, 'prometheus.remoteWrite', ['url'])
 }
 

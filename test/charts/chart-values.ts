@@ -22,7 +22,7 @@ function valuesFor(given: Record<string, unknown>): ChartValues {
     tetragon: tetragonValues(lab),
     'kube-prometheus-stack': prometheusValues(lab),
     loki: lokiValues(lab),
-    grafana: grafanaValues(lab, Object.keys(dashboardFolders())),
+    grafana: grafanaValues(lab, Object.keys(dashboardFolders(lab.settings))),
     'opentelemetry-collector': otelValues(lab),
     'fluent-bit': fluentBitValues(lab),
   }

@@ -1,16 +1,24 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Recording } from '../../scripts/plan/fake-engine.ts'
 import { planLab } from '../../scripts/plan/plan-lab.ts'
 import { secretText, unknownText } from '../../scripts/plan/property-values.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { releases } from '../../shared/names.ts'
+import { projectDir } from '../../shared/paths.ts'
+import { namedSecrets } from '../../shared/settings/named-secrets.ts'
+import { parseSettings } from '../../shared/settings/parser.ts'
+import { readStackConfig } from '../../shared/settings/stack-file.ts'
+import { settingsFileName } from '../../shared/stack.ts'
 import { newFolder } from '../unit/support/folders.ts'
 import { planEach, resourceNamed } from './support/plans.ts'
+import { readablePlan } from './support/readable-plan.ts'
 
 // Runs the real program with a fake engine: once under Pulumi's own runner, then for other settings.
 
 const env = { LAB_DIR: newFolder(), LAB_LOCK: '' }
 const replay = { tetragon: { source: 'replay' } }
+const production = readStackConfig(join(projectDir, settingsFileName('production')))
 const [replayed, misspelt, others] = await Promise.all([
   planLab(replay, env),
   planLab({ traffic: { rat: 3 } }, env),
@@ -19,6 +27,7 @@ const [replayed, misspelt, others] = await Promise.all([
       live: { tetragon: { source: 'live' } },
       'fluent-bit': { ...replay, pipeline: { shipper: 'fluent-bit' }, traffic: { enabled: false } },
       existing: { ...replay, cluster: { mode: 'existing', context: 'school' } },
+      production,
     },
     env,
   ),
@@ -186,5 +195,62 @@ describe('other settings', () => {
       expected: 'traffic.rate (the nearest name)',
     })
     expect(errors[0]).not.toContain('    at ')
+  })
+})
+
+describe('Pulumi.production.yaml', () => {
+  const plan = others.production
+
+  it('plans without a cluster', () => {
+    expect(plan.errors).toEqual([])
+  })
+
+  it('tries the bucket before it installs Loki', () => {
+    expect(names(resourceNamed(plan, releases.loki).dependencies)).toContain('loki-object-storage-check')
+  })
+
+  it('refers to the Secrets of the user by their names, and creates none', () => {
+    const secrets = namedSecrets(parseSettings(production))
+    expect(secrets.map(({ name }) => name)).toEqual([
+      'loki-object-storage',
+      'remote-write',
+      'grafana-admin',
+      'grafana-database',
+      'grafana-oidc',
+    ])
+    const text = JSON.stringify(plan.resources)
+    for (const { name, keys } of secrets)
+      for (const key of keys) expect(text, `${name}/${key}`).toMatch(new RegExp(`"(key|userKey|passwordKey)":"${key}"`))
+    expect(typesOf(plan)).not.toContain('kubernetes:core/v1:Secret')
+    expect(plan.outputs).toMatchObject({ grafanaPassword: 'in the Secret monitoring/grafana-admin' })
+  })
+
+  it('creates no namespace, no application and no port on the nodes', () => {
+    expect(typesOf(plan)).not.toContain('kubernetes:core/v1:Namespace')
+    expect(typesOf(plan).filter(type => type.startsWith('lab:application'))).toEqual([])
+    expect(JSON.stringify(plan.resources)).not.toMatch(/NodePort|"nodePort"|LoadBalancer/)
+  })
+
+  it('keeps every component with replicas on several nodes, and all but one of them while a node is drained', () => {
+    const replicated = releasesOf(plan).filter(({ inputs }) => /"replica(s|Count)":[2-9]/.test(JSON.stringify(inputs)))
+    expect(replicated.map(({ name }) => name).sort()).toEqual(
+      [releases.grafana, releases.loki, releases.otelGateway, releases.prometheus].sort(),
+    )
+    for (const { name, inputs } of replicated) {
+      const text = JSON.stringify(inputs)
+      expect(text, name).toMatch(/"kubernetes.io\/hostname".*"DoNotSchedule"/)
+      expect(text, name).toContain('"podDisruptionBudget"')
+    }
+  })
+})
+
+// An intended change shows in the diff of these files: npx vitest run test/plan/plan.test.ts -u
+describe('the plan', () => {
+  it('of the laptop is the one in laptop.yaml', async () => {
+    await expect(readablePlan(replayed)).toMatchFileSnapshot('stacks/laptop.yaml')
+  })
+
+  it('of Pulumi.production.yaml is the one in production.yaml', async () => {
+    await expect(readablePlan(others.production)).toMatchFileSnapshot('stacks/production.yaml')
   })
 })

@@ -29,6 +29,7 @@ export async function verifyNetworkPolicies(context: Context): Promise<VerifyChe
   const { settings } = context
   if (!settings.cluster.networkPolicies)
     return [skip(title, 'cluster.networkPolicies is off: every pod can reach every other pod, and the internet')]
+  if (!settings.guestbook.enabled) return [skip(title, 'guestbook.enabled is false: there is no visitor to try them')]
   const onNode = settings.cluster.mode === 'create' ? deniedOnNode(await visitorNode(context)) : []
   const exec = ['-n', namespaces.application, 'exec', 'deploy/visitor', '--']
   const { stdout, stderr, failed } = await runKubectl(

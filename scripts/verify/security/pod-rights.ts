@@ -1,4 +1,4 @@
-import { namespaces } from '../../../shared/names.ts'
+import { labNamespaces } from '../../../shared/names.ts'
 import { exceptionsWith, type PodSecurityException } from '../../../shared/pod-security.ts'
 import { kubectlJson, runKubectl } from '../../cluster/kubectl.ts'
 import { type ObjectMetadata, workloadOf } from '../../cluster/workloads.ts'
@@ -17,7 +17,7 @@ export interface Pod {
 
 /** Checks that every pod is restricted, except for the documented exceptions. */
 export async function verifyPodRights(context: Context): Promise<VerifyCheck[]> {
-  const names = Object.values(namespaces)
+  const names = labNamespaces(context.settings)
   const lists = await Promise.all(
     names.map(namespace => kubectlJson<{ items: Pod[] }>(context, ['get', 'pods', '-n', namespace])),
   )

@@ -80,7 +80,8 @@ function containersOfPod({ metadata, spec, status }: Pod): RunningContainer[] {
     .map(({ name, imageID }) => ({
       pod: metadata.name,
       container: name,
-      image: specs.find(container => container.name === name)!.image,
+      // With cluster.imageDigests, the name has the digest too.
+      image: specs.find(container => container.name === name)!.image.replace(/@.*/, ''),
       id: imageID,
     }))
 }

@@ -27,7 +27,7 @@ export interface Secret {
 export function labSecrets(settings: Settings): Secret[] {
   const { grafana, cluster } = settings
   const secrets: Secret[] = []
-  if (!grafana.password) {
+  if (!grafana.password && !grafana.adminSecret) {
     const password = grafanaPassword(settings)
     const texts = [password, base64(password), base64(`${grafana.user}:${password}`)]
     secrets.push({ name: 'the password of Grafana', file: 'grafana-password', texts })
@@ -111,6 +111,9 @@ export async function verifySecrets(context: Context): Promise<VerifyCheck[]> {
   const objects = await readObjects(context)
   return [
     ...secrets.flatMap(secret => [judgeFiles(secret), judgeObjects(secret, objects)]),
+    ...(settings.grafana.adminSecret
+      ? [skip('the password of Grafana', 'grafana.adminSecret names the Secret that has it')]
+      : []),
     ...(settings.grafana.password
       ? [skip('the password of Grafana', 'you chose it (grafana.password): it is in Pulumi.dev.yaml, as you wrote it')]
       : []),
@@ -165,7 +168,7 @@ export function verifySecretFiles(settings: Settings): VerifyCheck[] {
   const files = [
     'passphrase',
     ...(settings.cluster.mode === 'create' ? ['kubeconfig'] : []),
-    ...(settings.grafana.password ? [] : ['grafana-password']),
+    ...(settings.grafana.password || settings.grafana.adminSecret ? [] : ['grafana-password']),
   ]
   return files.map(file => {
     const mode = (statSync(stackPath(file)).mode & 0o777).toString(8)

@@ -16,8 +16,7 @@ export const cluster = z.strictObject({
     .default('create')
     .describe(
       '`create` makes the namespaces and `down` deletes them; `existing` uses namespaces that you have made, with your Secrets in them.',
-    )
-    .meta({ examples: ['existing'] }),
+    ),
   networkPolicies: z
     .boolean()
     .default(true)
@@ -38,14 +37,14 @@ export const cluster = z.strictObject({
         .array(z.string())
         .default([])
         .describe(
-          'In an existing cluster: namespaces whose pods can reach Grafana, Prometheus, Loki and the Guestbook, as the one of your ingress controller.',
+          'In an existing cluster: namespaces whose pods can reach Grafana and the Guestbook, as the one of your ingress controller.',
         )
         .meta({ examples: [['ingress-nginx']] }),
       networks: z
         .array(z.string())
         .default([])
         .describe(
-          'In an existing cluster: networks that can reach them, in CIDR notation, as that of the nodes. If both lists are empty, anyone can.',
+          'In an existing cluster: networks that can reach Grafana, the Guestbook, Prometheus and Loki, in CIDR notation, as that of the nodes. If both lists are empty, anyone can.',
         )
         .meta({ examples: [['10.0.0.0/16']] }),
     })
@@ -69,9 +68,8 @@ export const cluster = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Name every image by its digest too, so that a tag that someone moves in a registry changes nothing. Not in a KinD cluster: images loaded into it have no registry digest.',
-    )
-    .meta({ examples: [true] }),
+      'Name every image by its digest too, so that a tag that someone moves in a registry changes nothing. Digests come from lab.lock.yaml (`./lab pins update`). Not in a KinD cluster: images loaded into it have no registry digest.',
+    ),
 })
 
 const port = (what: string, standard: number) =>

@@ -11,6 +11,7 @@ import type { ComponentArgs } from '../../component-args.ts'
 import { podResources, publicService } from '../../pods.ts'
 import { release, type Values } from '../../release.ts'
 import { lokiUrl } from '../loki/url.ts'
+import { labDashboards } from './dashboards.ts'
 import { databasePart } from './database.ts'
 import { ingressPart } from './ingress.ts'
 import { type GrafanaPart, joinParts } from './part.ts'
@@ -23,7 +24,7 @@ export class Grafana extends pulumi.ComponentResource {
     super('lab:monitoring:Grafana', name, {}, options)
     const parent = { parent: this, dependsOn: namespace }
     const admin = lab.settings.grafana.adminSecret === '' ? [createAdmin(`${name}-admin`, lab, parent)] : []
-    const folders = dashboardFolders()
+    const folders = dashboardFolders(lab.settings)
     const dashboards = Object.entries(folders).map(
       ([folder, data]) =>
         new k8s.core.v1.ConfigMap(
@@ -63,9 +64,9 @@ const mountPath = (folder: string): string => `/var/lib/grafana/dashboards/${fol
 const folderId = (folder: string): string => folder.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 
 /** Returns the dashboards as files, by folder. */
-export function dashboardFolders(): Record<string, Record<string, string>> {
+export function dashboardFolders(settings: Pick<Settings, 'guestbook'>): Record<string, Record<string, string>> {
   const folders: Record<string, Record<string, string>> = {}
-  for (const { folder, file, dashboard } of allDashboards()) {
+  for (const { folder, file, dashboard } of labDashboards(settings)) {
     folders[folder] ??= {}
     folders[folder][file] = JSON.stringify(dashboard)
   }

@@ -1,16 +1,11 @@
+import { grafanaUrl } from '../../../shared/addresses.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
 import type { GrafanaPart } from './part.ts'
-
-/** Returns the address of Grafana for a browser. */
-const publicUrl = ({ grafana: { ingress }, ports }: Settings): string =>
-  ingress.host === ''
-    ? `http://localhost:${ports.grafana}`
-    : `${ingress.tlsSecret === '' ? 'http' : 'https'}://${ingress.host}`
 
 /** Returns the part of Grafana with its address, and with an Ingress if the settings name a host. */
 export function ingressPart(settings: Settings): GrafanaPart {
   const { host, className, tlsSecret, annotations } = settings.grafana.ingress
-  const server = { root_url: publicUrl(settings) }
+  const server = { root_url: grafanaUrl(settings) }
   if (host === '') return { ini: { server } }
   const tls = tlsSecret === '' ? [] : [{ secretName: tlsSecret, hosts: [host] }]
   return {

@@ -58,6 +58,7 @@ export function prometheusValues({ settings, lock }: Lab): Values {
       ...budget,
       prometheusSpec: {
         image: image('prometheus'),
+        ...versionOf(image('prometheus')),
         // The operator's own probe asks every 15 s.
         containers: [{ name: 'prometheus', startupProbe: { periodSeconds: 1, failureThreshold: 900 } }],
         retention,
@@ -84,18 +85,25 @@ export function prometheusValues({ settings, lock }: Lab): Values {
     },
     'kube-state-metrics': {
       image: image('kube-state-metrics'),
-      resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: many ? '1Gi' : '128Mi' } },
       readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2 },
+      resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: many ? '1Gi' : '128Mi' } },
     },
     'prometheus-node-exporter': {
       // The tag in the lock file already ends in `-distroless`.
       image: { ...image('node-exporter'), distroless: false },
+      ...versionOf(image('node-exporter')),
       // It runs in the node's namespaces, so it gets no other rights.
       containerSecurityContext: restricted,
       resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
     },
     additionalPrometheusRulesMap: { 'tetragon-lab': { groups: alertGroups } },
   }
+}
+
+/** The operator and a chart read the version from the tag, unless it has a digest too. */
+function versionOf({ tag }: { tag: string }): { version?: string } {
+  const [version, digest] = tag.split('@')
+  return digest ? { version } : {}
 }
 
 type PrometheusImage =

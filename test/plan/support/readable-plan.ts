@@ -1,0 +1,58 @@
+import { basename } from 'node:path'
+import { Document, visit } from 'yaml'
+import type { PlannedResource, Recording } from '../../../scripts/plan/fake-engine.ts'
+
+// A plan as a page to read: what a change of the program does to each stack shows in its diff.
+
+/** Values with golden files or pages of their own, which change for other reasons. */
+const shownElsewhere = [
+  'additionalPrometheusRulesMap',
+  'additionalScrapeConfigs',
+  'alerting',
+  'alternateConfig',
+  'config',
+  'dashboardProviders',
+  'dashboardsConfigMaps',
+  'datasources',
+  'luaScripts',
+]
+
+/** Inputs that are the same for every resource of their type. */
+const constant = ['apiVersion', 'kind', 'createNamespace', 'maxHistory', 'namespace', 'timeout', 'version', 'compat']
+
+/** Returns the resources of a plan as YAML, by type and name, with files by their names alone. */
+export function readablePlan({ resources }: Recording): string {
+  const shown = resources.filter(({ custom, type }) => custom && !type.startsWith('pulumi:providers:'))
+  const entries = shown.map(resource => [keyOf(resource), inputsOf(resource)] as const)
+  const sorted = entries.toSorted(([one], [other]) => (one < other ? -1 : 1))
+  const document = new Document(Object.fromEntries(sorted), { aliasDuplicateObjects: false })
+  visit(document, {
+    Collection(_, node) {
+      node.flow = JSON.stringify(node).length <= 90
+    },
+  })
+  return document.toString({ lineWidth: 0 })
+}
+
+const keyOf = ({ type, name }: PlannedResource): string => `${type.split(':').at(-1)} ${name}`
+
+function inputsOf({ type, inputs }: PlannedResource): unknown {
+  const own = Object.fromEntries(Object.entries(inputs).filter(([key]) => !constant.includes(key)))
+  if (type.endsWith(':ConfigMap')) return Object.keys({ ...(inputs.data as object), ...(inputs.binaryData as object) })
+  // test/plan/security.test.ts tries every connection.
+  if (type.endsWith(':NetworkPolicy')) return '…'
+  if (type === 'command:local:Command') return { create: own.create, stdin: JSON.parse(own.stdin as string) as unknown }
+  return simplified(own)
+}
+
+/** Shortens paths and digests, and leaves out what is shown elsewhere. */
+function simplified(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(simplified)
+  if (typeof value === 'string') return value.endsWith('.tgz') ? basename(value) : value
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !shownElsewhere.includes(key))
+      .map(([key, child]) => [key, key.startsWith('checksum/') ? '…' : simplified(child)]),
+  )
+}
