@@ -61,6 +61,8 @@ const bytesPerSample = 2
 const copies = 3
 /** stacks/monitoring/loki/ha.ts: the open block of a stream, and the compressed size at which its chunk is closed. */
 export const [blockBytes, chunkBytes] = [4 * 1024 ** 2, 8 * 1024 ** 2]
+/** stacks/monitoring/gateway.ts: share of a gateway's volume that its queue may fill. */
+export const queueShare = 0.4
 const MiB = 1024 ** 2
 const daySeconds = 86_400
 
@@ -134,13 +136,13 @@ function gateway(
   // One can fail, and the others carry its load.
   const replicas = Math.max(2, Math.ceil(rate / tested) + 1)
   const cores = (rate / replicas) * shipper.coresPerEvent
-  const queue = (rate * eventBytes * 60 * outageMinutes) / replicas
+  const volume = (rate * eventBytes * 60 * outageMinutes) / replicas / queueShare
   const memory = toBytes(pipeline.gateway.resources.memory)
   return [
     ['replicas', replicas, 'pods', 'extrapolated', 'as many as shippers in the load test, and a spare'],
     ['processor, each', cores, 'cores', 'extrapolated', 'a shipper in the load test'],
     ['memory, each', memory, 'bytes', 'setting', '`pipeline.gateway.resources.memory`'],
-    [`volume, each, for ${outageMinutes} minutes without Loki`, queue, 'bytes', 'extrapolated', perEvent],
+    [`volume, each, for ${outageMinutes} minutes without Loki`, volume, 'bytes', 'extrapolated', perEvent],
   ]
 }
 

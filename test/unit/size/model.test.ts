@@ -2,10 +2,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readFigures } from '../../../scripts/size/figures.ts'
-import { blockBytes, type Cluster, chunkBytes, type Size, sizeCluster } from '../../../scripts/size/model.ts'
+import {
+  blockBytes,
+  type Cluster,
+  chunkBytes,
+  queueShare,
+  type Size,
+  sizeCluster,
+} from '../../../scripts/size/model.ts'
 import { readProductionSettings } from '../../../scripts/size/production-settings.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { projectDir } from '../../../shared/paths.ts'
+import { gatewayConfig } from '../../../stacks/monitoring/gateway.ts'
 import { lokiValues } from '../../../stacks/monitoring/loki/loki.ts'
 
 const figures = readFigures()
@@ -96,6 +104,12 @@ describe('the sizes of a cluster', () => {
     expect(value(sizes, 'Prometheus', 'series in all')).toBe(tetragon + 10 * (1000 + 30 * 50) + 5000)
     const samples = (tetragon + 10 * 2500 + 5000) / 30
     expect(value(sizes, 'Prometheus', 'volume')).toBeCloseTo(samples * 2 * 15 * 86_400)
+  })
+
+  test('use the queue that the production stack sets', () => {
+    const { sending_queue: queue } = gatewayConfig(settings).exporters['otlp_http/loki']
+    const volumeBytes = Number.parseInt(settings.pipeline.gateway.storage, 10) * 1024 ** 3
+    expect(queue.queue_size / volumeBytes).toBeCloseTo(queueShare)
   })
 
   test('use the chunks that the production stack sets', () => {
