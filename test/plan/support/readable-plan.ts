@@ -41,18 +41,22 @@ function inputsOf({ type, inputs }: PlannedResource): unknown {
   if (type.endsWith(':ConfigMap')) return Object.keys({ ...(inputs.data as object), ...(inputs.binaryData as object) })
   // test/plan/security.test.ts tries every connection.
   if (type.endsWith(':NetworkPolicy')) return '…'
-  if (type === 'command:local:Command') return { create: own.create, stdin: JSON.parse(own.stdin as string) as unknown }
+  if (type === 'command:local:Command')
+    return { create: own.create, stdin: simplified(JSON.parse(own.stdin as string), []) }
   return simplified(own)
 }
 
+/** The id of a lab, which depends on its folder. */
+const labId = /(made-by: )[0-9a-f]{16}/
+
 /** Shortens paths and digests, and leaves out what is shown elsewhere. */
-function simplified(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(simplified)
-  if (typeof value === 'string') return value.endsWith('.tgz') ? basename(value) : value
+function simplified(value: unknown, hidden = shownElsewhere): unknown {
+  if (Array.isArray(value)) return value.map(each => simplified(each, hidden))
+  if (typeof value === 'string') return value.endsWith('.tgz') ? basename(value) : value.replace(labId, '$1…')
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key]) => !shownElsewhere.includes(key))
-      .map(([key, child]) => [key, key.startsWith('checksum/') ? '…' : simplified(child)]),
+      .filter(([key]) => !hidden.includes(key))
+      .map(([key, child]) => [key, key.startsWith('checksum/') ? '…' : simplified(child, hidden)]),
   )
 }

@@ -4,24 +4,34 @@ import { describe, expect, it } from 'vitest'
 import { keyPaths } from '../../../scripts/pins/chart-archive.ts'
 import type { ChartName } from '../../../shared/lock.ts'
 import { projectDir } from '../../../shared/paths.ts'
-import { chartValues, lock } from '../../charts/chart-values.ts'
+import { chartValues, lock, productionChartValues, productionGatewayValues } from '../../charts/chart-values.ts'
 
 // Helm silently ignores keys that a chart does not have, so every key is looked up in the chart's own values.
 
 /** Keys whose content the chart passes on unchanged, to a Pod's specification or to the program's configuration. */
 const passedOn: Partial<Record<ChartName, RegExp>> = {
   'kube-prometheus-stack':
-    /^(prometheus\/prometheusSpec\/(resources|image)|prometheusOperator\/.*(resources|image)|additionalPrometheusRulesMap|.*\/(resources|image|containerSecurityContext))\b/,
-  loki: /^(singleBinary\/(resources|persistence)|loki\/(limits_config|compactor|ingester|analytics|readinessProbe|schemaConfig|storage|commonConfig))\b/,
-  // service/nodePort is in the chart's template, but only in a comment of its values.
+    /^(prometheus\/prometheusSpec\/(resources|image|externalLabels|storageSpec)|prometheusOperator\/.*(resources|image)|additionalPrometheusRulesMap|.*\/(resources|image|containerSecurityContext))\b/,
+  loki: /^(singleBinary\/(resources|persistence)|loki\/(limits_config|compactor|ingester|analytics|readinessProbe|schemaConfig|storage|commonConfig|frontend|frontend_worker))\b/,
+  // service/nodePort and ingress/ingressClassName are in the chart's templates, but only in comments of its values.
   grafana:
-    /^(service\/nodePort|alerting|envValueFrom|grafana\.ini|datasources|dashboardProviders|dashboardsConfigMaps|resources|readinessProbe)\b/,
-  'opentelemetry-collector': /^(alternateConfig|resources|securityContext|readinessProbe)\b/,
+    /^(service\/nodePort|ingress\/(ingressClassName|annotations)|podDisruptionBudget|alerting|envValueFrom|grafana\.ini|datasources|dashboardProviders|dashboardsConfigMaps|resources|readinessProbe)\b/,
+  'opentelemetry-collector':
+    /^(alternateConfig|resources|securityContext|podSecurityContext|readinessProbe|podDisruptionBudget)\b/,
   'fluent-bit': /^(resources|securityContext|luaScripts|daemonSetVolumes|daemonSetVolumeMounts)\b/,
-  tetragon: /^((tetragon|tetragonOperator)\/(resources|containerSecurityContext)|export\/securityContext)\b/,
+  tetragon:
+    /^(updateStrategy|(tetragon|tetragonOperator)\/(resources|containerSecurityContext)|export\/securityContext)\b/,
 }
 
-describe.each(Object.entries(chartValues) as [ChartName, Record<string, unknown>][])('%s', (chart, values) => {
+type Row = [title: string, chart: ChartName, values: Record<string, unknown>]
+const rowsOf = (stack: string, all: typeof chartValues): Row[] =>
+  Object.entries(all).map(([chart, values]) => [`${chart} of ${stack}`, chart as ChartName, values])
+
+describe.each<Row>([
+  ...rowsOf('a laptop', chartValues),
+  ...rowsOf('Pulumi.production.yaml', productionChartValues),
+  ['the gateway of Pulumi.production.yaml', 'opentelemetry-collector', productionGatewayValues],
+])('%s', (_, chart, values) => {
   const file = join(projectDir, 'test', 'charts', `${chart}-${lock.charts[chart].version}.keys`)
 
   it('has a list of keys for the pinned version', () => {

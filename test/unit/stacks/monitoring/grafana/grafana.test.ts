@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import { pages } from '../../../../../dashboards/builders/pages.ts'
+import { parseSettings } from '../../../../../shared/settings/parser.ts'
 import { dashboardFolders } from '../../../../../stacks/monitoring/grafana/grafana.ts'
 import { chartValues } from '../../../../charts/chart-values.ts'
 import { bytes } from '../../../support/quantities.ts'
@@ -27,8 +28,6 @@ test('opens the overview, at the path at which its file is mounted', () => {
   const path = values['grafana.ini'].dashboards.default_home_dashboard_path
   const folders = values.dashboardProviders['dashboardproviders.yaml']!.providers.map(({ options }) => options.path)
   expect(folders).toContain(dirname(path))
-  expect(Object.values(dashboardFolders({ guestbook: { enabled: true } as never })).flatMap(Object.keys)).toContain(
-    basename(path),
-  )
+  expect(Object.values(dashboardFolders(parseSettings({}))).flatMap(Object.keys)).toContain(basename(path))
   expect(basename(path)).toBe(`${pages.overview.uid}.json`)
 })
