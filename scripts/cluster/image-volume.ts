@@ -26,17 +26,22 @@ const unusable = 3
 const stale = 4
 
 /**
- * Prepares the volume for a new node: removes what the last node's containers left in it, and keeps the images. The
- * volume is stale if its images are not those on the Docker host, or if they were not known to be on the disk before a
- * power cut could have damaged them. It is unusable where the engine mounts another folder than the volume's, as an
- * engine in a virtual machine may.
+ * Removes what the containers of the last node left in the volume, and keeps the images. The volume is stale if its
+ * images are not those on the Docker host, or if they were not known to be on the disk before a power cut could have
+ * damaged them. It is unusable where the engine mounts another folder than the volume's, as an engine in a virtual
+ * machine may.
  */
-const prepareScript = `
-key=$1
+const cleanScript = `
+purpose=$1 key=$2
 [ "$(stat -c %d:%i ${containerdFolder})" = "$(stat -c %d:%i /folder)" ] || exit ${unusable}
-[ -n "$key" ] || exit 0
+[ "$purpose" != create ] || exit 0
 cd ${containerdFolder}
-[ "$(cat lab-images 2>/dev/null)" = "$key" ] || exit ${stale}
+[ "$purpose" = clean ] || [ "$(cat lab-images 2>/dev/null)" = "$key" ] || exit ${stale}
+if [ -e lab-clean ]; then
+  # The node that is about to start makes it dirty again.
+  [ "$purpose" = clean ] || rm lab-clean
+  exit 0
+fi
 printf 'version = 2\\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]\\n' > /tmp/containerd.toml
 containerd --config /tmp/containerd.toml >/dev/null 2>&1 &
 containerd=$!
@@ -53,6 +58,7 @@ for kind in sandboxes leases; do
 done
 kill $containerd; wait
 rm -rf io.containerd.grpc.v1.cri io.containerd.cri.v1.*
+[ "$purpose" != clean ] || touch lab-clean
 `
 
 /**
@@ -69,7 +75,7 @@ export async function prepareImageVolume(
   const existing = await inspectVolume(name)
   if (existing && !existing.own) return undefined
   if (existing && key !== undefined) {
-    const exitCode = await runPrepare(name, existing.folder, nodeImage, key)
+    const exitCode = await runClean('use', name, existing.folder, nodeImage, key)
     if (exitCode === 0) return { folder: existing.folder, filled: true }
     if (exitCode === unusable) return undefined
   }
@@ -79,17 +85,33 @@ export async function prepareImageVolume(
   await docker(['volume', 'create', '--label', `${dockerLabel}=images`, name])
   const created = await inspectVolume(name)
   // Docker fills a new volume with what the image has in that folder.
-  if (created && (await runPrepare(name, created.folder, nodeImage, '')) === 0)
+  if (created && (await runClean('create', name, created.folder, nodeImage)) === 0)
     return { folder: created.folder, filled: false }
   await removeImageVolume(cluster)
   return undefined
 }
 
-async function runPrepare(name: string, folder: string, nodeImage: string, key: string): Promise<number | undefined> {
+async function runClean(
+  purpose: 'create' | 'use' | 'clean',
+  name: string,
+  folder: string,
+  nodeImage: string,
+  key = '',
+): Promise<number | undefined> {
   const mounts = ['--volume', `${name}:${containerdFolder}`, '--volume', `${folder}:/folder`]
   const options = ['--rm', '--privileged', '--network=none', '--label', `${dockerLabel}=images`, '--entrypoint', 'sh']
-  const args = ['run', ...options, ...mounts, nodeImage, '-c', prepareScript, 'sh', key]
+  const args = ['run', ...options, ...mounts, nodeImage, '-c', cleanScript, 'sh', purpose, key]
   return (await execa('docker', args, { reject: false })).exitCode
+}
+
+/**
+ * Cleans the volume of a cluster that is deleted, so that nothing stays of what its containers wrote. Where that fails,
+ * the next node does it.
+ */
+export async function cleanImageVolume(cluster: string, nodeImage: string): Promise<void> {
+  const name = imageVolumeName(cluster)
+  const volume = await inspectVolume(name)
+  if (volume?.own) await runClean('clean', name, volume.folder, nodeImage)
 }
 
 /**

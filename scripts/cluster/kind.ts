@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml'
 import type { ClusterSpec } from '../../shared/cluster-spec.ts'
 import { kubeconfigFile } from '../../shared/kubeconfig.ts'
 import { LabError } from '../../shared/lab-error.ts'
-import { imageRef } from '../../shared/lock.ts'
+import { imageRef, readLock } from '../../shared/lock.ts'
 import { runLimited } from '../../shared/run-limited.ts'
 import { setCommand } from '../../shared/settings/config-commands.ts'
 import { prepareKubeconfig } from '../context/kubeconfig.ts'
@@ -20,7 +20,13 @@ import {
   recordCluster,
   removeRecords,
 } from './cluster-records.ts'
-import { containerdFolder, type ImageVolume, prepareImageVolume, recordImages } from './image-volume.ts'
+import {
+  cleanImageVolume,
+  containerdFolder,
+  type ImageVolume,
+  prepareImageVolume,
+  recordImages,
+} from './image-volume.ts'
 import { type ClusterAccess, kubectl } from './kubectl.ts'
 import { nodeName, nodeState } from './node-container.ts'
 
@@ -85,6 +91,7 @@ export async function deleteCluster(name: string, env: ClusterEnv, log: Log): Pr
     }
     log(`deleting the cluster ${name}`)
     await kind(['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfigFile()], env)
+    await cleanImageVolume(name, imageRef(readLock().nodeImage))
   }
   await removeUnusedNetwork()
   removeRecords()

@@ -1,7 +1,12 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { prepareImageVolume, recordImages, removeImageVolume } from '../../../scripts/cluster/image-volume.ts'
+import {
+  cleanImageVolume,
+  prepareImageVolume,
+  recordImages,
+  removeImageVolume,
+} from '../../../scripts/cluster/image-volume.ts'
 import { newFolder } from '../support/folders.ts'
 
 let folder: string
@@ -109,6 +114,17 @@ describe('recordImages', () => {
     expect(calls('run')[0]?.split(' ').at(-1)).toBe(key)
     writeFileSync(inFolder('id'), '2')
     expect(await recordedKey()).not.toBe(key)
+  })
+})
+
+describe('cleanImageVolume', () => {
+  it('cleans the volume of a lab, whatever images it has, and no other volume', async () => {
+    await prepare()
+    await cleanImageVolume('lab', 'node:1')
+    expect(calls('run').at(-1)).toMatch(/ sh clean $/)
+    writeFileSync(inFolder('volume'), '<no value>')
+    await cleanImageVolume('lab', 'node:1')
+    expect(calls('run')).toHaveLength(2)
   })
 })
 
