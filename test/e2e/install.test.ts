@@ -42,7 +42,7 @@ it.each(systems.map(([system, image], index) => ({ system, image, container: con
   async ({ image, container }) => {
     const script = `
       fetch() { if command -v curl >/dev/null; then curl -fsSL "$1"; else wget -q -O - "$1"; fi; }
-      for attempt in $(seq 50); do ! fetch ${address}/v${version}/install.sh >/dev/null 2>&1 || break; sleep 0.2; done
+      for attempt in $(seq 300); do ! fetch ${address}/v${version}/install.sh >/dev/null 2>&1 || break; sleep 0.2; done
       fetch ${address}/v${version}/install.sh | sh`
     const options = ['--name', container, '--network', `container:${server}`, '--workdir', '/home']
     const { stdout } = await $`docker run ${options} --entrypoint sh ${image} -c ${script}`
