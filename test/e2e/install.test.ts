@@ -42,9 +42,9 @@ it.each(systems.map(([system, image], index) => ({ system, image, container: con
   async ({ image, container }) => {
     const script = `
       fetch() { if command -v curl >/dev/null; then curl -fsSL "$1"; else wget -q -O - "$1"; fi; }
-      for attempt in $(seq 300); do ! fetch ${address}/v${version}/install.sh >/dev/null 2>&1 || break; sleep 0.2; done
+      for attempt in $(seq 100); do ! fetch ${address}/v${version}/install.sh >/dev/null 2>&1 || break; sleep 0.2; done
       fetch ${address}/v${version}/install.sh | sh`
-    const options = ['--name', container, '--network', `container:${server}`, '--workdir', '/home']
+    const options = ['--user', '0', '--name', container, '--network', `container:${server}`, '--workdir', '/home']
     const { stdout } = await $`docker run ${options} --entrypoint sh ${image} -c ${script}`
     expect(stdout).toContain(`Tetragon Lab ${version} is in /home/tetragon-lab-${version}. Nothing else was changed.`)
     expect(stdout).toContain(`Undo    rm -r /home/tetragon-lab-${version}\n`)
