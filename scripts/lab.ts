@@ -18,6 +18,7 @@ const order = [
   'status',
   'verify',
   'doctor',
+  'prefetch',
   'bundle',
   'plan',
   'env',

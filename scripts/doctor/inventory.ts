@@ -25,6 +25,8 @@ export interface Machine {
   osName: string
   /** Linux on Windows. */
   wsl: boolean
+  /** The container in which the lab runs: GitHub Codespaces, a dev container. */
+  container: string | null
   /** amd64, arm64. */
   arch: string
   /** Release of the kernel under the engine. */
@@ -78,6 +80,7 @@ function machineOf(settings: Settings, facts: DoctorFacts): Machine {
     os: facts.os,
     osName: facts.osName,
     wsl: facts.wsl,
+    container: facts.container ?? null,
     arch: { x64: 'amd64' }[process.arch as string] ?? process.arch,
     kernel: engine?.kernel ?? kernel.kernel?.release ?? null,
     engine: engine ? engineOf(engine) : null,

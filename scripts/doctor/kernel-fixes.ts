@@ -61,6 +61,7 @@ export const newerKernelFix = (host: KernelHost): string =>
 /** Returns the command that fixes what prevents Tetragon from running. */
 export function kernelFix(blocker: Blocker | undefined, host: KernelHost): string {
   if (blocker === 'rootless') return fixFor(host, 'rootful')
+  if (blocker === 'container') return 'run ./lab on the machine itself, outside of the container'
   if (blocker === 'btfHeader')
     return `boot Linux 7.0 or older, or pin Tetragon ${firstTetragonForLongBtfHeader} or newer: ./lab up --lock FILE`
   if (blocker === 'lockdown' && host.local)

@@ -1,6 +1,7 @@
-import { release } from 'node:os'
+import { hostname, release } from 'node:os'
 import { LabError } from '../../shared/lab-error.ts'
 import { docker } from './docker.ts'
+import { type EnclosingContainer, enclosingContainer } from './enclosing-container.ts'
 import { dockerEndpoint } from './endpoint.ts'
 import { type Engine, isWslKernel, type ProductInfo, productOf } from './products.ts'
 
@@ -22,6 +23,8 @@ export interface EngineFacts extends Engine {
   dataRoot: string
   /** Seconds that its clock is ahead of this machine's. */
   clockAhead: number
+  /** It runs outside of the container in which this command runs. */
+  outsideContainer: boolean
   /** The proxies through which it pulls images, empty where it uses none. */
   proxy: { http: string; https: string; no: string }
 }
@@ -60,14 +63,22 @@ interface Client {
   release: string
   /** Its clock, in milliseconds. */
   now: number
+  hostname: string
+  /** The container in which it ran. */
+  container: EnclosingContainer | undefined
 }
 
 /** Reads the output of `docker info`, which has one form for Docker and another for Podman's own command. */
-export function parseDockerInfo(info: DockerInfo, { endpoint, os, release, now }: Client): EngineFacts {
+export function parseDockerInfo(
+  info: DockerInfo,
+  { endpoint, os, release, now, hostname, container }: Client,
+): EngineFacts {
   const { host } = info
   const kernel = info.KernelVersion ?? host?.kernel ?? ''
   const product = productOf(info, endpoint)
   const arch = info.Architecture ?? host?.arch ?? ''
+  // An engine in the same container has its host name
+  const outsideContainer = container !== undefined && info.Name !== hostname
   const clockAhead = (Date.parse(info.SystemTime ?? '') - now) / 1000
   return {
     endpoint,
@@ -78,6 +89,7 @@ export function parseDockerInfo(info: DockerInfo, { endpoint, os, release, now }
       os === 'linux' &&
       endpoint.startsWith('unix://') &&
       kernel === release &&
+      !outsideContainer &&
       (product === 'Docker Engine' || product === 'Podman'),
     version: info.ServerVersion ?? info.version?.Version ?? '0.0.0',
     platform: `${info.OSType ?? 'linux'}/${{ x86_64: 'amd64', aarch64: 'arm64' }[arch] ?? arch}`,
@@ -88,6 +100,7 @@ export function parseDockerInfo(info: DockerInfo, { endpoint, os, release, now }
     memoryBytes: info.MemTotal ?? host?.memTotal ?? 0,
     cgroup: info.CgroupVersion === '1' ? 1 : 2,
     dataRoot: info.DockerRootDir ?? '',
+    outsideContainer,
     clockAhead: Number.isNaN(clockAhead) ? 0 : clockAhead,
     proxy: { http: info.HttpProxy ?? '', https: info.HttpsProxy ?? '', no: info.NoProxy ?? '' },
   }
@@ -102,6 +115,8 @@ export async function readEngineFacts(timeoutMs: number): Promise<EngineFacts | 
       os: process.platform,
       release: release(),
       now: Date.now(),
+      hostname: hostname(),
+      container: enclosingContainer(),
     })
   } catch (error) {
     if (error instanceof LabError) return { problem: error }

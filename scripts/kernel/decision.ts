@@ -25,7 +25,7 @@ const cacheSchema = z.object({
 type Cached = z.infer<typeof cacheSchema>
 
 /** Raised with every change to the output of probe.sh, which invalidates the cache. */
-const probeVersion = 3
+const probeVersion = 4
 const cacheFile = (): string => stackPath('kernel.json')
 
 interface DecisionOptions extends Partial<ProbeOptions> {
@@ -65,7 +65,8 @@ async function findKernel({ cluster, pull = true, ...rest }: DecisionOptions) {
 }
 
 function decide({ probe, rootless, asked }: Cached): Decision {
-  const facts = parseProbe(probe, rootless)
+  // A node of an existing cluster may well be a container: that is for its owner to decide.
+  const facts = { ...parseProbe(probe, rootless), ...(asked === 'node' && { container: undefined }) }
   const { release, lockdown, lsm, tracefs } = facts
   return {
     ...kernelVerdict(facts, readLock().images.tetragon.tag),

@@ -1,3 +1,5 @@
+import { initialPidNamespace } from '../engine/enclosing-container.ts'
+
 /** What probe.sh reports about a kernel. `undefined` where the probe could not see it from where it ran. */
 export interface KernelFacts {
   /** As in 6.1.0-28-cloud-amd64. */
@@ -6,6 +8,8 @@ export interface KernelFacts {
   arch: string
   /** Whether the probe ran in the host's PID namespace, rather than that of a container or a WSL distribution. */
   hostPids: boolean | undefined
+  /** Docker runs in a container. */
+  container: boolean | undefined
   btf: boolean
   /** The length that the header of the BTF states: 24, and 32 from Linux 7.1 on. */
   btfHeaderBytes: number | undefined
@@ -29,9 +33,6 @@ export interface KernelFacts {
   rootless: boolean
 }
 
-/** Inode of the initial PID namespace, a constant of Linux (PROC_PID_INIT_INO). */
-const initialPidNamespace = 'pid:[4026531836]'
-
 /** Parses the output of probe.sh. */
 export function parseProbe(text: string, rootless = false): KernelFacts {
   const values = new Map(
@@ -52,6 +53,7 @@ export function parseProbe(text: string, rootless = false): KernelFacts {
     release: get('release'),
     arch: get('arch'),
     hostPids: pidNamespace === '' ? undefined : pidNamespace === initialPidNamespace,
+    container: flag('container'),
     btf: Number(get('btf_bytes')) > 0,
     btfHeaderBytes: Number(get('btf_header_bytes')) || undefined,
     // Kernels before 4.17 have only the kprobe_events file; later kernels have both or neither.

@@ -25,6 +25,13 @@ release=$(uname -r)
 echo "release=$release"
 echo "arch=$(uname -m)"
 echo "pid_namespace=$(readlink /proc/self/ns/pid 2>/dev/null)"
+# Whether Docker runs in a container: seen from the machine's first process, or from here.
+if [ "${1:-}" = mount ]; then
+  if [ ! -r /proc/1/root ]; then echo container=unknown
+  elif [ -e /proc/1/root/.dockerenv ] || [ -e /proc/1/root/run/.containerenv ]; then echo container=yes
+  else echo container=no; fi
+elif [ -e /.dockerenv ] || [ -e /run/.containerenv ] || [ -n "${KUBERNETES_SERVICE_HOST:-}" ]; then echo container=yes
+else echo container=no; fi
 echo "btf_bytes=$(wc -c < /sys/kernel/btf/vmlinux 2>/dev/null | tr -d ' ' || true)"
 # The length that the BTF header states: a little-endian u32 at byte 4.
 # shellcheck disable=SC2046

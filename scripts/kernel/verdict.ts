@@ -1,7 +1,7 @@
 import { atLeast, type Features, noFeatures, supportedFeatures } from './features.ts'
 import type { KernelFacts } from './kernel-facts.ts'
 
-/** Names the reason that Tetragon cannot run on a kernel. */
+/** Names the reason that Tetragon cannot run on a kernel, or not correctly. */
 export type Blocker =
   | 'rootless'
   | 'btf'
@@ -12,11 +12,12 @@ export type Blocker =
   | 'security'
   | 'exit'
   | 'lockdown'
+  | 'container'
 
 /** Where events come from on a kernel, and why. */
 export interface Verdict {
   source: 'live' | 'replay'
-  /** Absent where Tetragon can run. */
+  /** Absent where Tetragon can run correctly. */
   blocker?: Blocker
   /** One sentence for a person, naming the kernel. */
   why: string
@@ -32,7 +33,7 @@ export const firstTetragonForLongBtfHeader = '1.8.0'
 /** The longest BTF header, in bytes, that older releases read. */
 const shortBtfHeader = 24
 
-const blockerReasons: Record<Blocker, string> = {
+const blockerReasons: Record<Exclude<Blocker, 'container'>, string> = {
   rootless: 'Docker runs rootless, so its containers cannot load BPF programs',
   btf: 'it has no BPF type information (CONFIG_DEBUG_INFO_BTF)',
   btfHeader: `its BPF type information has the format of Linux 7.1, which only Tetragon ${firstTetragonForLongBtfHeader} and newer can read`,
@@ -57,6 +58,14 @@ export function kernelVerdict(facts: KernelFacts, tetragon: string): Verdict {
     const why = `Linux ${facts.release} cannot run ${program}: ${blockerReasons[blocker]}`
     return { source: 'replay', blocker, why, features: { ...noFeatures, btf, hostPids } }
   }
+  // The agent would take the processes of the container for those of the machine, because both count from 1.
+  if (facts.container && facts.hostPids === false)
+    return {
+      source: 'replay',
+      blocker: 'container',
+      why: `Docker runs in a container, so its /proc is not that of the machine: Tetragon on Linux ${facts.release} would name the wrong processes`,
+      features,
+    }
   const note =
     facts.hostPids === false
       ? ', but only in a PID namespace of its own: events do not name processes that started before Tetragon'
@@ -64,7 +73,7 @@ export function kernelVerdict(facts: KernelFacts, tetragon: string): Verdict {
   return { source: 'live', why: `Linux ${facts.release} can run Tetragon${note}`, features }
 }
 
-function findBlocker(facts: KernelFacts, tetragon: string): Blocker | undefined {
+function findBlocker(facts: KernelFacts, tetragon: string): Exclude<Blocker, 'container'> | undefined {
   const { btf, kprobes, tracefs, symbols, lockdown, config, rootless } = facts
   const disabled = (option: string): boolean => config.get(option) === 'n'
   if (rootless) return 'rootless'

@@ -12,7 +12,7 @@ const maxHostClockDifference = 60
 /** Checks the engine itself: version, location, permissions, clock and cgroup version. */
 export function dockerChecks(engine: EngineFacts, facts: DoctorFacts): DoctorCheck[] {
   const { product, system, rootless } = engine
-  const checks = [engineCheck(engine)]
+  const checks = [engineCheck(engine, facts)]
   if (rootless)
     checks.push(
       warn('docker-rootless', 'Docker rootless', {
@@ -44,7 +44,7 @@ export function dockerChecks(engine: EngineFacts, facts: DoctorFacts): DoctorChe
   return [...checks, engineClockCheck(engine, facts), cgroupCheck(engine)]
 }
 
-function engineCheck(engine: EngineFacts): DoctorCheck {
+function engineCheck(engine: EngineFacts, { container }: DoctorFacts): DoctorCheck {
   const { version, platform, product, system, endpoint } = engine
   const failure = (found: string, expected: string, next: string) => fail('docker', 'Docker', { found, expected, next })
   if (isOlder(version, [20, 10]))
@@ -58,6 +58,12 @@ function engineCheck(engine: EngineFacts): DoctorCheck {
       `The Docker engine runs ${platform} containers`,
       'Linux containers',
       'switch Docker Desktop to Linux containers',
+    )
+  if (engine.outsideContainer)
+    return failure(
+      `The lab runs in ${container ?? 'a container'}, but the Docker engine runs outside of it`,
+      'an engine in the same container, because the lab publishes its ports on the 127.0.0.1 of the engine',
+      'open this checkout in its own dev container (.devcontainer), or run ./lab on the machine itself',
     )
   if (isRemoteEngine(engine))
     return failure(

@@ -1,6 +1,7 @@
 import { setCommand } from '../../../shared/settings/config-commands.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
 import { type Feature, featureDescriptions } from '../../kernel/features.ts'
+import type { Blocker } from '../../kernel/verdict.ts'
 import { type DoctorCheck, fail, ok, warn } from '../doctor-check.ts'
 import { missingFeatureImpact, type TeachingMaterial } from '../exercise-impact.ts'
 import type { DoctorFacts } from '../facts/gather-facts.ts'
@@ -32,6 +33,12 @@ function verdictCheck(
 ): DoctorCheck {
   const { source, why, features, probed, blocker, kernel } = facts.kernel
   const title = 'Kernel'
+  if (blocker === 'container' && tetragon.source === 'live')
+    return warn('kernel', title, {
+      found: `${why}, and tetragon.source is live`,
+      expected: 'an engine on the machine itself, or a replay',
+      next: setCommand('tetragon.source', 'auto'),
+    })
   if (source === 'replay' && tetragon.source === 'live' && probed !== 'none')
     return fail('kernel', title, {
       found: `${why}, but tetragon.source is live`,
@@ -44,10 +51,7 @@ function verdictCheck(
     const impact = material && missingFeatureImpact(enforcementFeatures, material)
     return warn('kernel', title, {
       found: `${why}, so the lab replays a recording${impact ? `, which rules out ${impact}` : ''}`,
-      expected:
-        blocker === 'btfHeader'
-          ? 'a kernel that this Tetragon can read, for live events and enforcement'
-          : 'a kernel with BTF and kprobes, for live events and enforcement',
+      expected: `${liveNeeds(blocker)}, for live events and enforcement`,
       next: onHost(facts, kernelFix(blocker, kernelHost(facts))),
     })
   }
@@ -59,6 +63,13 @@ function verdictCheck(
     })
   return ok('kernel', title, kernel?.tracefs === 'unmounted' ? `${why}; the agent mounts tracefs itself` : why)
 }
+
+const liveNeeds = (blocker: Blocker | undefined): string =>
+  blocker === 'container'
+    ? 'an engine on the machine itself'
+    : blocker === 'btfHeader'
+      ? 'a kernel that this Tetragon can read'
+      : 'a kernel with BTF and kprobes'
 
 function lockdownCheck({ kernel: { kernel, blocker } }: DoctorFacts): DoctorCheck[] {
   const mode = kernel?.lockdown

@@ -4,6 +4,7 @@ import { LabError } from '../../../shared/lab-error.ts'
 import { type ChartName, imageRef, type Lock, type ToolName } from '../../../shared/lock.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
 import { isOwnCluster } from '../../cluster/cluster-records.ts'
+import { type EnclosingContainer, enclosingContainer } from '../../engine/enclosing-container.ts'
 import { type EngineFacts, isRemoteEngine, readEngineFacts, runningKindNodes } from '../../engine/engine-facts.ts'
 import { isWslKernel } from '../../engine/products.ts'
 import { type Decision, kernelDecision, undecided } from '../../kernel/decision.ts'
@@ -26,6 +27,8 @@ export interface DoctorFacts extends EngineMachineFacts, SupplyFacts {
   os: string
   /** As in "Ubuntu 24.04.3 LTS". */
   osName: string
+  /** The container in which the lab runs, instead of on the machine itself. */
+  container?: EnclosingContainer
   /** kind does not support WSL officially, but works there. */
   wsl: boolean
   engine: EngineFacts | { problem: LabError }
@@ -81,6 +84,7 @@ export async function gatherFacts(
   return {
     os: process.platform,
     osName: osName(),
+    container: enclosingContainer(),
     wsl: isWslKernel(release()),
     engine,
     kindProvider: process.env.KIND_EXPERIMENTAL_PROVIDER,

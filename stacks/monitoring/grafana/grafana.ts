@@ -130,11 +130,14 @@ function homePath(): string {
   return `${mountPath(overview!.folder)}/${overview!.file}`
 }
 
-const basicIni = ({ grafana }: Settings): GrafanaPart => ({
+const basicIni = ({ grafana, cluster }: Settings): GrafanaPart => ({
   ini: {
     // On by default since Grafana 13, where it made memory grow from 0.5 to 2 GB (grafana/grafana#123017).
     server: { enable_gzip: false },
     'auth.anonymous': { enabled: grafana.anonymous, org_role: 'Viewer' },
+    // Otherwise Grafana refuses queries from a port that GitHub Codespaces forwards, which has another host name. A page of
+    // another site cannot set this header.
+    ...(cluster.mode === 'create' && { security: { csrf_additional_headers: 'X-Forwarded-Host' } }),
     // Grafana 13 replaces its bundled data source plugins at start, and loses them without a network.
     plugins: { preinstall_disabled: true, preinstall_auto_update: false },
     analytics: {

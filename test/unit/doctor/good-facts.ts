@@ -20,6 +20,7 @@ const goodEngine: EngineFacts = {
   cgroup: 2,
   dataRoot: '/var/lib/docker',
   clockAhead: 0.2,
+  outsideContainer: false,
 }
 
 /** The facts of a machine without any problem. */

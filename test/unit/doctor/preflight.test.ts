@@ -151,6 +151,7 @@ describe('on a machine with a fake engine', { timeout: 60_000 }, () => {
       'os',
       'osName',
       'wsl',
+      'container',
       'arch',
       'kernel',
       'engine',

@@ -51,3 +51,13 @@ test.each(engines)('recognizes %s as %s', (name, product, traits) => {
 
 test('the table above covers every recorded engine', () =>
   expect(engines.map(([name]) => name).sort()).toEqual([...engineNames].sort()))
+
+test('tells an engine in the same container from one outside of it, whose kernel it shares', () => {
+  const container = 'a dev container'
+  // The recorded engine has the host name `laptop`.
+  const inside = recordedEngine('docker-engine-ubuntu', { container, hostname: 'laptop' })
+  expect(inside).toMatchObject({ outsideContainer: false, local: true })
+  const outside = recordedEngine('docker-engine-ubuntu', { container, hostname: '3f2a9c1e77ab' })
+  expect(outside).toMatchObject({ outsideContainer: true, local: false })
+  expect(recordedEngine('docker-engine-ubuntu')).toMatchObject({ outsideContainer: false, local: true })
+})

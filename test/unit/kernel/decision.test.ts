@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { kernelDecision } from '../../../scripts/kernel/decision.ts'
 import { type FakeDocker, fakeDocker } from '../support/fake-docker.ts'
 import { newFolder } from '../support/folders.ts'
-import { arch, debian } from './probes.ts'
+import { arch, debian, devContainer } from './probes.ts'
 
 describe('the kernel under the Docker engine', () => {
   let docker: FakeDocker
@@ -84,6 +84,13 @@ describe('the kernel under the Docker engine', () => {
     docker.put('probe', arch)
     expect(await kernelDecision()).toMatchObject({ source: 'replay', blocker: 'btfHeader' })
     expect(runs()).toHaveLength(2)
+  })
+
+  test('leads to a replay when the engine runs in a container', async () => {
+    docker.put('probe', devContainer)
+    await startEngine('6.10.14-linuxkit')
+    putNodeImage()
+    expect(await kernelDecision()).toMatchObject({ source: 'replay', blocker: 'container', probed: 'engine' })
   })
 
   test('stays unprobed and uncached when the engine exceeds the timeout', async () => {
@@ -181,6 +188,11 @@ esac
     fakeKubectl({ boot: 'b' })
     await kernelDecision({ cluster, env })
     expect(calls('run')).toHaveLength(2)
+  })
+
+  test('is live on a node that is itself a container, because its owner has decided that', async () => {
+    fakeKubectl({ run: `cat >/dev/null; cat <<'PROBE'\n${devContainer}\nPROBE` })
+    expect(await kernelDecision({ cluster, env })).toMatchObject({ source: 'live', probed: 'node' })
   })
 
   test('stays unprobed and uncached for a command that creates nothing', async () => {

@@ -93,6 +93,10 @@ error_injection=no
 cgroup=2
 `
 
+/** Docker in a dev container: of GitHub Codespaces, or on a laptop. */
+export const devContainer = `${ubuntu.replace('4026531836', '4026532620')}container=yes
+`
+
 /** Returns the probe with another value for a key that it has. */
 export function withValue(probe: string, key: string, value: string): string {
   const line = new RegExp(`^${key}=.*$`, 'm')

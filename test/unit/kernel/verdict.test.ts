@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseProbe } from '../../../scripts/kernel/kernel-facts.ts'
 import { kernelVerdict } from '../../../scripts/kernel/verdict.ts'
 import { readLock } from '../../../shared/lock.ts'
-import { arch, debian, dockerDesktop, microVm, ubuntu, withValue, wsl } from './probes.ts'
+import { arch, debian, devContainer, dockerDesktop, microVm, ubuntu, withValue, wsl } from './probes.ts'
 
 const judge = (probe: string, rootless = false, tetragon = 'v1.7.0') =>
   kernelVerdict(parseProbe(probe, rootless), tetragon)
@@ -115,6 +115,19 @@ describe('replays the recording', () => {
       features: { kprobes: false, sigkill: false, hostPids: true },
     })
     expect(judge(arch, false, 'v1.7.1').blocker).toBe('btfHeader')
+  })
+
+  test('where Docker runs in a container, although the kernel has every feature', () => {
+    const { source, blocker, why, features } = judge(devContainer)
+    expect({ source, blocker }).toEqual({ source: 'replay', blocker: 'container' })
+    expect(why).toBe(
+      'Docker runs in a container, so its /proc is not that of the machine: Tetragon on Linux 6.8.0-60-generic would name the wrong processes',
+    )
+    expect(features).toMatchObject({ kprobes: true, sigkill: true, hostPids: false })
+    // A container that shares the machine's processes sees the right ones.
+    expect(judge(`${ubuntu}container=yes\n`).source).toBe('live')
+    // Nothing runs at all on a kernel that lacks more.
+    expect(judge(withValue(devContainer, 'btf_bytes', '')).blocker).toBe('btf')
   })
 
   test('on any kernel when Docker runs rootless', () => {

@@ -10,8 +10,11 @@ const folder = join(import.meta.dirname, '../engine/docker-info')
 /** The names of the recorded engines. */
 export const engineNames = readdirSync(folder).map(file => file.replace(/\.json$/, ''))
 
-/** Returns the facts of a recorded engine. */
-export function recordedEngine(name: string): EngineFacts {
+/** Returns the facts of a recorded engine, asked from the machine of the recording or from a container. */
+export function recordedEngine(
+  name: string,
+  from: Pick<Parameters<typeof parseDockerInfo>[1], 'hostname' | 'container'> = { hostname: '', container: undefined },
+): EngineFacts {
   const { info, now, ...client } = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as {
     endpoint: string
     os: string
@@ -19,5 +22,5 @@ export function recordedEngine(name: string): EngineFacts {
     now: string
     info: DockerInfo
   }
-  return parseDockerInfo(info, { ...client, now: Date.parse(now) })
+  return parseDockerInfo(info, { ...client, ...from, now: Date.parse(now) })
 }

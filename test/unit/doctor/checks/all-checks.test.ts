@@ -82,6 +82,15 @@ describe('fails for', () => {
       },
       { id: 'disk', expected: "4.5 GB for 1 missing image and the node's copy" },
     ],
+    [
+      'an engine outside of the dev container in which the lab runs',
+      { container: 'a dev container', ...withEngine({ outsideContainer: true, local: false }) },
+      {
+        id: 'docker',
+        found: 'The lab runs in a dev container, but the Docker engine runs outside of it',
+        next: 'open this checkout in its own dev container (.devcontainer), or run ./lab on the machine itself',
+      },
+    ],
     ['Windows', { os: 'win32' }, { id: 'system', next: 'wsl --install, then run the lab inside WSL' }],
     [
       'a cluster of the same name that another lab created',

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { kernelChecks } from '../../../../scripts/doctor/checks/kernel-checks.ts'
 import type { DoctorCheck } from '../../../../scripts/doctor/doctor-check.ts'
 import type { DoctorFacts } from '../../../../scripts/doctor/facts/gather-facts.ts'
@@ -59,5 +59,29 @@ test('accepts tracefs that is not mounted', () => {
   expect(checksFor(live({}, { tracefs: 'unmounted' }))[0]).toMatchObject({
     level: 'ok',
     found: expect.stringContaining('the agent mounts tracefs itself'),
+  })
+})
+
+describe('in a dev container', () => {
+  const why =
+    'Docker runs in a container, so its /proc is not that of the machine: Tetragon would name the wrong processes'
+  const kernel = { ...live(), source: 'replay', blocker: 'container', why } as const
+
+  test('warns that events are a replay, although the kernel could run Tetragon', () => {
+    expect(checksFor(kernel)[0]).toMatchObject({
+      level: 'warn',
+      found: expect.stringMatching(/would name the wrong processes, so the lab replays a recording, which rules out/),
+      expected: 'an engine on the machine itself, for live events and enforcement',
+      next: 'run ./lab on the machine itself, outside of the container',
+    })
+  })
+
+  test('warns of live events, and lets those start who want them', () => {
+    const [check] = checksFor(kernel, parseSettings({ tetragon: { source: 'live' } }))
+    expect(check).toMatchObject({
+      level: 'warn',
+      found: `${why}, and tetragon.source is live`,
+      next: './lab pulumi config set --path tetragon-lab:tetragon.source auto',
+    })
   })
 })

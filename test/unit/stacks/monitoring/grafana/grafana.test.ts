@@ -9,7 +9,11 @@ import { bytes } from '../../../support/quantities.ts'
 const values = chartValues.grafana as {
   resources: { requests: { memory: string }; limits: { memory: string } }
   envValueFrom: Record<string, { resourceFieldRef: { resource: string; divisor: string } }>
-  'grafana.ini': { server: Record<string, unknown>; dashboards: { default_home_dashboard_path: string } }
+  'grafana.ini': {
+    server: Record<string, unknown>
+    security: object
+    dashboards: { default_home_dashboard_path: string }
+  }
   dashboardProviders: Record<string, { providers: { options: { path: string } }[] }>
 }
 
@@ -22,6 +26,10 @@ test('leaves memory for the processes of Grafana’s plugins beside its own heap
 
 test('does not compress responses', () => {
   expect(values['grafana.ini'].server.enable_gzip).toBe(false)
+})
+
+test('accepts queries from a port that GitHub Codespaces forwards under another host name', () => {
+  expect(values['grafana.ini'].security).toMatchObject({ csrf_additional_headers: 'X-Forwarded-Host' })
 })
 
 test('opens the overview, at the path at which its file is mounted', () => {
