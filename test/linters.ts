@@ -38,6 +38,8 @@ const linters: Linter[] = [
   schema('github-issue-forms', ...forms),
   schema('github-issue-config', '.github/ISSUE_TEMPLATE/config.yml'),
   schema('github-actions', 'action.yml'),
+  // Only the form. Renovate's own validator is large: npm run check:renovate.
+  schema('renovate', '.github/renovate.json'),
 ]
 
 /** Runs a linter. @returns what it found, or that it is missing. */

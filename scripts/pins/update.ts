@@ -142,7 +142,7 @@ class Update {
     if (typeof source !== 'string') return
     this.#changes.edit(facts, imageFactEdits({ name, repository, from, to }, published, source))
     this.#next.add(
-      'read the Dockerfiles of the new images, and correct `commands` and `writes` in test/images/images.yaml',
+      'read the Dockerfile of each new image, and correct `commands` and `writes` in test/images/images.yaml',
     )
   }
 

@@ -22,9 +22,9 @@ const completed = {
     './lab pulumi config set --path tetragon-lab:tetragon.source replay',
   // No space follows the setting, so that its value can.
   [`./lab plan --set tetragon.sou${tab}rep${tab}`]: './lab plan --set tetragon.source=replay',
-  [`./lab policy show ./docs/runb${tab}`]: './lab policy show ./docs/runbooks.md',
-  [`./lab bundle load docs/runb${tab}`]: './lab bundle load docs/runbooks.md',
-  [`./lab report --out=docs/runb${tab}`]: './lab report --out=docs/runbooks.md',
+  [`./lab policy show ./docs/runbook${tab}`]: './lab policy show ./docs/runbooks.md',
+  [`./lab bundle load docs/runbook${tab}`]: './lab bundle load docs/runbooks.md',
+  [`./lab report --out=docs/runbook${tab}`]: './lab report --out=docs/runbooks.md',
   // Nothing fits, so nothing changes.
   [`./lab exercise answer po${tab}`]: './lab exercise answer po',
 }
