@@ -28,7 +28,7 @@ const serve = `require('http').createServer((request, response) => require('fs')
 
 beforeAll(async () => {
   await $({ cwd: projectDir })`.ci/release v${version} ${join(release, `v${version}`)} ${address}`
-  await $`docker create --name ${server} ${imageRef(images.node)} node -e ${serve}`
+  await $`docker create --user 0 --name ${server} ${imageRef(images.node)} node -e ${serve}`
   await $`docker cp ${release} ${server}:/release`
   await $`docker start ${server}`
 })
