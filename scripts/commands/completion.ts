@@ -24,7 +24,7 @@ Examples:
   ./lab completion zsh > ~/.zfunc/_lab   # with fpath+=(~/.zfunc) before compinit in ~/.zshrc
   ./lab completion fish > ~/.config/fish/completions/lab.fish`,
     )
-    .action((shell: string) => process.stdout.write(completionScript(shell)))
+    .action((shell: string) => void process.stdout.write(completionScript(shell)))
 }
 
 /** Returns the script for a shell. It has the path of this checkout, so that a key press runs no other `./lab`. */
