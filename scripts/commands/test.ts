@@ -55,6 +55,11 @@ const suites: Record<string, Suite> = {
     checks: 'every dashboard in a browser, at three widths, light and dark; saves pictures',
     needs: 'a lab, Chromium',
   },
+  site: {
+    config: 'test/site/vitest.config.ts',
+    checks: 'the documentation site: builds it, opens its pages, follows its links, searches',
+    needs: 'Chromium, the packages of site/',
+  },
   production: {
     config: 'test/production/vitest.config.ts',
     checks: 'three nodes and an S3 server: up, verify, kill one of each, count every event, down',
