@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Recording } from '../../scripts/plan/fake-engine.ts'
 import { planLab } from '../../scripts/plan/plan-lab.ts'
 import { secretText, unknownText } from '../../scripts/plan/property-values.ts'
+import { type PodSpec, violations } from '../../scripts/verify/security/restricted.ts'
 import { LabError } from '../../shared/lab-error.ts'
 import { releases } from '../../shared/names.ts'
 import { projectDir } from '../../shared/paths.ts'
@@ -207,6 +208,14 @@ describe('Pulumi.production.yaml', () => {
 
   it('tries the bucket before it installs Loki', () => {
     expect(names(resourceNamed(plan, releases.loki).dependencies)).toContain('loki-object-storage-check')
+  })
+
+  it('runs that check as a restricted pod', () => {
+    const { spec } = resourceNamed(plan, 'loki-object-storage-check').inputs as {
+      spec: { template: { spec: PodSpec } }
+    }
+    expect(violations(spec.template.spec)).toEqual([])
+    expect(spec.template.spec.automountServiceAccountToken).toBe(false)
   })
 
   it('refers to the Secrets of the user by their names, and creates none', () => {
