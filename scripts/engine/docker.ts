@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { execa, type Options } from 'execa'
 import { LabError } from '../../shared/lab-error.ts'
 import { dockerEndpoint } from './endpoint.ts'
@@ -18,6 +19,7 @@ export function dockerError(
   args: readonly string[],
   failure: { code?: string | undefined; stderr?: unknown; cause?: unknown; timedOut?: boolean },
   platform: string = process.platform,
+  exists: (path: string) => boolean = existsSync,
 ): LabError {
   const message = String(failure.stderr ?? '').trim()
   const cause = failure.cause
@@ -47,7 +49,7 @@ export function dockerError(
     const address = / at (\S+?)\.? /.exec(message)?.[1]
     return new LabError({
       found: `Cannot connect to Docker${address ? ` at ${address}` : ''}`,
-      next: fixFor(engine, 'start', { platform }),
+      next: exists(devContainerInit) ? `sudo ${devContainerInit}` : fixFor(engine, 'start', { platform }),
       cause,
     })
   }
@@ -57,6 +59,9 @@ export function dockerError(
     cause,
   })
 }
+
+/** Starts the engine of the dev container feature docker-in-docker, which has no service manager. */
+const devContainerInit = '/usr/local/share/docker-init.sh'
 
 const unreachable =
   /cannot connect to the docker daemon|error during connect|is the docker daemon running|failed to connect/i

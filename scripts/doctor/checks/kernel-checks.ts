@@ -106,9 +106,11 @@ function featureFix(feature: Feature, facts: DoctorFacts): string {
 const shortNames = (features: readonly Feature[]): string =>
   features.map(feature => featureDescriptions[feature].replace(/ \(.*/, '')).join(', ')
 
-/** Says where to run a command that changes the kernel of an existing cluster's node. */
-const onHost = ({ kernel }: DoctorFacts, fix: string): string =>
-  kernel.probed === 'node' ? `on each node of the cluster: ${fix}` : fix
+/** Says where to run a command that changes a kernel. */
+function onHost({ kernel, container }: DoctorFacts, fix: string): string {
+  if (kernel.probed === 'node') return `on each node of the cluster: ${fix}`
+  return container && kernel.blocker !== 'container' ? `outside of the container: ${fix}` : fix
+}
 
 /** Returns the engine, or this machine where no engine responds, or a node of an existing cluster. */
 function kernelHost({ engine, wsl, os, osName, kernel }: DoctorFacts): KernelHost {

@@ -24,6 +24,12 @@ describe('explains what Docker printed', () => {
   ])('%s', (stderr, found) => expect(dockerError(['ps'], { stderr }, 'linux').found).toBe(found))
 })
 
+test('starts the engine of a dev container with the script of its feature', () => {
+  const stderr = 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?'
+  const exists = (path: string): boolean => path === '/usr/local/share/docker-init.sh'
+  expect(dockerError(['info'], { stderr }, 'linux', exists).next).toBe('sudo /usr/local/share/docker-init.sh')
+})
+
 describe('starts or restarts the engine that the endpoint belongs to', () => {
   test.each([
     ['unix:///Users/ada/.colima/default/docker.sock', 'darwin', 'colima start', 'colima restart'],
@@ -46,7 +52,7 @@ describe('starts or restarts the engine that the endpoint belongs to', () => {
   ])('%s on %s', (endpoint, platform, start, restart) => {
     vi.stubEnv('DOCKER_HOST', endpoint)
     const stderr = `Cannot connect to the Docker daemon at ${endpoint}. Is the docker daemon running?`
-    expect(dockerError(['info'], { stderr }, platform)).toMatchObject({
+    expect(dockerError(['info'], { stderr }, platform, () => false)).toMatchObject({
       found: `Cannot connect to Docker at ${endpoint}`,
       next: start,
     })

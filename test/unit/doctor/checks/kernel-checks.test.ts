@@ -76,6 +76,13 @@ describe('in a dev container', () => {
     })
   })
 
+  test('says where to run a command that changes the kernel', () => {
+    const facts = { kernel: replay, engine, container: 'GitHub Codespaces' } as DoctorFacts
+    expect(kernelChecks(parseSettings({}), facts, material)[0]?.next).toBe(
+      'outside of the container: sudo apt install linux-image-generic, then reboot into it',
+    )
+  })
+
   test('warns of live events, and lets those start who want them', () => {
     const [check] = checksFor(kernel, parseSettings({ tetragon: { source: 'live' } }))
     expect(check).toMatchObject({
