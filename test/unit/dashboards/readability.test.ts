@@ -123,7 +123,7 @@ describe('log lines', () => {
 })
 
 describe('the heat map', () => {
-  const [{ panel }] = panels.filter(each => each.panel.type === 'heatmap') as [{ panel: Panel }]
+  const { panel } = panels.find(each => each.panel.type === 'heatmap')!
 
   test('names a row after the program without its folder, so that the name fits', () => {
     const { options } = panel.transformations!.find(({ id }) => id === 'renameByRegex')!
