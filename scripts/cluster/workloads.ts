@@ -72,9 +72,16 @@ export async function readWorkloadsAndPods(
   access: ClusterAccess,
 ): Promise<{ workloads: Workload[]; pods: PodState[] }> {
   const kinds = 'deployments,daemonsets,statefulsets,pods'
-  const inLab = new Set<string>(Object.values(namespaces))
-  const all = await kubectlJson<{ items: (Controller | PodState)[] }>(access, ['get', kinds, '--all-namespaces'])
-  const items = all.items.filter(({ metadata }) => inLab.has(metadata.namespace))
+  const inLab = Object.values(namespaces)
+  // One kubectl instead of two, where there is little else in the cluster.
+  const scopes =
+    access.settings.cluster.mode === 'create' ? [['--all-namespaces']] : inLab.map(namespace => ['-n', namespace])
+  const lists = await Promise.all(
+    scopes.map(scope => kubectlJson<{ items: (Controller | PodState)[] }>(access, ['get', kinds, ...scope])),
+  )
+  const items = lists
+    .flatMap(list => list.items)
+    .filter(({ metadata }) => inLab.some(name => name === metadata.namespace))
   const pods = items.filter(item => item.kind === 'Pod') as PodState[]
   const controllers = items.filter((item): item is Controller => item.kind !== 'Pod')
   return { workloads: controllers.map(controller => toWorkload(controller, pods)), pods }

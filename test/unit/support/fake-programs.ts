@@ -50,7 +50,7 @@ case "$call" in
   "kubectl "*" get nodes -o jsonpath"*) echo True ;;
   "kubectl "*" get --raw /readyz"*) echo ok ;;
   "kubectl "*" get secrets "*) cat secrets.json ;;
-  "kubectl "*" get deployments"*" -n monitoring "*) cat workloads.json ;;
+  "kubectl "*" get deployments"*" -n monitoring "* | "kubectl "*" get deployments"*" --all-namespaces "*) cat workloads.json ;;
   "kubectl "*" get events -n monitoring "*) cat events.json ;;
   "kubectl "*" get --raw /api/v1/namespaces/"*) cat page ;;
   "kubectl "*" get "*) echo '{"items":[]}' ;;
