@@ -164,7 +164,7 @@ describe('refuses', () => {
     })
     const error = await errorOf(load({ ...context, file: large }))
     expect(error.found).toMatch(/^Only .* is free in \/$/)
-    expect(error.expected).toMatch(/ GB for the contents of the bundle$/)
+    expect(error.expected).toMatch(/ [GT]B for the contents of the bundle$/)
   })
 
   test('to start without Docker', async () => {

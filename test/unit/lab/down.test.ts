@@ -108,6 +108,7 @@ it('destroys the resources in a cluster of the user’s own, and only once', asy
   expect(changes()).toEqual([
     'pulumi destroy',
     'kubectl delete service kube-prometheus-stack-kubelet',
+    'kubectl delete persistentvolumeclaims',
     'kubectl delete pods',
     'kubectl delete pods',
   ])
