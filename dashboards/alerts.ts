@@ -30,7 +30,8 @@ export interface AlertGroup {
 
 const runbook = (alert: string): string => `docs/runbooks.md#${alert.toLowerCase()}`
 
-const rule = (
+/** Returns an alert that Prometheus evaluates. */
+export const rule = (
   alert: string,
   severity: AlertRule['labels']['severity'],
   expr: string,

@@ -1,5 +1,6 @@
 import * as pulumi from '@pulumi/pulumi'
 import { alertGroups } from '../../../dashboards/alerts.ts'
+import { clusterAlertGroup } from '../../../dashboards/cluster-alerts.ts'
 import type { Lab } from '../../../shared/lab.ts'
 import { imageParts } from '../../../shared/lock.ts'
 import { nodePorts, releases } from '../../../shared/names.ts'
@@ -30,7 +31,7 @@ export function prometheusValues({ settings, lock }: Lab): Values {
   const { scrapeInterval, retention, retentionSize, externalLabels, resources } = settings.prometheus
   const image = (name: PrometheusImage) => imageParts(lock.images[name])
   const off = { enabled: false }
-  // The operator and kube-state-metrics keep every object of the cluster in memory.
+  // A cluster with several nodes. The operator and kube-state-metrics keep every object of it in memory.
   const many = settings.cluster.mode === 'existing'
   const { service, budget, spec } = prometheusReplicas(settings)
   return {
@@ -96,7 +97,9 @@ export function prometheusValues({ settings, lock }: Lab): Values {
       containerSecurityContext: restricted,
       resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
     },
-    additionalPrometheusRulesMap: { 'tetragon-lab': { groups: alertGroups } },
+    additionalPrometheusRulesMap: {
+      'tetragon-lab': { groups: many ? [...alertGroups, clusterAlertGroup] : alertGroups },
+    },
   }
 }
 

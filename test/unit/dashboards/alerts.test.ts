@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { alertGroups, grafanaAlertGroups } from '../../../dashboards/alerts.ts'
 import { dataSources } from '../../../dashboards/builders/queries.ts'
+import { clusterAlertGroup } from '../../../dashboards/cluster-alerts.ts'
 import { type Stage, stages } from '../../../dashboards/stages.ts'
 import { projectDir } from '../../../shared/paths.ts'
 
 describe('alerts', () => {
   const runbooks = readFileSync(join(projectDir, 'docs', 'runbooks.md'), 'utf8')
   const sections = [...runbooks.matchAll(/^## (.+)$/gm)].map(([, title]) => title!)
-  const rules = alertGroups.flatMap(group => group.rules)
+  const rules = [...alertGroups, clusterAlertGroup].flatMap(group => group.rules)
   const grafanaRules = grafanaAlertGroups.flatMap(group => group.rules)
 
   test('have one section each in docs/runbooks.md', () => {

@@ -8,6 +8,7 @@ import type { LRParser } from '@lezer/lr'
 import { parser as promqlParser } from '@prometheus-io/lezer-promql'
 import { describe, expect, test } from 'vitest'
 import { alertGroups, grafanaAlertGroups } from '../../../dashboards/alerts.ts'
+import { clusterAlertGroup } from '../../../dashboards/cluster-alerts.ts'
 import { allDashboards } from '../../../dashboards/index.ts'
 import { mayBeQuiet, panelQueries, panelsOf, resolveQuery } from '../../../dashboards/panel-queries.ts'
 import { projectDir } from '../../../shared/paths.ts'
@@ -81,7 +82,7 @@ function fromAlerts(): Expression[] {
   const named = (annotations: object) =>
     [...JSON.stringify(annotations).matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label!)
   return [
-    ...alertGroups.flatMap(({ rules }) =>
+    ...[...alertGroups, clusterAlertGroup].flatMap(({ rules }) =>
       rules.map(({ alert, expr, annotations }) => ({
         where: `alert ${alert}`,
         language: 'prometheus' as const,
