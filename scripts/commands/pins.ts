@@ -70,7 +70,7 @@ function showAges(ages: PinAge[]): void {
     grid.push([pin, current, newest, change === 'major' ? colors.yellow(change) : change])
   if (outdated.length > 0) print(grid.toString())
   const looked = ages.filter(({ newest }) => newest !== undefined)
-  print(`${outdated.length} of ${looked.length} pins have a newer version.`)
+  if (looked.length > 0) print(`${outdated.length} of ${looked.length} pins have a newer version.`)
   for (const { pin, problem } of ages) if (problem) note(colors.yellow(`${pin}: ${problem}`))
   if (outdated[0]) note(`To update one: ./lab pins update ${outdated[0].pin}`)
 }
