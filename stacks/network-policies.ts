@@ -94,7 +94,7 @@ function allowedConnections({ settings }: Pick<Lab, 'settings'>): Record<string,
         { from: [loki], ports: settings.loki.mode === 'ha' ? [9095, 7946, 11211] : [9095] },
       ],
     },
-    // Several Grafanas tell each other which notifications they have sent.
+    // Several replicas tell each other which notifications they have sent.
     grafana: {
       to: grafana,
       edges: [

@@ -32,7 +32,7 @@ const labels = {
  * send to Loki.
  *
  * Events are delivered at least once. A collector keeps a batch until the gateway has it on its volume, and the gateway
- * until a majority of the Lokis has it. What one sends again, because it was killed before it saw the answer, has the
+ * until two replicas of Loki have it. What one sends again, because it was killed before it saw the answer, has the
  * same time, labels and text, by which Loki recognizes it.
  */
 export function gatewayValues(lab: Lab): Values {

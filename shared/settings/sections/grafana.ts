@@ -6,7 +6,7 @@ const database = z.strictObject({
     .enum(['none', 'postgres', 'mysql'])
     .default('none')
     .describe(
-      'Where Grafana stores users and sessions: `none` is a file in the pod. Several Grafanas need a database.',
+      'Where Grafana stores users and sessions: `none` is a file in the pod. Several replicas need a database.',
     ),
   host: patternText(
     /^([^\s:/]+(:\d{1,5})?)?$/,
@@ -108,7 +108,7 @@ export const grafana = z.strictObject({
     .min(1)
     .max(10)
     .default(1)
-    .describe('Number of Grafanas. More than one need `grafana.database`, so that they share users and sessions.'),
+    .describe('Number of replicas. More than one need `grafana.database`, so that they share users and sessions.'),
   database: database.prefault({}),
   ingress: ingress.prefault({}),
   oidc: oidc.prefault({}),

@@ -42,7 +42,7 @@ export const loki = z.strictObject({
     .min(3)
     .max(12)
     .default(3)
-    .describe('Number of Lokis with `loki.mode: ha`. Events are accepted and found while one of any three is down.'),
+    .describe('Number of replicas with `loki.mode: ha`. Events are accepted and found while one of them is down.'),
   // Loki does not start with less than a day.
   retention: patternText(/^(2[4-9]|[3-9]\d|[1-9]\d{2,})h$/, 'whole hours, at least 24h')
     .default('24h')

@@ -3,7 +3,7 @@ import type { Settings } from '../../../shared/settings/schema.ts'
 import { maxUnavailable, topologySpread } from '../../availability.ts'
 import type { GrafanaPart } from './part.ts'
 
-/** Port through which Grafanas tell each other which notifications they have sent. */
+/** Port through which replicas tell each other which notifications they have sent. */
 export const gossipPort = 9094
 
 const labels = { 'app.kubernetes.io/name': 'grafana', 'app.kubernetes.io/instance': releases.grafana }
@@ -11,7 +11,7 @@ const labels = { 'app.kubernetes.io/name': 'grafana', 'app.kubernetes.io/instanc
 /** Returns the part of Grafana that one and several replicas do not have in common. */
 export function replicasPart(settings: Settings): GrafanaPart {
   const { replicas } = settings.grafana
-  // Two Grafanas cannot write to one file.
+  // Two replicas cannot write to one file.
   if (replicas === 1) return { values: { deploymentStrategy: { type: 'Recreate' } } }
   const listen = `\${POD_IP}:${gossipPort}`
   return {

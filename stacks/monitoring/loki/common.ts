@@ -34,7 +34,7 @@ export function commonConfig({ settings, lock }: Lab): Values {
       per_stream_rate_limit_burst: '256MB',
       // With the default of 256 kB, Loki would discard the longest events.
       max_line_size: '2MB',
-      // Loki would not recognize duplicates across shards, and a few Lokis need none.
+      // Loki would not recognize duplicates across shards, and a few replicas need none.
       shard_streams: { enabled: false },
       otlp_config: {
         resource_attributes: {

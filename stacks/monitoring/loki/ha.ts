@@ -17,7 +17,7 @@ export const lokiLabels = {
 }
 
 /**
- * Returns the values of the Loki chart for several Lokis that do the same. Each event is written to three of them, and
+ * Returns the values of the Loki chart for several replicas that do the same. Each event is written to three of them, and
  * accepted when two have it in their write-ahead log. Chunks and index go to a bucket.
  */
 export function highlyAvailableLoki(lab: Lab): Values {
@@ -38,7 +38,7 @@ export function highlyAvailableLoki(lab: Lab): Values {
     },
     // Loki does not use the API server.
     defaults: { automountServiceAccountToken: false },
-    // The Lokis have to find each other before they are ready.
+    // The replicas have to find each other before they are ready.
     memberlist: { service: { publishNotReadyAddresses: true } },
     loki: {
       ...commonConfig(lab),
@@ -54,7 +54,7 @@ export function highlyAvailableLoki(lab: Lab): Values {
         // A Loki that was killed reads its log again. The default is 4 GB, above its limit.
         wal: { replay_memory_ceiling: `${Math.floor(mebibytes(loki.resources.memoryLimit) / 2)}MB` },
       },
-      // The Lokis agree on one of them to compact the index and delete what is too old.
+      // The replicas agree on one of them to compact the index and delete what is too old.
       compactor: { retention_enabled: true, delete_request_store: 's3' },
     },
     ...caches(lab),

@@ -74,7 +74,7 @@ function nodeVolume(name: string, storage: string, options: pulumi.CustomResourc
   )
 }
 
-/** The chart's Service also has the addresses of Lokis that are not ready, such as those on a node that was lost. */
+/** The chart's Service also has the addresses of replicas that are not ready, such as those on a node that was lost. */
 function readyLokiService(name: string, options: pulumi.CustomResourceOptions): void {
   new k8s.core.v1.Service(
     name,

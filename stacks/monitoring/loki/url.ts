@@ -1,7 +1,7 @@
 import { namespaces, services } from '../../../shared/names.ts'
 import type { Settings } from '../../../shared/settings/schema.ts'
 
-/** The Service that has only the addresses of Lokis that are ready, where there are several. */
+/** The Service that has only the addresses of replicas that are ready, where there are several. */
 export const readyLoki = { name: 'loki-ready', port: 3100 } as const
 
 /** Returns the address at which the lab's programs reach Loki. */
