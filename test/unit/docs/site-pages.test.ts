@@ -78,6 +78,14 @@ describe('a link', () => {
     markdown => expect(rewritten(markdown)).toEqual({ text: markdown, pages: [], pictures: [] }),
   )
 
+  it('to a picture adds the picture to the site', () => {
+    const { text, pictures } = rewritten(
+      '<source srcset="pictures/recording-dark.svg"> ![a](pictures/recording-light.svg)',
+    )
+    expect(text).toBe('<source srcset="/docs/pictures/recording-dark.svg"> ![a](/docs/pictures/recording-light.svg)')
+    expect(pictures).toEqual(['docs/pictures/recording-light.svg', 'docs/pictures/recording-dark.svg'])
+  })
+
   it('to nothing is an error that names the document', () => {
     expect(() => rewritten('[a](nothing.md)')).toThrow('docs/teaching.md links to nothing.md, which does not exist')
   })
