@@ -25,7 +25,7 @@ export const panelSelector = [
 
 const settleMs = 1000
 const pollMs = 100
-const timeoutMs = 90_000
+const timeoutMs = 180_000
 
 /** Signs in to Grafana. Every page of the returned context is signed in. */
 export async function signIn(browser: Browser, { url, user, password }: GrafanaAccess): Promise<BrowserContext> {
@@ -63,7 +63,7 @@ export class DashboardPage {
     const page = await context.newPage()
     const opened = new DashboardPage(page, dashboard)
     await page.setViewportSize({ width: widths[0], height: opened.#fullHeight() })
-    await page.goto(`/d/${dashboard.uid}?theme=${theme}`, { timeout: timeoutMs })
+    await page.goto(`/d/${dashboard.uid}?theme=${theme}&refresh=1d`, { timeout: timeoutMs })
     return opened
   }
 

@@ -52,7 +52,7 @@ export function watchCanvases() {
       ),
     )
     /** @param {number} value @param {number} end */
-    const isInside = (value, end) => value >= -1 && value <= end + 1
+    const isInside = (value, end) => value >= -2 && value <= end + 2
     if (!corners.every(corner => isInside(corner.x, this.canvas.width) && isInside(corner.y, this.canvas.height)))
       watched.drawingOf(this.canvas).cutTexts.push(text)
     fillText.call(this, text, x, y, ...maxWidth)
