@@ -1,10 +1,13 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { colorByName, operationColors } from './builders/colors.ts'
 import { buildDashboard } from './builders/dashboard.ts'
-import { events, readableLine, workload } from './builders/filters.ts'
+import { events, readableWithEvent, workload } from './builders/filters.ts'
 import { pages } from './builders/pages.ts'
 import { logLines, timeSeries } from './builders/panels.ts'
 import { logql, mostSeries, promql } from './builders/queries.ts'
+
+/** Each of the three types of events has a panel of a few lines. */
+const mostLines = 50
 
 const notScraped = 'Prometheus does not scrape Tetragon’s metrics; see Tetragon health.'
 const noPolicyMatched = 'No policy matched in this time range. Is one loaded? kubectl get tracingpolicies -A'
@@ -105,7 +108,7 @@ export const caseStudy = (): Dashboard =>
               width: 24,
               height: 7,
             },
-            logql(`${events({ type: 'process_kprobe', policy: 'selected' })} ${readableLine}`),
+            logql(`${events({ type: 'process_kprobe', policy: 'selected' })} ${readableWithEvent}`).maxLines(mostLines),
           ),
           logLines(
             {
@@ -117,7 +120,7 @@ export const caseStudy = (): Dashboard =>
               width: 24,
               height: 7,
             },
-            logql(`${events({ type: 'process_exec' })} ${readableLine}`),
+            logql(`${events({ type: 'process_exec' })} ${readableWithEvent}`).maxLines(mostLines),
           ),
           logLines(
             {
@@ -129,7 +132,7 @@ export const caseStudy = (): Dashboard =>
               width: 24,
               height: 7,
             },
-            logql(`${events({ type: 'process_exit' })} ${readableLine}`),
+            logql(`${events({ type: 'process_exit' })} ${readableWithEvent}`).maxLines(mostLines),
           ),
         ],
       },
@@ -146,7 +149,7 @@ export const caseStudy = (): Dashboard =>
               width: 24,
               height: 12,
             },
-            logql(`${events({ policy: 'selected' })} ${readableLine}`),
+            logql(`${events({ policy: 'selected' })} ${readableWithEvent}`),
           ),
         ],
       },

@@ -10,7 +10,7 @@ import {
   workloadColors,
 } from './builders/colors.ts'
 import { buildDashboard } from './builders/dashboard.ts'
-import { blocked, events, observed, readableLine } from './builders/filters.ts'
+import { blocked, events, observed, readable } from './builders/filters.ts'
 import { pages } from './builders/pages.ts'
 import { bars, logLines, lokiUnavailable, timeSeries } from './builders/panels.ts'
 import { logql, orZero, promql } from './builders/queries.ts'
@@ -26,7 +26,7 @@ const frontendLatency = (quantile: number): string =>
 
 /** Returns PromQL that sums requests by the class of their HTTP status. k6 gives a request without an answer status 0. */
 const byStatusClass = (expr: string, label: string): string =>
-  `sum by (class) (label_replace(label_replace(${expr}, "class", "$1xx", "${label}", "(.).."), "class", "no answer", "${label}", "0"))`
+  `sum by (class) (label_replace(label_replace(${expr}, "class", "\${1}xx", "${label}", "(.).."), "class", "no answer", "${label}", "0"))`
 
 /** Returns PromQL that sums the application's pods by workload. The cgroup of the pod is always the largest series. */
 const byWorkload = (perPod: string): string =>
@@ -208,7 +208,7 @@ export const guestbook = (): Dashboard =>
               width: 24,
               height: 10,
             },
-            logql(`${events({ policy: 'any' })} ${readableLine}`),
+            logql(`${events({ policy: 'any' })} ${readable}`),
           ),
         ],
       },

@@ -8,7 +8,7 @@ import {
 import type { PanelBuilder as TimeseriesPanel } from '@grafana/grafana-foundation-sdk/timeseries'
 import { colorByName, eventTypeColors, severityColors } from './builders/colors.ts'
 import { buildDashboard } from './builders/dashboard.ts'
-import { events, readableLine } from './builders/filters.ts'
+import { events, readableWithEvent } from './builders/filters.ts'
 import { pages } from './builders/pages.ts'
 import { bars, logLines, lokiUnavailable, stat } from './builders/panels.ts'
 import { logql, logqlNow, orZero } from './builders/queries.ts'
@@ -137,7 +137,7 @@ export const logs = (): Dashboard =>
               width: 24,
               height: 14,
             },
-            logql(`${selected} ${readableLine}`),
+            logql(`${selected} ${readableWithEvent}`),
           ),
         ],
       },

@@ -3,7 +3,7 @@ import { alertGroups } from './alerts.ts'
 import { blockedMarks } from './builders/annotations.ts'
 import { colorByName, colors, eventTypeColors, namespaceColors, severityColors } from './builders/colors.ts'
 import { buildDashboard } from './builders/dashboard.ts'
-import { blocked, events, readableLine, unfiltered, violations } from './builders/filters.ts'
+import { blocked, events, readable, unfiltered, violations } from './builders/filters.ts'
 import { type Page, pages } from './builders/pages.ts'
 import {
   bars,
@@ -202,7 +202,7 @@ export const overview = (others: Page[]): Dashboard =>
               height: 7,
               explainedBy: pages.security,
             },
-            logql(`${unfiltered(blocked)} ${readableLine}`),
+            logql(`${unfiltered(blocked)} ${readable}`),
           ),
         ],
       },
@@ -213,7 +213,7 @@ export const overview = (others: Page[]): Dashboard =>
             {
               title: 'Questions, and the dashboards that answer them',
               description: 'Each link opens a dashboard with the same time range.',
-              height: 9,
+              height: 8,
             },
             whereToLook(others),
           ),

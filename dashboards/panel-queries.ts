@@ -1,6 +1,5 @@
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 import type { Dashboard, Panel, RowPanel, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard'
-import { allOthers } from './builders/queries.ts'
 
 // The queries of a dashboard as data, for `lab verify` and the tests.
 
@@ -16,8 +15,6 @@ export interface PanelQuery {
   expr: string
   /** Whether it is evaluated once, at the end of the time range, rather than over the range. */
   instant: boolean
-  /** Whether it adds to what another query of the panel shows, and may find nothing although that one does. */
-  addsToOthers: boolean
   /**
    * A setting that this query needs to find anything, and its required value. Absent for a query that has data in every
    * lab.
@@ -29,7 +26,7 @@ export interface PanelQuery {
 export function panelQueries(dashboard: Dashboard): PanelQuery[] {
   return panelsOf(dashboard).flatMap(panel =>
     (panel.targets ?? []).map(target => {
-      const { expr, refId, instant, queryType, legendFormat } = target as Target
+      const { expr, refId, instant, queryType } = target as Target
       const query: PanelQuery = {
         dashboard: dashboard.uid!,
         panel: { id: panel.id!, title: panel.title! },
@@ -37,7 +34,6 @@ export function panelQueries(dashboard: Dashboard): PanelQuery[] {
         datasource: (target as Target).datasource.type,
         expr,
         instant: instant === true || queryType === 'instant',
-        addsToOthers: legendFormat === allOthers,
       }
       const needs = requiredSetting(expr)
       return needs ? { ...query, needs } : query
@@ -51,7 +47,6 @@ interface Target extends Dataquery {
   datasource: { type: 'prometheus' | 'loki'; uid: string }
   instant?: boolean
   queryType?: string
-  legendFormat?: string
 }
 
 /** Returns the panels of a dashboard in order, without the rows. */

@@ -8,7 +8,7 @@ import {
   events,
   observed,
   publicConnections,
-  readableLine,
+  readable,
   sensitiveFiles,
   violations,
 } from './builders/filters.ts'
@@ -230,7 +230,7 @@ export const security = (): Dashboard =>
               width: 24,
               height: 6,
             },
-            logql(`${publicConnections} ${readableLine}`),
+            logql(`${publicConnections} ${readable}`),
           ),
         ],
       },

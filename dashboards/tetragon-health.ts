@@ -1,13 +1,5 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import {
-  colorByName,
-  gapColors,
-  mapColors,
-  pipelineColors,
-  queueColors,
-  restColor,
-  stageColors,
-} from './builders/colors.ts'
+import { colorByName, gapColors, mapColors, pipelineColors, queueColors, stageColors } from './builders/colors.ts'
 import { buildDashboard } from './builders/dashboard.ts'
 import { pages } from './builders/pages.ts'
 import { barGauges, stat, thresholds, timeSeries } from './builders/panels.ts'
@@ -30,7 +22,7 @@ const byWorkload = (metric: string, rate = ''): string => {
 
 const ofPolicies = (metric: string): string => `${metric}{policy=~"$policy"}`
 
-/** Creates queries for the rates of the busiest policies, and for all others. */
+/** Creates a query for the rates of the busiest policies. */
 const ratesByPolicy = (metric: string) =>
   busiest(
     'policy',
@@ -105,37 +97,31 @@ export const tetragonHealth = (): Dashboard =>
             .overrideByName('disabled', [
               { id: 'thresholds', value: thresholds({ value: 1, color: 'amber' }).build() },
             ]),
-          colorByName(
-            timeSeries(
-              {
-                title: 'Events of policies',
-                description:
-                  'Events per second of the five busiest policies, before the export filters: the load that they cause.',
-                unit: 'eps',
-                empty: 'No policy has matched yet. Is one loaded? kubectl get tracingpolicies -A',
-                height: 10,
-              },
-              ...ratesByPolicy('tetragon_policy_events_total'),
-            ),
-            restColor,
+          timeSeries(
+            {
+              title: 'Events of policies',
+              description:
+                'Events per second of the five busiest policies, before the export filters: the load that they cause.',
+              unit: 'eps',
+              empty: 'No policy has matched yet. Is one loaded? kubectl get tracingpolicies -A',
+              height: 10,
+            },
+            ratesByPolicy('tetragon_policy_events_total'),
           ),
-          colorByName(
-            timeSeries(
-              {
-                title: 'Kernel memory of policies',
-                description:
-                  'Kernel memory used by the maps and programs of the five largest policies. It counts towards the memory of the agent’s pod, so the limit must leave room for it.',
-                unit: 'bytes',
-                empty: 'No policy is loaded. kubectl get tracingpolicies -A',
-                height: 10,
-              },
-              ...busiest(
-                'policy',
-                `sum by (policy) (${ofPolicies('tetragon_tracingpolicy_kernel_memory_bytes')})`,
-                `sum by (policy) (${ofPolicies('tetragon_tracingpolicy_kernel_memory_bytes')} @ end())`,
-              ),
+          timeSeries(
+            {
+              title: 'Kernel memory of policies',
+              description:
+                'Kernel memory used by the maps and programs of the five largest policies. It counts towards the memory of the agent’s pod, so the limit must leave room for it.',
+              unit: 'bytes',
+              empty: 'No policy is loaded. kubectl get tracingpolicies -A',
+              height: 10,
+            },
+            busiest(
+              'policy',
+              `sum by (policy) (${ofPolicies('tetragon_tracingpolicy_kernel_memory_bytes')})`,
+              `sum by (policy) (${ofPolicies('tetragon_tracingpolicy_kernel_memory_bytes')} @ end())`,
             ),
-            restColor,
           ),
         ],
       },
@@ -168,33 +154,27 @@ export const tetragonHealth = (): Dashboard =>
             ),
             pipelineColors,
           ),
-          colorByName(
-            timeSeries(
-              {
-                title: 'Time in the kernel, by policy',
-                description:
-                  'Seconds per second that BPF programs run during calls of applications: the overhead that applications notice, for the five most expensive policies. `__base__` tracks processes and needs no policy. All zero until the kernel collects statistics: `sysctl kernel.bpf_stats_enabled=1` on the node.',
-                unit: 'percentunit',
-                empty: notScraped,
-                height: 10,
-              },
-              ...ratesByPolicy('tetragon_overhead_program_seconds_total'),
-            ),
-            restColor,
+          timeSeries(
+            {
+              title: 'Time in the kernel, by policy',
+              description:
+                'Seconds per second that BPF programs run during calls of applications: the overhead that applications notice, for the five most expensive policies. `__base__` tracks processes and needs no policy. All zero until the kernel collects statistics: `sysctl kernel.bpf_stats_enabled=1` on the node.',
+              unit: 'percentunit',
+              empty: notScraped,
+              height: 10,
+            },
+            ratesByPolicy('tetragon_overhead_program_seconds_total'),
           ),
-          colorByName(
-            timeSeries(
-              {
-                title: 'Runs in the kernel, by policy',
-                description:
-                  'How often BPF programs run per second, for the five policies that run most. They run far more often than there are events, because the filters run in the kernel too. All zero until the kernel collects statistics (see the panel on the left).',
-                unit: 'ops',
-                empty: notScraped,
-                height: 10,
-              },
-              ...ratesByPolicy('tetragon_overhead_program_runs_total'),
-            ),
-            restColor,
+          timeSeries(
+            {
+              title: 'Runs in the kernel, by policy',
+              description:
+                'How often BPF programs run per second, for the five policies that run most. They run far more often than there are events, because the filters run in the kernel too. All zero until the kernel collects statistics (see the panel on the left).',
+              unit: 'ops',
+              empty: notScraped,
+              height: 10,
+            },
+            ratesByPolicy('tetragon_overhead_program_runs_total'),
           ),
         ],
       },

@@ -1,6 +1,5 @@
 import type { DynamicConfigValue, Panel } from '@grafana/grafana-foundation-sdk/dashboard'
 import { FieldColorBuilder, FieldColorModeId } from '@grafana/grafana-foundation-sdk/dashboard'
-import { allOthers } from './queries.ts'
 
 /** Eight colors that color-blind readers can tell apart, and that stand out from the light and the dark theme. */
 export const colors = {
@@ -99,9 +98,6 @@ export const operationColors: SeriesColors = {
 
 /** The agent's BPF maps that have metrics. */
 export const mapColors: SeriesColors = { execve_map: 'blue', tg_execve_joined_info_map: 'amber' }
-
-/** The sum that `busiest` adds. */
-export const restColor: SeriesColors = { [allOthers]: 'gray' }
 
 /** Creates an override that gives a series a fixed color. */
 export const fixedColor = (color: keyof typeof colors): DynamicConfigValue[] => [

@@ -68,8 +68,11 @@ const whatHappened = [
   '{{ if .tetragon_blocked }} (blocked){{ end }}{{ end }}',
 ].join('')
 
-/** Formats any event as one line that a person can read, and keeps the event itself as the label `event`. */
-export const readableLine = `| label_format event=\`{{ __line__ }}\` | line_format \`${pod}  ${program} {{ .process_arguments }}  →  ${whatHappened}\``
+/** Formats any event as one line that a person can read. */
+export const readable = `| line_format \`${pod}  ${program} {{ .process_arguments }}  →  ${whatHappened}\``
+
+/** Does the same, and keeps the event itself as the label `event`. */
+export const readableWithEvent = `| label_format event=\`{{ __line__ }}\` ${readable}`
 
 /** Formats any event as the text of a mark on a graph. */
 export const markText = `| line_format \`${pod}: ${program} ${whatHappened}\``

@@ -46,22 +46,14 @@ export const logqlNow = (expr: string, legend = ''): LokiQuery => logql(expr, le
 /** Returns a zero if a query for a single number finds nothing. Works in PromQL and in LogQL. */
 export const orZero = (expr: string): string => `${expr} or vector(0)`
 
-/** Name of the sum of the series that `busiest` does not show one by one. */
-export const allOthers = 'all others'
-
 /** How many series the palette keeps apart. */
 export const mostSeries = 5
 
 /**
- * Creates a query for the busiest series of a metric, and one for the sum of all others.
+ * Creates a query for the busiest series of a metric.
  * @param label what the series are named after
  * @param expr PromQL of the series, grouped by the label
  * @param total PromQL of their totals in the time range, grouped by the label; the largest ones are shown
  */
-export function busiest(label: string, expr: string, total: string): PrometheusQuery[] {
-  const chosen = `topk(${mostSeries}, ${total})`
-  return [
-    promql(`${expr} and on(${label}) ${chosen}`, `{{${label}}}`),
-    promql(`sum(${expr} unless on(${label}) ${chosen})`, allOthers),
-  ]
-}
+export const busiest = (label: string, expr: string, total: string): PrometheusQuery =>
+  promql(`${expr} and on(${label}) topk(${mostSeries}, ${total})`, `{{${label}}}`)

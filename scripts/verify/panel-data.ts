@@ -63,12 +63,12 @@ async function verifyPanel(
   const panel = queries[0]!.panel.title
   const mustFind = mustHaveData(panel, source)
   let series = 0
-  for (const { datasource, expr, instant, refId, addsToOthers } of queries) {
+  for (const { datasource, expr, instant, refId } of queries) {
     try {
       const time = instant ? {} : { from: new Date(Date.now() - 15 * 60_000) }
       const samples = await grafana.query(datasource, expr, time)
       const withData = samples.filter(({ value }) => !Number.isNaN(value)).length
-      if (withData === 0 && mustFind && !addsToOthers)
+      if (withData === 0 && mustFind)
         return fail(title, {
           found: `query ${refId} is empty: ${expr}`,
           expected: 'at least one series',
