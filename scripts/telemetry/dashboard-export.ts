@@ -1,8 +1,8 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { dataSources } from '../../dashboards/builders/queries.ts'
 import { allDashboards, dashboardJson, type LabDashboard } from '../../dashboards/index.ts'
 import { panelsOf } from '../../dashboards/panel-queries.ts'
-import { dataSources } from '../../dashboards/builders/queries.ts'
 import { LabError } from '../../shared/lab-error.ts'
 
 /** A dashboard in the list of `lab dashboards`. */
