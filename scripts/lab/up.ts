@@ -123,7 +123,7 @@ async function withInterruption<T>(work: (signal: AbortSignal) => Promise<T>): P
   }
 }
 
-async function runSteps(state: UpState, { silent, load }: Required<UpOptions>): Promise<void> {
+async function runSteps(state: UpState, { silent, load }: Required<Pick<UpOptions, 'silent' | 'load'>>): Promise<void> {
   const steps = createSteps<UpState>(
     [
       {
