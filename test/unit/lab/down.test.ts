@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { describeLab, downLab, policiesToLose } from '../../../scripts/lab/down.ts'
 import { LabError } from '../../../shared/lab-error.ts'
 import { readLock } from '../../../shared/lock.ts'
-import { labId } from '../../../shared/stack.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
+import { labId } from '../../../shared/stack.ts'
 import { type FakePrograms, fakePrograms } from '../support/fake-programs.ts'
 
 // The salt is in the settings file of this checkout.
