@@ -53,8 +53,9 @@ export function watchCanvases() {
     )
     /** @param {number} value @param {number} end */
     const isInside = (value, end) => value >= -2 && value <= end + 2
-    if (!corners.every(corner => isInside(corner.x, this.canvas.width) && isInside(corner.y, this.canvas.height)))
-      watched.drawingOf(this.canvas).cutTexts.push(text)
+    const isCutOff = !corners.every(({ x, y }) => isInside(x, this.canvas.width) && isInside(y, this.canvas.height))
+    // Grafana itself draws the last time of an axis across the edge.
+    if (isCutOff && !/^\d\d:\d\d(:\d\d)?$/.test(text)) watched.drawingOf(this.canvas).cutTexts.push(text)
     fillText.call(this, text, x, y, ...maxWidth)
   }
 
@@ -94,6 +95,7 @@ export function inspectPanels({ panels, logPanels }) {
   /** How much of a long text must be visible, where a part is enough. */
   const enoughCharacters = 10
   const enoughOfALine = 40
+  const legendItem = '[aria-label^="VizLegend series "], [data-testid^="data-testid VizLegend series "]'
   const watched = /** @type {Watched} */ (/** @type {unknown} */ (window))
 
   return [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(panels))].map(section => {
@@ -125,7 +127,7 @@ export function inspectPanels({ panels, logPanels }) {
   /** @param {Element} section */
   function legendOf(section) {
     return [...section.querySelectorAll('[data-testid="series-icon"]')].map(icon => {
-      const item = icon.closest('[aria-label^="VizLegend series "], [data-testid^="data-testid VizLegend series "], tr')
+      const item = icon.closest(`${legendItem}, tr`)
       const { backgroundColor, backgroundImage } = getComputedStyle(icon)
       return {
         name: item?.querySelector('button')?.innerText.trim() ?? '',
@@ -150,6 +152,8 @@ export function inspectPanels({ panels, logPanels }) {
     const text = node.data.trim()
     const parent = node.parentElement
     if (text === '' || !parent?.checkVisibility({ opacityProperty: true, visibilityProperty: true })) return undefined
+    // The name in a legend and its numbers are one text.
+    if (parent.closest(legendItem) && !parent.closest('button')) return undefined
     const { box, shown } = visiblePart(node, parent, section)
     // Text for screen readers alone takes one pixel.
     if (box.width <= 1 || parent.clientWidth === 1) return undefined
@@ -209,6 +213,10 @@ export function inspectPanels({ panels, logPanels }) {
 
 /** Returns the rows that the links to other dashboards take, as their distances from the top. */
 export function linkRows() {
-  const links = document.querySelectorAll('[data-testid="data-testid Dashboard link"]')
-  return [...new Set([...links].map(link => Math.round(link.getBoundingClientRect().top)))]
+  const links = document.querySelectorAll(
+    '[data-testid="data-testid Dashboard link"], [data-testid="data-testid Dashboard link dropdown"]',
+  )
+  // The links in a closed menu are there, but not visible.
+  const visible = [...links].filter(link => link.checkVisibility())
+  return [...new Set(visible.map(link => Math.round(link.getBoundingClientRect().top)))]
 }
