@@ -35,6 +35,13 @@ const priorities = {
 } as const
 type Priority = keyof typeof priorities
 
+/**
+ * Returns a chart's value that lets the shipper run wherever the agent does: in a cluster of several nodes, some have
+ * taints.
+ */
+export const everyNode = ({ cluster }: Settings): { tolerations?: { operator: string }[] } =>
+  cluster.mode === 'existing' ? { tolerations: [{ operator: 'Exists' }] } : {}
+
 /** Returns a chart's value for the priority class of a component; nothing if the settings have no classes. */
 export const priorityClass = ({ cluster }: Settings, of: Priority): { priorityClassName?: string } =>
   cluster.priorityClasses ? { priorityClassName: className(of) } : {}

@@ -17,6 +17,8 @@ export function release(
   { lab, chart, values }: { lab: Lab; chart: ChartName; values: Values },
   options: pulumi.CustomResourceOptions,
 ): k8s.helm.v3.Release {
+  // Replicas are replaced one after the other, and each takes its time to write what it has.
+  const minutes = lab.settings.cluster.mode === 'existing' ? 30 : 10
   return new k8s.helm.v3.Release(
     name,
     {
@@ -29,10 +31,10 @@ export function release(
       createNamespace: false,
       // The API server checks every object anyway. Helm would first download and read its whole schema, for each release.
       disableOpenapiValidation: true,
-      timeout: 600,
+      timeout: minutes * 60,
       maxHistory: 3,
     },
     // Two releases cannot have the same name.
-    { ...options, deleteBeforeReplace: true, customTimeouts: { create: '12m', update: '12m' } },
+    { ...options, deleteBeforeReplace: true, customTimeouts: { create: `${minutes + 2}m`, update: `${minutes + 2}m` } },
   )
 }

@@ -2,6 +2,7 @@ import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
 import { exportFile, shipperStorage } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
+import { everyNode, priorityClass } from '../availability.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
@@ -30,6 +31,8 @@ export function fluentBitValues(lab: Lab): Values {
     kind: 'DaemonSet',
     image: { repository: `${registry}/${repository}`, tag },
     testFramework: { enabled: false },
+    ...everyNode(lab.settings),
+    ...priorityClass(lab.settings, 'node'),
     // Events already name the Pod, so the API server is not needed.
     rbac: { create: false },
     serviceAccount: { automountServiceAccountToken: false },

@@ -1,7 +1,7 @@
 import type { Lab } from '../../shared/lab.ts'
 import { exportFile, shipperStorage } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { priorityClass } from '../availability.ts'
+import { everyNode, priorityClass } from '../availability.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
@@ -59,6 +59,7 @@ export function otelValues(lab: Lab): Values {
       { name: 'storage', mountPath: storage },
     ],
     readinessProbe,
+    ...everyNode(lab.settings),
     ...priorityClass(lab.settings, 'node'),
     alternateConfig: withoutTemplates(collectorConfig(lab)),
   }
