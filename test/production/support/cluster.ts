@@ -24,7 +24,7 @@ export const nodes = [`${name}-control-plane`, `${name}-worker`, `${name}-worker
 const lock = readLock()
 
 /** Runs docker. @throws Error with what it printed, unless `reject` is false. */
-export const docker = (args: readonly string[], options: { input?: string; reject?: false } = {}) =>
+export const docker = (args: readonly string[], options: { input?: string; reject?: false; timeout?: number } = {}) =>
   execa('docker', args, { ...options, reject: options.reject ?? true })
 
 async function kind(args: readonly string[], input?: string): Promise<void> {

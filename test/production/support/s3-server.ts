@@ -75,7 +75,8 @@ export async function startS3Server(): Promise<S3Credentials> {
 /** Runs a command of SeaweedFS in the server. @returns what it prints; undefined where the server does not respond. */
 async function shell(command: string): Promise<string | undefined> {
   const args = ['exec', '--interactive', container, '/weed', 'shell', '-master=127.0.0.1:9333']
-  const { exitCode, stdout } = await docker(args, { input: `${command}\n`, reject: false })
+  // Its shell waits forever for a server that is not there.
+  const { exitCode, stdout } = await docker(args, { input: `${command}\n`, reject: false, timeout: 20_000 })
   return exitCode === 0 ? stdout : undefined
 }
 
