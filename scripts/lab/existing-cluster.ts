@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError } from '../../shared/lab-error.ts'
 import { imageRef } from '../../shared/lock.ts'
-import { dockerLabel, exportFile, namespaces, releases, shipperStorage } from '../../shared/names.ts'
+import { dockerLabel, exportFile, labNamespaces, namespaces, releases, shipperStorage } from '../../shared/names.ts'
+import type { Settings } from '../../shared/settings/schema.ts'
 import { withCleanUp } from '../cluster/clean-up.ts'
 import { type ClusterAccess, kubectl, kubectlJson } from '../cluster/kubectl.ts'
 import type { Context } from '../context/context.ts'
@@ -36,6 +37,18 @@ export async function removeLeftovers(context: Context): Promise<string[]> {
     ...left,
     'the definitions (CRDs) of the Prometheus Operator, which another operator may need: ./lab kubectl get crd',
     'the images on the nodes, which the kubelet deletes when it needs the space',
+    ...yours(context.settings),
+  ]
+}
+
+/** Returns what the user has made for the lab, one line each. */
+function yours(settings: Settings): string[] {
+  const { cluster, loki } = settings
+  return [
+    ...(cluster.namespaces === 'existing'
+      ? [`the namespaces that you have made, with your Secrets: ${labNamespaces(settings).join(', ')}`]
+      : []),
+    ...(loki.mode === 'ha' ? [`the events in the bucket ${loki.objectStorage.bucket}`] : []),
   ]
 }
 

@@ -10,8 +10,8 @@ beforeEach(() => {
 })
 afterEach(() => programs.restore())
 
-const context = () => ({
-  settings: parseSettings({ cluster: { mode: 'existing', context: 'mine' } }),
+const context = (cluster: object = {}, more: object = {}) => ({
+  settings: parseSettings({ cluster: { mode: 'existing', context: 'mine', ...cluster }, ...more }),
   lock: readLock(''),
   env: programs.env,
 })
@@ -134,5 +134,19 @@ it('returns the policies that the user has applied, but not those of the lab', a
   expect(await ownPolicies(context())).toEqual([
     { name: 'mine', namespace: 'shop' },
     { name: 'tcp-connect', namespace: 'shop' },
+  ])
+})
+
+it('says what the user has made for the lab', async () => {
+  cluster({})
+  const objectStorage = { bucket: 'events', credentialsSecret: 'bucket-key' }
+  const production = context(
+    { namespaces: 'existing' },
+    { guestbook: { enabled: false }, loki: { mode: 'ha', objectStorage } },
+  )
+  expect(await removeLeftovers(production)).toEqual([
+    ...always,
+    'the namespaces that you have made, with your Secrets: monitoring',
+    'the events in the bucket events',
   ])
 })
