@@ -33,6 +33,7 @@ function dashboardSection({ dashboard, folder }: LabDashboard): string {
   return [
     `## ${title}`,
     description && prose(description),
+    picture(title ?? '', uid ?? ''),
     `Folder *${folder}*, uid \`${uid}\`.${variables.length > 0 ? ` Filters: ${variables.join(', ')}.` : ''}`,
     ...rowsOf(dashboard.panels ?? []).map(({ row, panels }) =>
       [...(row ? [`### ${row}`] : []), panelTable(panels)].join('\n\n'),
@@ -40,6 +41,17 @@ function dashboardSection({ dashboard, folder }: LabDashboard): string {
   ]
     .filter(Boolean)
     .join('\n\n')
+}
+
+/** Returns the picture that `./lab test dashboards` has taken, for the reader's theme and width. */
+const picture = (title: string, uid: string): string => {
+  const file = (theme: string, width: number) => `../pictures/${uid}-${theme}-${width}.png`
+  return `<picture>
+  <source media="(prefers-color-scheme: dark) and (max-width: 1200px)" srcset="${file('dark', 1100)}">
+  <source media="(max-width: 1200px)" srcset="${file('light', 1100)}">
+  <source media="(prefers-color-scheme: dark)" srcset="${file('dark', 1600)}">
+  <img alt="The dashboard ${title}" src="${file('light', 1600)}">
+</picture>`
 }
 
 /** Groups the panels by the row that they follow. A collapsed row contains its panels. */
