@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/site/**/*.test.ts'],
-    testTimeout: 60_000,
+    testTimeout: 90_000,
     // The first hook builds the site.
     hookTimeout: 10 * 60_000,
   },
