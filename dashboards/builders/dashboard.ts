@@ -13,7 +13,7 @@ import {
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard'
-import { type Page, pages } from './pages.ts'
+import type { Page } from './pages.ts'
 import type { PanelBuilder } from './panels.ts'
 import { dataSources } from './queries.ts'
 import { keepChoices } from './tables.ts'
@@ -55,7 +55,7 @@ const link = ({ uid, title }: Page): DashboardLink => ({
   tags: [],
 })
 
-/** A menu of all other dashboards takes less room than a link to each, so the links stay in one row. */
+/** A menu of all other dashboards has room beside the filters, where a link to each would take a second row. */
 const menu: DashboardLink = {
   ...keepEverything,
   title: 'Dashboards',
@@ -80,7 +80,7 @@ export interface DashboardSpec {
   /** In addition to the four that every dashboard has. */
   variables?: Builder<VariableModel>[]
   annotations?: AnnotationQuery[]
-  /** Dashboards to link to, for one without filters. By default there is a link to the overview, and a menu. */
+  /** Dashboards to link to, for one without filters. By default there is a menu. */
   links?: Page[]
 }
 
@@ -103,7 +103,7 @@ export function buildDashboard({
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([...variables(), ...more])
     .annotations(annotations.map(annotation => ({ build: () => annotation })))
-  for (const each of links?.map(link) ?? [link(pages.overview), menu]) builder.link({ build: () => each })
+  for (const each of links?.map(link) ?? [menu]) builder.link({ build: () => each })
   let id = 0
   for (const row of rows) {
     builder.withRow(new RowBuilder(row.title).id(++id))
