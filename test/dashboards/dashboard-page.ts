@@ -124,7 +124,7 @@ export class DashboardPage {
       const isQuiet = this.#requests <= 0 && Date.now() - this.#lastRequest > settleMs && (await loading.count()) === 0
       if (isQuiet && (await full.count()) >= expected) return
       // A panel that stays blank is a fault that the test finds.
-      if (isQuiet && Date.now() - start > blankMs) return
+      if (isQuiet && Date.now() - this.#lastRequest > blankMs) return
       if (Date.now() - start > timeoutMs)
         throw new Error(
           `${this.#dashboard.title}: ${await full.count()} of ${expected} panels are full, ` +
