@@ -9,9 +9,9 @@ import { loadContext } from '../../scripts/context/context.ts'
 import { ensureCharts } from '../../scripts/supplies/charts.ts'
 import { type Container, containersOf, type PodSpec } from '../../scripts/verify/security/restricted.ts'
 import { LabError } from '../../shared/lab-error.ts'
-import { chartFile, chartNames, readLock } from '../../shared/lock.ts'
-import { namespaces } from '../../shared/names.ts'
-import { chartValues } from './chart-values.ts'
+import { type ChartName, chartFile, chartNames, readLock } from '../../shared/lock.ts'
+import { namespaces, releases } from '../../shared/names.ts'
+import { chartValues, productionChartValues, productionGatewayValues } from './chart-values.ts'
 
 // Saves the rights, volumes, ports and commands of the Pods that the charts create from the lab's values, so that tests
 // need neither Helm nor archives. Run after changing a chart or its values: `node test/charts/render.ts`. It needs helm on
@@ -50,8 +50,15 @@ export interface Workload {
 
 const workloadsFile = join(import.meta.dirname, 'workloads.yaml')
 
-/** Returns the saved workloads. */
-export const readWorkloads = (): Workload[] => parse(readFileSync(workloadsFile, 'utf8')) as Workload[]
+const productionFile = join(import.meta.dirname, 'workloads-production.yaml')
+
+const readFile = (file: string): Workload[] => parse(readFileSync(file, 'utf8')) as Workload[]
+
+/** Returns the saved workloads of a laptop's lab. */
+export const readWorkloads = (): Workload[] => readFile(workloadsFile)
+
+/** Returns the saved workloads that Pulumi.production.yaml adds or changes. */
+export const readProductionWorkloads = (): Workload[] => readFile(productionFile)
 
 interface Controller {
   kind: string
@@ -100,31 +107,47 @@ function toWorkload(chart: string, { metadata, spec: { template } }: Controller)
 
 const execOnly = (probe?: ExecHandler): ExecHandler | undefined => (probe?.exec ? { exec: probe.exec } : undefined)
 
-/** Renders all charts with the lab's values. The archives must have been downloaded. */
-export async function renderCharts(): Promise<Workload[]> {
-  const lock = readLock()
+/** Renders all charts with the values of a laptop's lab. The archives must have been downloaded. */
+export const renderCharts = (): Promise<Workload[]> =>
+  renderEach(chartNames.map(name => [name, name, chartValues[name]] as const))
+
+/** Renders the charts whose Pods differ with Pulumi.production.yaml. */
+const renderProduction = (): Promise<Workload[]> =>
+  renderEach([
+    ['loki', releases.loki, productionChartValues.loki],
+    ['grafana', releases.grafana, productionChartValues.grafana],
+    ['opentelemetry-collector', releases.otel, productionChartValues['opentelemetry-collector']],
+    ['opentelemetry-collector', releases.otelGateway, productionGatewayValues],
+  ])
+
+async function renderEach(
+  charts: readonly (readonly [name: ChartName, release: string, values: Record<string, unknown>])[],
+): Promise<Workload[]> {
   const all: Workload[] = []
-  for (const name of chartNames) {
-    const folder = mkdtempSync(join(tmpdir(), 'lab-chart-'))
-    try {
-      await tar.extract({ file: chartFile(lock, name), cwd: folder })
-      const chart = join(folder, readdirSync(folder)[0]!)
-      removeMissingDependencies(chart)
-      writeFileSync(join(folder, 'values.yaml'), stringify(chartValues[name]))
-      const { stdout } = await execa('helm', [
-        ...['template', name, chart, '--namespace', namespaces.monitoring, '--values', join(folder, 'values.yaml')],
-        ...['--kube-version', lock.tools.kubectl.version],
-      ])
-      for (const document of parseAllDocuments(stdout)) {
-        const object = document.toJS() as Controller | null
-        if (object && ['Deployment', 'DaemonSet', 'StatefulSet', 'Job'].includes(object.kind))
-          all.push(toWorkload(name, object))
-      }
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  }
+  for (const [name, release, values] of charts) all.push(...(await renderChart(name, release, values)))
   return all
+}
+
+async function renderChart(name: ChartName, release: string, values: Record<string, unknown>): Promise<Workload[]> {
+  const lock = readLock()
+  const folder = mkdtempSync(join(tmpdir(), 'lab-chart-'))
+  try {
+    await tar.extract({ file: chartFile(lock, name), cwd: folder })
+    const chart = join(folder, readdirSync(folder)[0]!)
+    removeMissingDependencies(chart)
+    writeFileSync(join(folder, 'values.yaml'), stringify(values))
+    const { stdout } = await execa('helm', [
+      ...['template', release, chart, '--namespace', namespaces.monitoring, '--values', join(folder, 'values.yaml')],
+      ...['--kube-version', lock.tools.kubectl.version],
+    ])
+    const objects = parseAllDocuments(stdout).map(document => document.toJS() as Controller | null)
+    return objects
+      .filter(object => object !== null)
+      .filter(({ kind }) => ['Deployment', 'DaemonSet', 'StatefulSet', 'Job'].includes(kind))
+      .map(object => toWorkload(name, object))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 /** Removes dependencies that a repacked chart lists but does not contain, which Helm would reject. */
@@ -157,6 +180,7 @@ if (import.meta.main) {
   })
   const all = [...rendered, ...made]
   writeFileSync(workloadsFile, stringify(all, { lineWidth: 0 }))
+  writeFileSync(productionFile, stringify(await renderProduction(), { lineWidth: 0 }))
   for (const { chart, name, spec } of all)
     console.log(`${chart}: ${name} (${containersOf(spec).map(container => container.name)})`)
 }

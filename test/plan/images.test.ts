@@ -7,7 +7,12 @@ import { catalogEntry, readCatalog } from '../../scripts/policy/catalog.ts'
 import { type ImageName, imageNames, imageRef, readLock } from '../../shared/lock.ts'
 import { projectDir } from '../../shared/paths.ts'
 import { policyFolder } from '../../shared/policy-file.ts'
-import { readWorkloads, type WorkloadContainer, type WorkloadPodSpec } from '../charts/render.ts'
+import {
+  readProductionWorkloads,
+  readWorkloads,
+  type WorkloadContainer,
+  type WorkloadPodSpec,
+} from '../charts/render.ts'
 import { commandProblems, factsOf, outdatedFacts, podProblems, readImageFacts } from '../images/image-facts.ts'
 import { commandsIn, shellWords, unwrapShell } from '../images/shell-words.ts'
 import { newFolder } from '../unit/support/folders.ts'
@@ -48,6 +53,7 @@ const allPods: [string, Pod][] = [
     podsOf(recording).map((pod): [string, Pod] => [`${pod.name} (${plan})`, pod]),
   ),
   ...readWorkloads().map(({ name, spec }): [string, Pod] => [`${name} (chart)`, { name, spec }]),
+  ...readProductionWorkloads().map(({ name, spec }): [string, Pod] => [`${name} (production)`, { name, spec }]),
 ]
 const podNamed = (name: string): Pod | undefined => allPods.find(([, pod]) => pod.name === name)?.[1]
 const containerOf = (pod: string, name: string): WorkloadContainer =>

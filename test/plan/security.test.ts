@@ -7,7 +7,7 @@ import { type PodSpec, violations } from '../../scripts/verify/security/restrict
 import { exceptionsWith } from '../../shared/pod-security.ts'
 import { parseSettings } from '../../shared/settings/parser.ts'
 import { type NetworkPolicy, networkPolicies } from '../../stacks/network-policies.ts'
-import { readWorkloads } from '../charts/render.ts'
+import { readProductionWorkloads, readWorkloads } from '../charts/render.ts'
 import { newFolder } from '../unit/support/folders.ts'
 import { allowed, type End, selects } from '../unit/support/network.ts'
 import { planEach } from './support/plans.ts'
@@ -119,6 +119,18 @@ describe.each(Object.keys(configs))('the lab %s', which => {
     expect(admin.type).toBe('kubernetes:core/v1:Secret')
     expect(admin.inputs.stringData).toBe(secretText)
   })
+})
+
+describe('the charts with Pulumi.production.yaml', () => {
+  it.each(readProductionWorkloads().map(({ name, spec }) => [name, spec] as const))(
+    'run %s restricted',
+    (name, spec) => {
+      const exception = exceptionsWith(parseSettings({})).find(({ workload }) => workload === name)
+      const controls = violations(spec).map(({ control }) => control)
+      expect(new Set(controls)).toEqual(new Set(exception?.breaks))
+      expect(spec.automountServiceAccountToken ?? false, 'has no API token').toBe(false)
+    },
+  )
 })
 
 describe('network policies', () => {
