@@ -22,9 +22,11 @@ export function passphraseFits(passphrase: string, salt: string): boolean {
 /** Removes Pulumi's salt from the settings file. With another passphrase, Pulumi would reject it. */
 export function removeSalt(file = join(projectDir, settingsFileName())): void {
   if (!existsSync(file)) return
-  const document = parseDocument(readFileSync(file, 'utf8'))
+  const text = readFileSync(file, 'utf8')
+  const document = parseDocument(text)
   // Reading the settings reports a file that is not YAML.
   if (document.errors.length > 0 || !isMap(document.contents) || !document.has('encryptionsalt')) return
-  document.delete('encryptionsalt')
-  writeFileSync(file, document.contents.items.length ? document.toString({ lineWidth: 0 }) : 'config: {}\n')
+  // Pulumi writes it on one line. The rest stays as the user has formatted it.
+  const others = text.replace(/^encryptionsalt:.*\n?/m, '')
+  writeFileSync(file, document.contents.items.length > 1 ? others : 'config: {}\n')
 }
