@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { passphraseFits, removeSalt } from '../../../scripts/pulumi/salt.ts'
-import { projectDir } from '../../../shared/paths.ts'
 
 // The pinned Pulumi wrote this salt, with the passphrase x.
 const salt = 'v1:2r4DnGOZc2g=:v1:rnz52nM10+eYcftI:z/JeLSY1bUKuPPJlgJLYheu3traoNg=='
@@ -20,21 +19,15 @@ it('fits only the passphrase that Pulumi used, and none when it is damaged', () 
   expect(passphraseFits('x', salt.slice(0, -8))).toBe(false)
 })
 
-it.each(['Pulumi.dev.yaml', 'Pulumi.production.yaml'])(
-  'is removed, and the settings of %s are kept as they were formatted',
-  name => {
-    const settings =
-      `${readFileSync(join(projectDir, name), 'utf8')}  # busier\n  tetragon-lab:traffic: {rate: 20}\n`.replace(
-        'config: {}',
-        'config:',
-      )
-    for (const text of [`encryptionsalt: ${salt}\n${settings}`, `${settings}encryptionsalt: ${salt}\n`]) {
-      writeFileSync(file, text)
-      removeSalt(file)
-      expect(readFileSync(file, 'utf8')).toBe(settings)
-    }
-  },
-)
+it('is removed, and the settings beside it are kept as they were formatted', () => {
+  const settings =
+    '# mine\nconfig:\n  # busier\n  tetragon-lab:traffic: {rate: 20}\n  tetragon-lab:policies:\n    apply: [a, "b"]\n'
+  for (const text of [`encryptionsalt: ${salt}\n${settings}`, `${settings}encryptionsalt: ${salt}\n`]) {
+    writeFileSync(file, text)
+    removeSalt(file)
+    expect(readFileSync(file, 'utf8')).toBe(settings)
+  }
+})
 
 it('leaves a valid settings file when it was all that the file held', () => {
   writeFileSync(file, `encryptionsalt: ${salt}\n`)
