@@ -104,7 +104,6 @@ export const caseStudy = (): Dashboard =>
               description:
                 'Calls of kernel functions that a policy watches, such as opening a TCP connection or a file: pod, program, arguments, and what happened. Open a line to see all fields; `event` is the event as Tetragon wrote it.',
               unit: 'short',
-              empty: noPolicyMatched,
               width: 24,
               height: 7,
             },
@@ -116,7 +115,6 @@ export const caseStudy = (): Dashboard =>
               description:
                 'Programs that started. Needs no policy. The visitor starts some every minute. The export leaves out health checks, such as Redis’s `redis-cli ping` (`tetragon.exportDenyList`).',
               unit: 'short',
-              empty: 'No program that matches these filters started in this time range.',
               width: 24,
               height: 7,
             },
@@ -128,7 +126,6 @@ export const caseStudy = (): Dashboard =>
               description:
                 'Processes that exited, or the signal that killed them. There are more exit events than exec events, because a forked process that never executes another program exits too.',
               unit: 'short',
-              empty: 'No process that matches these filters exited in this time range.',
               width: 24,
               height: 7,
             },
@@ -145,7 +142,6 @@ export const caseStudy = (): Dashboard =>
               description:
                 'Select a pod at the top of the page to see everything that it did, one event per line. Pod and binary are not stream labels but structured metadata: `{service_name="tetragon"} | k8s_pod_name="…"`.',
               unit: 'short',
-              empty: 'The selected pods have no events in this time range.',
               width: 24,
               height: 12,
             },

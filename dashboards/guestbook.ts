@@ -204,7 +204,6 @@ export const guestbook = (): Dashboard =>
               description:
                 'The newest 100 events of policies in the selected pods. Select a policy to hide the Guestbook’s own connections.',
               unit: 'short',
-              empty: 'No policy matched in this time range. Is one loaded? kubectl get tracingpolicies -A',
               width: 24,
               height: 10,
             },

@@ -133,7 +133,6 @@ export const logs = (): Dashboard =>
               description:
                 'The newest 100 events: pod, program, arguments, and what happened. The bar at the left shows the severity. The search covers the whole event, not only what is shown. Open a line to see all fields; `event` is the event as Tetragon wrote it. In Explore, `| json` turns every part of an event into a field.',
               unit: 'short',
-              empty: noEvents,
               width: 24,
               height: 14,
             },

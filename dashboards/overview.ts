@@ -3,19 +3,11 @@ import { alertGroups } from './alerts.ts'
 import { blockedMarks } from './builders/annotations.ts'
 import { colorByName, colors, eventTypeColors, namespaceColors, severityColors } from './builders/colors.ts'
 import { buildDashboard } from './builders/dashboard.ts'
-import { blocked, events, readable, unfiltered, violations } from './builders/filters.ts'
+import { blocked, events, happened, unfiltered, violations } from './builders/filters.ts'
 import { type Page, pages } from './builders/pages.ts'
-import {
-  bars,
-  everythingSelected,
-  logLines,
-  lokiUnavailable,
-  stat,
-  text,
-  thresholds,
-  timeSeries,
-} from './builders/panels.ts'
+import { bars, everythingSelected, lokiUnavailable, stat, text, thresholds, timeSeries } from './builders/panels.ts'
 import { logql, logqlNow, orZero, promql, promqlNow } from './builders/queries.ts'
+import { table } from './builders/tables.ts'
 import { growth, type Stage, stages } from './stages.ts'
 
 const prometheusUnavailable = 'Prometheus does not respond. ./lab status'
@@ -192,17 +184,28 @@ export const overview = (others: Page[]): Dashboard =>
             },
             logqlNow(orZero(`sum(count_over_time(${unfiltered(blocked)} [$__range]))`), 'blocked'),
           ).thresholds(thresholds({ value: 1, color: 'red' })),
-          logLines(
+          table(
             {
               title: 'Blocked calls and killed processes',
-              description: 'The newest of them: pod, program, arguments, and what was blocked.',
+              description: 'Who was blocked, and in what. The red marks show when.',
               unit: 'short',
               empty: 'Nothing was blocked in this time range. That is normal while no enforcing policy is loaded.',
               width: 20,
               height: 7,
               explainedBy: pages.security,
             },
-            logql(`${unfiltered(blocked)} ${readable}`),
+            {
+              k8s_pod_name: 'Pod',
+              process_executable_path: 'Binary',
+              process_arguments: 'Arguments',
+              happened: 'Outcome',
+            },
+            {
+              heading: 'Times',
+              query: logqlNow(
+                `topk(20, sum by (k8s_pod_name, process_executable_path, process_arguments, happened) (count_over_time(${unfiltered(blocked)} ${happened} [$__range])))`,
+              ),
+            },
           ),
         ],
       },

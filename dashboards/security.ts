@@ -8,7 +8,6 @@ import {
   events,
   observed,
   publicConnections,
-  readable,
   sensitiveFiles,
   violations,
 } from './builders/filters.ts'
@@ -21,6 +20,12 @@ const count = (selector: string, by = ''): string => `sum ${by}(count_over_time(
 const countAll = (selector: string, by = ''): string => `sum ${by}(count_over_time(${selector} [$__range]))`
 
 const noViolation = 'No policy was violated in this time range. That is good.'
+
+const connectionColumns = { k8s_pod_name: 'Pod', process_executable_path: 'Binary', destination: 'Destination' }
+
+/** Creates a query for the rows of a table of connections. */
+const connectionsOf = (selector: string) =>
+  logqlNow(`topk(50, ${countAll(selector, `by (${Object.keys(connectionColumns).join(', ')}) `)})`)
 
 interface Total {
   title: string
@@ -98,7 +103,6 @@ export const security = (): Dashboard =>
               description:
                 'A row per program and a column per interval, with the 25 programs that start most often. The more a cell stands out from the background, the more starts. A steady row is a scheduled task. A new row with a single strong cell is someone at a shell, or an intruder.',
               unit: 'short',
-              empty: 'No program that matches these filters started in this time range.',
               width: 24,
               height: 10,
             },
@@ -212,25 +216,21 @@ export const security = (): Dashboard =>
                 'No connection in this time range. Is the policy tcp-connect loaded? kubectl get tracingpolicies -A',
               width: 24,
             },
-            { k8s_pod_name: 'Pod', process_executable_path: 'Binary', destination: 'Destination' },
-            {
-              heading: 'Connections',
-              query: logqlNow(
-                `topk(50, ${countAll(connections, 'by (k8s_pod_name, process_executable_path, destination) ')})`,
-              ),
-            },
+            connectionColumns,
+            { heading: 'Connections', query: connectionsOf(connections) },
           ),
-          logLines(
+          table(
             {
               title: 'Connections to public addresses',
               description:
-                'Who connected to an address outside all private ranges, when, and where. If the machine is online, `wget -q -O /dev/null http://example.com` in the visitor’s pod makes such a connection.',
+                'Who connected to an address outside all private ranges, and where. If the machine is online, `wget -q -O /dev/null http://example.com` in the visitor’s pod makes such a connection.',
               unit: 'short',
               empty: 'No connection to a public address in this time range. That is good.',
               width: 24,
               height: 6,
             },
-            logql(`${publicConnections} ${readable}`),
+            connectionColumns,
+            { heading: 'Connections', query: connectionsOf(publicConnections) },
           ),
         ],
       },
@@ -243,8 +243,8 @@ export const security = (): Dashboard =>
               description:
                 'The last 100 programs in the order in which they started, indented by the number of ancestors: pod, parent, program, arguments. Select one pod at the top of the page, or several trees are mixed. A program started by `kubectl exec` is a child of `containerd-shim` or `runc`.',
               unit: 'short',
-              empty: 'No program started in these pods in this time range.',
-              height: 14,
+              width: 24,
+              height: 12,
             },
             logql(
               `${events({ type: 'process_exec' })} | line_format \`{{ range (fromJson __line__).process_exec.ancestors }}  {{ end }}{{ .k8s_pod_name }}  {{ .process_parent_executable_path }} → {{ .process_executable_path }} {{ .process_arguments }}\``,
@@ -258,7 +258,8 @@ export const security = (): Dashboard =>
                 'Which program started which, and how often. A row with a high count is a scheduled task; a shell under a web server is an incident.',
               unit: 'short',
               empty: 'No program that matches these filters started in this time range.',
-              height: 14,
+              width: 24,
+              height: 9,
             },
             { process_parent_executable_path: 'Parent', process_executable_path: 'Binary' },
             {

@@ -74,6 +74,9 @@ export const readable = `| line_format \`${pod}  ${program} {{ .process_argument
 /** Does the same, and keeps the event itself as the label `event`. */
 export const readableWithEvent = `| label_format event=\`{{ __line__ }}\` ${readable}`
 
+/** Adds what happened as the label `happened`. */
+export const happened = `| label_format happened=\`${whatHappened}\``
+
 /** Formats any event as the text of a mark on a graph. */
 export const markText = `| line_format \`${pod}: ${program} ${whatHappened}\``
 

@@ -32,6 +32,7 @@ import {
   HeatmapColorMode,
   HeatmapColorOptionsBuilder,
   PanelBuilder as HeatmapPanel,
+  YAxisConfigBuilder,
 } from '@grafana/grafana-foundation-sdk/heatmap'
 import { PanelBuilder as LogsPanel } from '@grafana/grafana-foundation-sdk/logs'
 import { DataqueryBuilder as LokiQuery } from '@grafana/grafana-foundation-sdk/loki'
@@ -52,7 +53,7 @@ export interface PanelOptions {
   description: string
   /** A Grafana unit such as `short`, `ops` or `bytes`. */
   unit: string
-  /** What it means if the panel is empty: that this is good, or what to do. */
+  /** What it means if the panel is empty: that this is good, or what to do. Grafana shows it instead of "No data". */
   empty: string
   /** In columns, of 24; 12 by default. */
   width?: number
@@ -61,6 +62,9 @@ export interface PanelOptions {
   /** The dashboard that explains more, as a link at the title. */
   explainedBy?: Page
 }
+
+/** The same for types of panels in which Grafana always writes "No data". They must have data in every lab. */
+type AlwaysFilled = Omit<PanelOptions, 'empty'>
 
 /** What the builders of Grafana's SDK for all types of panel have in common. */
 export interface PanelBuilder extends Builder<Panel> {
@@ -78,16 +82,16 @@ export interface PanelBuilder extends Builder<Panel> {
 }
 
 /** Adds to a builder what every panel must have, and gives each query a letter. */
-export function panel<P extends PanelBuilder>(builder: P, options: PanelOptions, queries: Query[]): P {
+export function panel<P extends PanelBuilder>(builder: P, options: PanelOptions | AlwaysFilled, queries: Query[]): P {
   const source = queries[0] instanceof LokiQuery ? dataSources.loki : dataSources.prometheus
   builder
     .title(options.title)
     .description(options.description)
     .unit(options.unit)
-    .noValue(options.empty)
     .datasource(source)
     .span(options.width ?? 12)
     .height(options.height ?? 8)
+  if ('empty' in options) builder.noValue(options.empty)
   if (options.explainedBy) builder.links([panelLink(options.explainedBy)])
   queries.forEach((query, index) => {
     builder.withTarget(query.refId(String.fromCharCode(65 + index)))
@@ -186,17 +190,19 @@ export const barGauges = (options: PanelOptions, ...queries: Query[]): BarGaugeP
     .thresholds(thresholds())
 
 /** Creates a heatmap: a row per series, and a column per interval. */
-export const heatmap = (options: PanelOptions, query: Query): HeatmapPanel =>
+export const heatmap = (options: AlwaysFilled, query: Query): HeatmapPanel =>
   panel(new HeatmapPanel(), options, [query])
     .interval('30s')
     .calculate(false)
     .color(new HeatmapColorOptionsBuilder().mode(HeatmapColorMode.Scheme).scheme('Oranges').exponent(0.5).steps(64))
     .cellGap(1)
+    // Grafana reserves a little less than long names need.
+    .yAxis(new YAxisConfigBuilder().axisWidth(240))
     .showValue(VisibilityMode.Auto)
     .showLegend()
 
 /** Creates a panel of log lines, newest first by default. Long lines are wrapped. */
-export const logLines = (options: PanelOptions, query: Query, { oldestFirst = false } = {}): LogsPanel =>
+export const logLines = (options: AlwaysFilled, query: Query, { oldestFirst = false } = {}): LogsPanel =>
   panel(new LogsPanel(), options, [query])
     .showTime(true)
     .enableLogDetails(true)

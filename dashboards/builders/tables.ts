@@ -30,16 +30,20 @@ const shortToken = shortenTo(/^.*\/([^/]+)\/\.\.\d{4}_[^/]+\/([^/]+)$/, '…/$1/
 /** Only the end of a long path matters. */
 const shortPath = shortenTo(/^(?=.{21}).*\/([^/]+)$/, '…/$1')
 
+/** The same for a command whose only argument is a path. */
+const shortArgument = shortenTo(/^(?=\S{21,}$).*\/([^/]+)$/, '…/$1')
+
 /** Columns by heading. */
 const styles: Record<string, ColumnStyle> = {
-  Namespace: { width: 110, variable: 'namespace' },
-  Pod: { width: 165, shorten: [shortPod], variable: 'pod' },
+  Namespace: { width: 130, variable: 'namespace' },
+  Pod: { width: 180, shorten: [shortPod], variable: 'pod' },
   Policy: { variable: 'policy' },
   Binary: { shorten: [shortPath], variable: 'binary' },
   Parent: { shorten: [shortPath] },
   File: { shorten: [shortToken] },
+  Arguments: { shorten: [shortArgument] },
   Type: { width: 100, shorten: [shortenTo(/^process_(.+)$/, '$1')] },
-  Destination: { width: 165, shorten: [shortenTo(/^::ffff:(.+)$/, '$1')] },
+  Destination: { width: 180, shorten: [shortenTo(/^::ffff:(.+)$/, '$1')] },
 }
 
 /** Fits a number of six digits, and the heading with the arrow of the sorted column. */
@@ -94,7 +98,8 @@ export function table(options: PanelOptions, labels: Record<string, string>, ...
     builder.overrideByName(heading, [
       { id: 'custom.width', value: numberWidth(heading) },
       { id: 'custom.filterable', value: false },
-      ...(unit ? [{ id: 'unit', value: unit }] : []),
+      // Complete numbers, not thousands.
+      { id: 'unit', value: unit ?? 'locale' },
     ])
   return builder
 }

@@ -18,7 +18,8 @@ function contentWidth(window: number, columns: number): number {
 }
 
 const cellPadding = 12
-const pixelsPerCharacter = 7
+const pixelsPerCharacter = 8
+const filterIcon = 20
 
 /** Values from the recording, and longer ones that a lab can have. Columns that are not listed have a width. */
 const examples: Record<string, string[]> = {
@@ -93,7 +94,9 @@ describe.each(tables)('$title', ({ panel }) => {
       expect(widths.get(heading), heading).toBeGreaterThanOrEqual('123,456'.length * pixelsPerCharacter + cellPadding)
     }
     for (const [heading, width] of widths)
-      expect(width, heading).toBeGreaterThanOrEqual(heading.length * (pixelsPerCharacter + 0.5) + cellPadding)
+      expect(width, heading).toBeGreaterThanOrEqual(
+        heading.length * pixelsPerCharacter + cellPadding + (labels.includes(heading) ? filterIcon : 0),
+      )
   })
 
   test('shortens what is long, and shows names that must be complete', () => {
@@ -105,6 +108,10 @@ describe.each(tables)('$title', ({ panel }) => {
           widths.get(heading)!,
         )
       }
+  })
+
+  test('shows complete numbers, not thousands', () => {
+    for (const heading of numbers) expect(property(panel, heading, 'unit'), heading).toMatch(/^(locale|suffix:.+)$/)
   })
 
   test('is sorted by its first number', () => {
