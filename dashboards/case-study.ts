@@ -29,7 +29,7 @@ export const caseStudy = (): Dashboard =>
                 'How often the five busiest policies matched since the agent started. The slope is the rate. The line of a policy on TCP is almost straight because the Guestbook connects to Redis all the time. A policy that is loaded but never matched has no line. `tetragon_policy_events_total`',
               unit: 'short',
               empty: noPolicyMatched,
-              height: 9,
+              height: 10,
             },
             promql(
               `topk(${mostSeries}, sum by (policy) (tetragon_policy_events_total{policy=~"$policy", ${workload}}))`,
@@ -44,7 +44,7 @@ export const caseStudy = (): Dashboard =>
                   'How often an event named a process that was not in the agent’s cache. Such an event has no binary, pod or parent. The line is steepest after a start, while the cache is cold, and keeps rising on a healthy agent. So a rising line alone does not mean that the agent reads the wrong `/proc`; `./lab verify` checks that. `tetragon_process_cache_misses_total`',
                 unit: 'short',
                 empty: notScraped,
-                height: 9,
+                height: 10,
               },
               promql('sum by (operation) (tetragon_process_cache_misses_total)', '{{operation}}'),
             ),

@@ -1,11 +1,10 @@
 import { type Dashboard, MappingType, type ValueMapping } from '@grafana/grafana-foundation-sdk/dashboard'
 import { alertGroups } from './alerts.ts'
-import { blockedMarks } from './builders/annotations.ts'
 import { colorByName, colors, eventTypeColors, namespaceColors, severityColors } from './builders/colors.ts'
 import { buildDashboard } from './builders/dashboard.ts'
 import { blocked, events, happened, unfiltered, violations } from './builders/filters.ts'
 import { type Page, pages } from './builders/pages.ts'
-import { bars, everythingSelected, lokiUnavailable, stat, text, thresholds, timeSeries } from './builders/panels.ts'
+import { bars, everythingSelected, stat, text, thresholds, timeSeries } from './builders/panels.ts'
 import { logql, logqlNow, orZero, promql, promqlNow } from './builders/queries.ts'
 import { table } from './builders/tables.ts'
 import { growth, type Stage, stages } from './stages.ts'
@@ -35,10 +34,10 @@ const byNamespace = (metric: string, rate = ''): string => {
 
 /** Questions, what answers them, and where. */
 const questions: [string, string, Page][] = [
-  ['Who read a password file, or started a shell?', 'violations, files, connections, programs', pages.security],
+  ['Who opened a secret, or a shell?', 'violations, files, connections, programs', pages.security],
   ['What exactly happened?', 'every event, to filter and to search', pages.logs],
-  ['Does the application suffer?', 'traffic, errors and latency beside the violations', pages.guestbook],
-  ['Are events lost, and what does Tetragon cost?', 'the pipeline and the agent', pages.health],
+  ['Does the application suffer?', 'traffic, errors and latency', pages.guestbook],
+  ['Are events lost? What is the cost?', 'the pipeline and the agent', pages.health],
   ['What do Tetragon’s own metrics show?', 'six metrics, explained', pages.caseStudy],
   ['Where is each student?', 'for a teacher', pages.class],
 ]
@@ -63,8 +62,7 @@ export const overview = (others: Page[]): Dashboard =>
   buildDashboard({
     page: pages.overview,
     description:
-      'Start here. Green is good. The link at a panel’s title leads to the dashboard that explains it, with the same time range. Red marks are blocked calls.',
-    annotations: [blockedMarks(unfiltered(blocked))],
+      'Start here. Green is good. The link at a panel’s title leads to the dashboard that explains it, with the same time range.',
     links: others,
     rows: [
       {
@@ -171,26 +169,13 @@ export const overview = (others: Page[]): Dashboard =>
       {
         title: 'What was blocked?',
         panels: [
-          stat(
-            {
-              title: 'Blocked',
-              description:
-                'Processes killed, and calls refused, in this time range. Zero while no enforcing policy is loaded.',
-              unit: 'short',
-              empty: lokiUnavailable,
-              width: 4,
-              height: 7,
-              explainedBy: pages.security,
-            },
-            logqlNow(orZero(`sum(count_over_time(${unfiltered(blocked)} [$__range]))`), 'blocked'),
-          ).thresholds(thresholds({ value: 1, color: 'red' })),
           table(
             {
               title: 'Blocked calls and killed processes',
-              description: 'Who was blocked, and in what. The red marks show when.',
+              description: 'Who was blocked, in what, and how often. *Security* marks when.',
               unit: 'short',
               empty: 'Nothing was blocked in this time range. That is normal while no enforcing policy is loaded.',
-              width: 20,
+              width: 24,
               height: 7,
               explainedBy: pages.security,
             },

@@ -157,6 +157,7 @@ export const security = (): Dashboard =>
                   'Observed: a policy reported a call and let it happen. Blocked: the process was killed, or its call was refused. The action in an event is what the policy requests, even in monitor mode. So a refusal counts as blocked unless the policy’s name ends in `-monitor`, even if `tetra tracingpolicy set-mode` has put the policy into monitor mode. A killed process counts twice: its call is observed, its exit is blocked.',
                 unit: 'short',
                 empty: lokiUnavailable,
+                width: 10,
               },
               logql(orZero(count(blocked)), 'blocked'),
               logql(orZero(count(observed)), 'observed'),
@@ -170,6 +171,7 @@ export const security = (): Dashboard =>
                 'The 10 pairs of pod and policy with the most events, violations or not. A pod at the top for `tcp-connect` is merely busy; a pod with two policies in the list deserves a look. The name of a pod links to its events.',
               unit: 'short',
               empty: 'No policy matched in this time range. Is one loaded? kubectl get tracingpolicies -A',
+              width: 14,
             },
             { k8s_pod_name: 'Pod', tetragon_policy_name: 'Policy' },
             {

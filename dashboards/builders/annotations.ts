@@ -27,9 +27,8 @@ function logAnnotation(name: string, color: keyof typeof colors, expr: string): 
   }
 }
 
-/** Marks what was blocked. @param selector LogQL that selects it; by default by the dashboard's variables */
-export const blockedMarks = (selector = blocked): AnnotationQuery =>
-  logAnnotation('Blocked', 'red', `${selector} ${markText}`)
+/** Marks what was blocked. */
+export const blockedMarks = (): AnnotationQuery => logAnnotation('Blocked', 'red', `${blocked} ${markText}`)
 
 /** Marks violations tagged high or critical. Off until somebody turns it on: there can be hundreds. */
 export const violationMarks = (): AnnotationQuery => ({

@@ -45,10 +45,10 @@ describe('annotations', () => {
 })
 
 describe('titles', () => {
-  /** The page's padding, the gap between panels, and what a panel's border, padding and icons take beside the title. */
+  /** The page's margins, the gap between panels, and what a panel's border, padding and icons take beside the title. */
   const titleWidth = (window: number, columns: number): number =>
-    columns * ((window - 47 - 23 * 8) / 24) + (columns - 1) * 8 - 50
-  const pixelsPerCharacter = 7.5
+    columns * ((window - 89 - 23 * 8) / 24) + (columns - 1) * 8 - 50
+  const pixelsPerCharacter = 7
 
   test.each(panels)('$title is complete, and the same whatever is selected', ({ panel }) => {
     for (const window of [1600, 1100, 800])

@@ -8,8 +8,8 @@ import { panelsOf } from '../../../dashboards/panel-queries.ts'
 /** Widths of the window: a large screen, a laptop, half of a screen. */
 const windows = [1600, 1100, 800]
 
-/** The page's padding and scroll bar, the gap between panels, and what a panel's border and padding take. */
-const page = { margins: 47, gap: 8, panelPadding: 18 }
+/** The page's padding and navigation, the gap between panels, and what a panel's border and padding take. */
+const page = { margins: 89, gap: 8, panelPadding: 18 }
 
 /** Returns the width of a panel's content, in pixels. */
 function contentWidth(window: number, columns: number): number {
