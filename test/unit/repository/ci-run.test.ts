@@ -12,8 +12,9 @@ let checkout: string
 let bin: string
 
 const script = (file: string, text: string): void => writeFileSync(file, `#!/bin/sh\n${text}\n`, { mode: 0o755 })
-/** Makes `docker info` succeed or fail. */
-const docker = (exitCode: number): void => script(join(bin, 'docker'), `exit ${exitCode}`)
+/** Makes `docker info` succeed or fail, and `docker ps` list these containers. */
+const docker = (exitCode: number, containers = ''): void =>
+  script(join(bin, 'docker'), `[ "$1" = info ] || echo '${containers}'; exit ${exitCode}`)
 
 function addRig(path: string, missing: string): void {
   mkdirSync(path, { recursive: true })
@@ -59,6 +60,16 @@ it('says so where Docker does not answer', async () => {
   docker(1)
   const { exitCode, stdout, calls } = await run()
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'e2e: skipped, because docker info fails' })
+  expect(calls).toEqual(['lab test'])
+})
+
+it('leaves a lab alone that somebody uses', async () => {
+  docker(0, '1f0c9d2a4b6e')
+  const { exitCode, stdout, calls } = await run()
+  expect({ exitCode, stdout }).toEqual({
+    exitCode: 0,
+    stdout: 'e2e: skipped, because a kind cluster named lab exists already',
+  })
   expect(calls).toEqual(['lab test'])
 })
 
