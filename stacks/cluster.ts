@@ -9,9 +9,10 @@ import type { Lab } from '../shared/lab.ts'
 import { imagesOf } from '../shared/lab-images.ts'
 import { imageRef } from '../shared/lock.ts'
 import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from '../shared/names.ts'
-import { labDir, projectDir } from '../shared/paths.ts'
+import { projectDir } from '../shared/paths.ts'
 import type { Settings } from '../shared/settings/schema.ts'
-import { defaultStack, labId, stackName } from '../shared/stack.ts'
+import { labId } from '../shared/stack.ts'
+import { scriptEnvironment } from './script-environment.ts'
 
 /** Arguments of the Cluster component. */
 export interface ClusterArgs {
@@ -52,7 +53,7 @@ export class Cluster extends pulumi.ComponentResource {
           delete: 'node scripts/cluster/resource-command.ts delete',
           dir: projectDir,
           stdin: JSON.stringify(spec),
-          environment: { LAB_DIR: labDir(), ...(stackName() === defaultStack ? {} : { LAB_STACK: stackName() }) },
+          environment: scriptEnvironment(),
           // A node cannot be reconfigured, only replaced.
           triggers: [createHash('sha256').update(config).update(imageRef(spec.nodeImage)).digest('hex')],
           // Standard error has only progress. The kubeconfig is written to a file and never printed.

@@ -84,8 +84,9 @@ describe('the default settings with a replay', () => {
 
   it('install releases in parallel', () => {
     expect(names(resourceNamed(replayed, 'cluster-provider').dependencies)).toEqual(['cluster-node'])
-    for (const name of [releases.tetragon, releases.prometheus, releases.loki, releases.otel])
+    for (const name of [releases.tetragon, releases.loki, releases.otel])
       expect(names(resourceNamed(replayed, name).dependencies), name).toEqual(['monitoring'])
+    expect(names(resourceNamed(replayed, releases.prometheus).dependencies)).toEqual(['monitoring', 'prometheus-crds'])
     expect(names(resourceNamed(replayed, releases.grafana).dependencies)).toEqual(
       expect.arrayContaining(['grafana-admin']),
     )

@@ -7,6 +7,7 @@ import { nodePorts, releases } from '../../../shared/names.ts'
 import type { ComponentArgs } from '../../component-args.ts'
 import { podResources, publicService, restricted } from '../../pods.ts'
 import { release, type Values } from '../../release.ts'
+import { prometheusCrds } from './crds.ts'
 import { remoteWrite } from './remote-write.ts'
 import { prometheusReplicas } from './replicas.ts'
 import { scrapeConfigs } from './scrape-configs.ts'
@@ -15,10 +16,12 @@ import { scrapeConfigs } from './scrape-configs.ts'
 export class Prometheus extends pulumi.ComponentResource {
   constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:monitoring:Prometheus', name, {}, options)
+    const crds =
+      lab.settings.cluster.mode === 'create' ? [prometheusCrds(lab, { parent: this, dependsOn: namespace })] : []
     release(
       releases.prometheus,
       { lab, chart: 'kube-prometheus-stack', values: prometheusValues(lab) },
-      { parent: this, dependsOn: namespace },
+      { parent: this, dependsOn: [namespace, ...crds] },
     )
     this.registerOutputs({})
   }
@@ -35,6 +38,7 @@ export function prometheusValues({ settings, lock }: Lab): Values {
   const many = settings.cluster.mode === 'existing'
   const { service, budget, spec } = prometheusReplicas(settings)
   return {
+    crds: { enabled: many },
     // Grafana has its own release, so that its version and plugins are pinned separately.
     grafana: off,
     alertmanager: off,
