@@ -30,7 +30,7 @@ export const readProgram = (): Record<string, string> => ({
 /** Returns the files of the recording by name, in Base64. */
 export const readRecordingFiles = (): Record<string, string> =>
   Object.fromEntries(
-    ['tetragon.log.gz', 'metrics.jsonl.gz'].map(file => [
+    ['tetragon.log.zst', 'metrics.jsonl.zst'].map(file => [
       file,
       readFileSync(join(recordingFolder, file)).toString('base64'),
     ]),

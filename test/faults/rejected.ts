@@ -90,9 +90,9 @@ export function rejectedFaults(): void {
   })
 
   faultTest('a truncated recording', async notes => {
-    const file = checkout().path('stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.gz')
-    notes.message = await whileChanged(file, () => truncateSync(file, 100_000), rejectedUp)
-    expect(notes.message).toMatch(/tetragon\.log\.gz/)
+    const file = checkout().path('stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.zst')
+    notes.message = await whileChanged(file, () => truncateSync(file, 10_000), rejectedUp)
+    expect(notes.message).toMatch(/tetragon\.log\.zst/)
     notes.recovery = 'the line says how to restore it'
   })
 

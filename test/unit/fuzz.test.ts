@@ -1,6 +1,6 @@
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync, gzipSync } from 'node:zlib'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { parse, stringify } from 'yaml'
@@ -193,14 +193,14 @@ describe('recordings', () => {
   const recording = 'stacks/monitoring/replay/recordings/guestbook'
   const lines = (file: string, count: number): Buffer =>
     Buffer.from(
-      gunzipSync(read(`${recording}/${file}`))
+      zstdDecompressSync(read(`${recording}/${file}`))
         .toString()
         .split('\n')
         .slice(0, count)
         .join('\n'),
     )
-  const events = lines('tetragon.log.gz', 12)
-  const samples = lines('metrics.jsonl.gz', 2)
+  const events = lines('tetragon.log.zst', 12)
+  const samples = lines('metrics.jsonl.zst', 2)
   const schedule = new Schedule(parseEvents(events), 12)
   const playOrRefuse = <T>(play: () => T): T | undefined => {
     try {
@@ -231,11 +231,11 @@ describe('recordings', () => {
 
   test('in damaged files parse, or throw a RecordingError', () => {
     const put = (name: string, bytes: Buffer): void => writeFileSync(join(folder, name), bytes)
-    put('metrics.jsonl.gz', gzipSync(samples))
+    put('metrics.jsonl.zst', zstdCompressSync(samples))
     forAll(
-      damagedBytes(gzipSync(events)),
+      damagedBytes(zstdCompressSync(events)),
       bytes => {
-        put('tetragon.log.gz', bytes)
+        put('tetragon.log.zst', bytes)
         playOrRefuse(() => readRecording(folder, 12))
       },
       60,
@@ -243,8 +243,8 @@ describe('recordings', () => {
   })
 
   test('resume from any saved state', () => {
-    writeFileSync(join(folder, 'tetragon.log.gz'), gzipSync(events))
-    writeFileSync(join(folder, 'metrics.jsonl.gz'), gzipSync(samples))
+    writeFileSync(join(folder, 'tetragon.log.zst'), zstdCompressSync(events))
+    writeFileSync(join(folder, 'metrics.jsonl.zst'), zstdCompressSync(samples))
     const exportFile = join(folder, 'tetragon.log')
     const state = { epoch: Date.now() - 10 * schedule.roundMs, length: schedule.roundMs, startedAt: Date.now() }
     forAll(

@@ -10,7 +10,7 @@ import { Player, type PlayerOptions } from './player.ts'
 /**
  * Reads the options from environment variables. All are optional.
  *
- *   RECORDING_DIR      folder with tetragon.log.gz and metrics.jsonl.gz
+ *   RECORDING_DIR      folder with tetragon.log.zst and metrics.jsonl.zst
  *   EXPORT_FILE        file to write; its folder must be writable, because the state is kept there too
  *   EXPORT_FILE_PERM   its permissions
  *   EXPORT_FILE_MAX_SIZE_MB, EXPORT_FILE_MAX_BACKUPS

@@ -16,7 +16,7 @@ const minWriteIntervalMs = 20
 const maxWriteIntervalMs = 1_000
 
 export interface PlayerOptions {
-  /** Folder with tetragon.log.gz and metrics.jsonl.gz. */
+  /** Folder with tetragon.log.zst and metrics.jsonl.zst. */
   recordingDir: string
   /** The state file is kept in the folder of the export file. */
   exportFile: ExportFileOptions

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import { floorDiv, parseTime } from './time.ts'
 
 /** An event as it was recorded. */
@@ -31,15 +31,15 @@ export function readRecording(
   folder: string,
   eventsPerSecond: number,
 ): { events: RecordedEvent[]; schedule: Schedule; samples: Sample[] } {
-  const eventsFile = join(folder, 'tetragon.log.gz')
+  const eventsFile = join(folder, 'tetragon.log.zst')
   const events = readCompressed(eventsFile, parseEvents)
   const schedule = inFile(eventsFile, () => new Schedule(events, eventsPerSecond))
-  const samples = readCompressed(join(folder, 'metrics.jsonl.gz'), parseSamples)
+  const samples = readCompressed(join(folder, 'metrics.jsonl.zst'), parseSamples)
   return { events, schedule, samples }
 }
 
 const readCompressed = <T>(file: string, parse: (text: Buffer) => T): T =>
-  inFile(file, () => parse(gunzipSync(readFileSync(file))))
+  inFile(file, () => parse(zstdDecompressSync(readFileSync(file))))
 
 /** Adds the name of the file to an error message that does not contain it. */
 function inFile<T>(file: string, read: () => T): T {

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { gunzipSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import { projectDir } from '../../../shared/paths.ts'
 import type { ExportFile } from '../../../stacks/monitoring/replay/export-file.ts'
 import { parseEvents } from '../../../stacks/monitoring/replay/recording.ts'
 import { shiftTimestamps } from '../../../stacks/monitoring/replay/time.ts'
 
-const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.gz')
-const events = parseEvents(gunzipSync(readFileSync(recording))).map(({ time, line }) => ({
+const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.zst')
+const events = parseEvents(zstdDecompressSync(readFileSync(recording))).map(({ time, line }) => ({
   time,
   line: line.toString('utf8'),
 }))

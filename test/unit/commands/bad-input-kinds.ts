@@ -85,7 +85,7 @@ export const kinds: Record<string, (input: never) => Promise<Answer>> = {
 
   /** The share of a recording's events that is there. */
   'recording cut at': (share: number) => {
-    for (const name of ['tetragon.log.gz', 'metrics.jsonl.gz']) {
+    for (const name of ['tetragon.log.zst', 'metrics.jsonl.zst']) {
       const bytes = readFileSync(join(recordingFolder, name))
       write(name, name.startsWith('tetragon') ? bytes.subarray(0, share * bytes.length) : bytes)
     }

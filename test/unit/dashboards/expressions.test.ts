@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { parser as logqlParser } from '@grafana/lezer-logql'
 import type { SyntaxNode } from '@lezer/common'
@@ -148,9 +148,9 @@ const addedLabels = (expr: string): string[] => [
 
 // --- The recorded metrics
 
-const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'metrics.jsonl.gz')
+const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'metrics.jsonl.zst')
 const recorded = new Map<string, Set<string>>()
-for (const line of gunzipSync(readFileSync(recording)).toString().trim().split('\n')) {
+for (const line of zstdDecompressSync(readFileSync(recording)).toString().trim().split('\n')) {
   for (const sample of (JSON.parse(line) as { text: string }).text.split('\n')) {
     const [, name, labels = ''] = sample.match(/^([a-zA-Z_:]\w*)(?:\{(.*)\})? /) ?? []
     if (!name) continue

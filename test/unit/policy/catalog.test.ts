@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { headerKeys, policyFile, readCatalog, readHeader } from '../../../scripts/policy/catalog.ts'
@@ -113,9 +113,9 @@ test('the policies that are loaded by default exist and only observe', () => {
 })
 
 test('recorded events come from policies that still exist, with the same tags and messages', () => {
-  const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.gz')
+  const recording = join(projectDir, 'stacks', 'monitoring', 'replay', 'recordings', 'guestbook', 'tetragon.log.zst')
   const seen = new Map<string, { message?: string; tags?: string[] }>()
-  for (const line of gunzipSync(readFileSync(recording)).toString().trimEnd().split('\n')) {
+  for (const line of zstdDecompressSync(readFileSync(recording)).toString().trimEnd().split('\n')) {
     const event = (JSON.parse(line) as { process_kprobe?: { policy_name: string; message?: string; tags?: string[] } })
       .process_kprobe
     if (event) seen.set(event.policy_name, { message: event.message, tags: event.tags })

@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import { execa } from 'execa'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { projectDir } from '../../../../shared/paths.ts'
@@ -10,8 +10,8 @@ import { projectDir } from '../../../../shared/paths.ts'
 // number for each minute.
 describe('compare.sh', () => {
   const script = join(projectDir, 'labs', '13-nothing-is-lost', 'files', 'compare.sh')
-  const recorded = gunzipSync(
-    readFileSync(join(projectDir, 'stacks/monitoring/replay/recordings/guestbook/tetragon.log.gz')),
+  const recorded = zstdDecompressSync(
+    readFileSync(join(projectDir, 'stacks/monitoring/replay/recordings/guestbook/tetragon.log.zst')),
   )
     .toString('utf8')
     .split('\n')

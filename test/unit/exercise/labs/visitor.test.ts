@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { checkTask } from '../../../../scripts/exercise/check/check-task.ts'
 import { findExercise } from '../../../../scripts/exercise/definition/exercises.ts'
@@ -13,8 +13,8 @@ import { fakeLoki } from '../../../fakes/loki.ts'
 
 type Json = Record<string, unknown>
 
-const recorded = gunzipSync(
-  readFileSync(join(projectDir, 'stacks/monitoring/replay/recordings/guestbook/tetragon.log.gz')),
+const recorded = zstdDecompressSync(
+  readFileSync(join(projectDir, 'stacks/monitoring/replay/recordings/guestbook/tetragon.log.zst')),
 )
   .toString('utf8')
   .trim()

@@ -106,6 +106,6 @@ describe('the program, mounted from a ConfigMap', () => {
   test('exits with 1 and one line when the recording is missing', async () => {
     const { child, output } = start(mount(readProgram()))
     expect(await once(child, 'close')).toEqual([1, null])
-    expect(output()).toMatch(/^replay: ENOENT.*tetragon\.log\.gz.*\n$/)
+    expect(output()).toMatch(/^replay: ENOENT.*tetragon\.log\.zst.*\n$/)
   })
 })

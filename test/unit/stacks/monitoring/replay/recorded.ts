@@ -1,15 +1,15 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync, gzipSync } from 'node:zlib'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { parseEvents, parseSamples } from '../../../../../stacks/monitoring/replay/recording.ts'
 import { recordingFolder } from '../../../../../stacks/monitoring/replay-files.ts'
 
 // The lab's recording, and helpers to read what the replay makes of it.
 
-const read = (name: string): Buffer => gunzipSync(readFileSync(join(recordingFolder, name)))
+const read = (name: string): Buffer => zstdDecompressSync(readFileSync(join(recordingFolder, name)))
 
-export const recordedEvents = parseEvents(read('tetragon.log.gz'))
-export const recordedSamples = parseSamples(read('metrics.jsonl.gz'))
+export const recordedEvents = parseEvents(read('tetragon.log.zst'))
+export const recordedSamples = parseSamples(read('metrics.jsonl.zst'))
 
 /** What one round of the recording contains. */
 export const recordedCounts = {
@@ -30,13 +30,13 @@ export function writeSmallRecording(folder: string) {
   const events = recordedEvents.filter((_, index) => index % 18 === 0)
   const samples = recordedSamples.filter((_, index) => index % 6 === 5)
   const write = (name: string, lines: (string | Buffer)[]) =>
-    writeFileSync(join(folder, name), gzipSync(lines.join('\n'), { level: 1 }))
+    writeFileSync(join(folder, name), zstdCompressSync(lines.join('\n')))
   write(
-    'tetragon.log.gz',
+    'tetragon.log.zst',
     events.map(event => event.line),
   )
   write(
-    'metrics.jsonl.gz',
+    'metrics.jsonl.zst',
     samples.map(sample => JSON.stringify(sample)),
   )
   return events

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { zstdCompressSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { RecordingError, readRecording, Schedule } from '../../../../../stacks/monitoring/replay/recording.ts'
 import { shiftTimestamps } from '../../../../../stacks/monitoring/replay/time.ts'
@@ -91,22 +91,26 @@ describe('reading a recording', () => {
   const nextEvent = '{"time":"2026-11-21T09:27:21Z"}\n'
 
   test.each<[string, Record<string, Buffer>, RegExp]>([
-    ['the file is missing', {}, /^ENOENT.*tetragon\.log\.gz/],
-    ['there are no events', { 'tetragon.log.gz': gzipSync('') }, /tetragon\.log\.gz: the recording has fewer than two/],
+    ['the file is missing', {}, /^ENOENT.*tetragon\.log\.zst/],
+    [
+      'there are no events',
+      { 'tetragon.log.zst': zstdCompressSync('') },
+      /tetragon\.log\.zst: the recording has fewer than two/,
+    ],
     [
       'a line is not an event',
-      { 'tetragon.log.gz': gzipSync(`${event}{}\n`) },
-      /tetragon\.log\.gz: line 2: .* timestamp$/,
+      { 'tetragon.log.zst': zstdCompressSync(`${event}{}\n`) },
+      /tetragon\.log\.zst: line 2: .* timestamp$/,
     ],
     [
       'the file is truncated',
-      { 'tetragon.log.gz': gzipSync(event).subarray(0, -9) },
-      /tetragon\.log\.gz: unexpected end/,
+      { 'tetragon.log.zst': zstdCompressSync(event).subarray(0, -9) },
+      /tetragon\.log\.zst: unexpected end/,
     ],
     [
       'there are no samples',
-      { 'tetragon.log.gz': gzipSync(event + nextEvent), 'metrics.jsonl.gz': gzipSync('\n') },
-      /metrics\.jsonl\.gz: the recording has no metrics$/,
+      { 'tetragon.log.zst': zstdCompressSync(event + nextEvent), 'metrics.jsonl.zst': zstdCompressSync('\n') },
+      /metrics\.jsonl\.zst: the recording has no metrics$/,
     ],
   ])('names the file when %s', (_case, files, message) => {
     const folder = mkdtempSync(join(tmpdir(), 'recording-'))

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import { describe, expect, it, test } from 'vitest'
 import { projectDir } from '../../../../../shared/paths.ts'
 
@@ -25,7 +25,7 @@ const secretPatterns: Record<string, RegExp> = {
 
 const contentOf = (file: string): string => {
   const bytes = readFileSync(file)
-  return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')
+  return (file.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes).toString('utf8')
 }
 
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -35,7 +35,7 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
 describe('a recording contains no secret:', () => {
   it('the test finds the recorded files', () => {
     expect(files.map(file => file.split('/').at(-1))).toEqual(
-      expect.arrayContaining(['tetragon.log.gz', 'transcript.txt']),
+      expect.arrayContaining(['tetragon.log.zst', 'transcript.txt']),
     )
   })
 
