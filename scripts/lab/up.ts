@@ -153,7 +153,13 @@ async function runSteps(state: UpState, { silent, load }: Required<Pick<UpOption
         title: 'Wait for the first data',
         skip: ({ failure }) => failure !== undefined,
         task: step(({ context, timeline }, task) =>
-          timeline.measure('wait for the first data', () => waitForData(context, names => (task.output = names))),
+          timeline.measure('wait for the first data', () =>
+            waitForData(
+              context,
+              names => (task.output = names),
+              (name, work) => timeline.measure(`first data: ${name}`, work),
+            ),
+          ),
         ),
       },
       {

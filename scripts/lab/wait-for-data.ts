@@ -61,28 +61,36 @@ function dataSigns({ guestbook, traffic, tetragon }: Settings): DataSign[] {
 
 const only = (condition: boolean, sign: DataSign): DataSign[] => (condition ? [sign] : [])
 
+/** Times how long one sign takes, as `Timeline.measure` does. */
+type Measure = (name: string, work: () => Promise<void>) => Promise<void>
+
 /**
  * Waits up to 90 s until there is data to see. A rate, which needs two samples, follows within one scrape interval.
  * In a cluster of the user's own no port is mapped, so the API server passes the requests on.
  * @param report receives the names of the parts that have no data yet, whenever the list changes.
  * @throws LabError naming the parts that have no data.
  */
-export async function waitForData(context: DataContext, report: (names: string) => void): Promise<void> {
+export async function waitForData(
+  context: DataContext,
+  report: (names: string) => void,
+  measure: Measure = (_, work) => work(),
+): Promise<void> {
   const startedAt = performance.now()
-  let missing = dataSigns(context.settings)
-  let reported = ''
-  for (;;) {
-    const names = missing.map(({ name }) => name).join(', ')
-    if (names !== reported) report(names)
-    reported = names
-    const present = await Promise.all(missing.map(sign => isThere(context, sign)))
-    missing = missing.filter((_, index) => !present[index])
-    if (missing.length === 0) return
-    const waitedMs = performance.now() - startedAt
-    if (waitedMs > timeLimit(90_000))
-      throw await noDataError(context, missing.map(({ name }) => name).join(', '), Math.round(waitedMs / 1000))
-    await sleep(500)
+  const limitMs = timeLimit(90_000)
+  const signs = dataSigns(context.settings)
+  const missing = new Set(signs.map(({ name }) => name))
+  const names = (): string => [...missing].join(', ')
+  const waitFor = async (sign: DataSign): Promise<void> => {
+    while (!(await isThere(context, sign))) {
+      if (performance.now() - startedAt > limitMs) return
+      await sleep(500)
+    }
+    missing.delete(sign.name)
+    if (missing.size > 0) report(names())
   }
+  report(names())
+  await Promise.all(signs.map(sign => measure(sign.name, () => waitFor(sign))))
+  if (missing.size > 0) throw await noDataError(context, names(), Math.round((performance.now() - startedAt) / 1000))
 }
 
 async function isThere(context: DataContext, { service, path, isPresent }: DataSign): Promise<boolean> {

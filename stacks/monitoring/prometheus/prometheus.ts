@@ -66,6 +66,8 @@ export function prometheusValues({ settings, lock }: Lab): Values {
         ...versionOf(image('prometheus')),
         // The operator's own probe asks every 15 s.
         containers: [{ name: 'prometheus', startupProbe: { periodSeconds: 1, failureThreshold: 900 } }],
+        // Prometheus looks only every 5 s whether it has found new targets.
+        additionalArgs: [{ name: 'scrape.discovery-reload-interval', value: '1s' }],
         retention,
         retentionSize,
         scrapeInterval,

@@ -13,7 +13,7 @@ interface Relabel {
  * Returns the scrape configurations for Tetragon, the shipper, Loki and the Guestbook. The chart adds the cluster's
  * own.
  */
-export function scrapeConfigs({ pipeline, guestbook }: Settings) {
+export function scrapeConfigs({ cluster, prometheus, pipeline, guestbook }: Settings) {
   const keep = (labels: string[], regex: string): Relabel => ({ source_labels: labels, regex, action: 'keep' })
   const take = (from: string, to: string): Relabel => ({ source_labels: [from], target_label: to })
   const pod = '__meta_kubernetes_pod_name'
@@ -53,7 +53,11 @@ export function scrapeConfigs({ pipeline, guestbook }: Settings) {
         take('__meta_kubernetes_endpointslice_endpoint_topology_kubernetes_io_hostname', 'host'),
         take('__meta_kubernetes_pod_node_name', 'node'),
       ],
-      { honor_labels: true },
+      {
+        honor_labels: true,
+        // On one node these are a few hundred series, and whoever tries a policy waits for them.
+        ...(cluster.mode === 'create' && { scrape_interval: shorter('5s', prometheus.scrapeInterval) }),
+      },
     ),
     endpoints('loki', namespaces.monitoring, releases.loki, 'http-metrics', [take(pod, 'pod')]),
     ...collectors,
@@ -61,6 +65,10 @@ export function scrapeConfigs({ pipeline, guestbook }: Settings) {
     ...(guestbook.enabled ? [pods('guestbook', namespaces.application, 'frontend', 9113)] : []),
   ]
 }
+
+/** Returns the shorter of two intervals in whole seconds, such as `5s`. */
+const shorter = (one: string, other: string): string =>
+  Number.parseInt(one, 10) < Number.parseInt(other, 10) ? one : other
 
 /** A scrape configuration of the shipper. */
 interface ScrapeConfig {
