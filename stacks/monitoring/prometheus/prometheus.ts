@@ -56,6 +56,8 @@ export function prometheusValues({ settings, lock }: Lab): Values {
       // Disable both: with TLS on, the operator waits for a secret that only the webhooks' hook creates.
       admissionWebhooks: off,
       tls: off,
+      // The release is complete when the operator is ready.
+      readinessProbe: { periodSeconds: 2 },
       resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: many ? '512Mi' : '192Mi' } },
     },
     prometheus: {
