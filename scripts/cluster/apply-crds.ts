@@ -11,8 +11,9 @@ try {
   const { cluster, chart, names } = JSON.parse(await text(process.stdin)) as CrdsSpec
   const access = { settings: { cluster: { mode: 'create' as const, name: cluster, context: '' } }, env: {} }
   const options = { input: await readCrds(chart, names) }
-  // Server-side: they are larger than the annotation in which kubectl would keep them.
-  await kubectl(access, ['apply', '--server-side', '--force-conflicts', '-f', '-'], options)
+  // Server-side: they are larger than the annotation in which kubectl would keep them. Without validation by kubectl,
+  // which would first ask for the schema of the whole API.
+  await kubectl(access, ['apply', '--server-side', '--force-conflicts', '--validate=false', '-f', '-'], options)
   await kubectl(access, ['wait', '--for=condition=Established', '--timeout=60s', '-f', '-'], options)
 } catch (error) {
   if (!(error instanceof LabError)) throw error
