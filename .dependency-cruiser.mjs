@@ -38,7 +38,7 @@ const started = [
   '^scripts/lab[.]ts$',
   '^scripts/commands/',
   '^scripts/docs/',
-  '^scripts/cluster/(print-credential|resource-command)[.]ts$',
+  '^scripts/cluster/(apply-crds|print-credential|resource-command)[.]ts$',
   '^scripts/doctor/facts/probe-hosts[.]ts$',
   '^scripts/policy/model/vendor-schema[.]ts$',
   '^scripts/policy/model/vendor-kernel[.]ts$',
