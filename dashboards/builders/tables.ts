@@ -33,6 +33,9 @@ const shortPath = shortenTo(/^(?=.{21}).*\/([^/]+)$/, '…/$1')
 /** The same for a command whose only argument is a path. */
 const shortArgument = shortenTo(/^(?=\S{21,}$).*\/([^/]+)$/, '…/$1')
 
+/** The file stands in another column, and the table's title says that it was blocked. */
+const shortOutcome = shortenTo(/^(.+?)( \/\S+)? \(blocked\)$/, '$1')
+
 /** Columns by heading. */
 const styles: Record<string, ColumnStyle> = {
   Namespace: { width: 130, variable: 'namespace' },
@@ -42,6 +45,7 @@ const styles: Record<string, ColumnStyle> = {
   Parent: { shorten: [shortPath] },
   File: { shorten: [shortToken] },
   Arguments: { shorten: [shortArgument] },
+  Outcome: { shorten: [shortOutcome] },
   Type: { width: 100, shorten: [shortenTo(/^process_(.+)$/, '$1')] },
   Destination: { width: 180, shorten: [shortenTo(/^::ffff:(.+)$/, '$1')] },
 }
