@@ -40,7 +40,7 @@ const tetragon = new Tetragon('tetragon', { lab, namespace: monitoring }, inside
 new Policies('policies', { lab, tetragon: tetragon.release, namespace: application ?? monitoring }, inside)
 
 // Storage and dashboards. They install in parallel.
-new Prometheus('prometheus', { lab, namespace: monitoring }, inside)
+new Prometheus('prometheus', { lab, namespace: monitoring, node: cluster.node }, inside)
 new Loki('loki', { lab, namespace: monitoring }, inside)
 new Shipper('shipper', { lab, namespace: monitoring }, inside)
 new Grafana('grafana', { lab, namespace: monitoring }, inside)

@@ -1,7 +1,7 @@
 import { $ } from 'zx'
 import { projectDir } from '../shared/paths.ts'
 
-// Measures the times in bench/README.md: a bare cluster and the whole lab in turn, several times.
+// Measures the times in bench/README.md: two bare clusters and the whole lab in turn, several times.
 //   node bench/time.ts [runs]
 // The images must be on the host, and no lab may be running.
 
@@ -29,7 +29,7 @@ const steps: Record<string, () => PromiseLike<unknown>> = {
   [bare[0]]: () => createCluster(),
   'kind delete cluster': deleteCluster,
   [bare[1]]: () => createCluster('--wait', '60s'),
-  'kind delete cluster, ready': deleteCluster,
+  'kind delete cluster (after --wait)': deleteCluster,
   'lab plan': () => $`./lab plan`,
   'lab up': () => $`./lab up`,
   'lab up, nothing to do': () => $`./lab up`,

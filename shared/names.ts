@@ -18,6 +18,9 @@ export const releases = {
   fluentBit: 'fluent-bit',
 } as const
 
+/** The resource that creates the CRDs of the release `prometheus`. */
+export const prometheusCrds = 'prometheus-crds'
+
 /** Grafana data source uids: the contract between the dashboards and what is deployed. */
 export const dataSources = { prometheus: 'prometheus', loki: 'loki' } as const
 

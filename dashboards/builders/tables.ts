@@ -33,7 +33,7 @@ const shortPath = shortenTo(/^(?=.{21}).*\/([^/]+)$/, '…/$1')
 /** The same for a command whose only argument is a path. */
 const shortArgument = shortenTo(/^(?=\S{21,}$).*\/([^/]+)$/, '…/$1')
 
-/** The file stands in another column, and the table's title says that it was blocked. */
+/** Drops the file and `(blocked)`, which another column and the table's title already show. */
 const shortOutcome = shortenTo(/^(.+?)( \/\S+)? \(blocked\)$/, '$1')
 
 /** Columns by heading. */

@@ -9,12 +9,18 @@ import { kubectl } from './kubectl.ts'
 
 try {
   const { cluster, chart, names } = JSON.parse(await text(process.stdin)) as CrdsSpec
+  // Pulumi starts this process in the lab's environment.
   const access = { settings: { cluster: { mode: 'create' as const, name: cluster, context: '' } }, env: {} }
   const options = { input: await readCrds(chart, names) }
-  // Server-side: they are larger than the annotation in which kubectl would keep them. Without validation by kubectl,
-  // which would first ask for the schema of the whole API.
-  await kubectl(access, ['apply', '--server-side', '--force-conflicts', '--validate=false', '-f', '-'], options)
-  await kubectl(access, ['wait', '--for=condition=Established', '--timeout=60s', '-f', '-'], options)
+  // Server-side, because the CRDs exceed the size limit of kubectl's annotation. Without validation, because kubectl
+  // would first download the schema of the whole API.
+  const apply = ['apply', '--server-side', '--force-conflicts', '--validate=false', '-f', '-']
+  const wait = ['wait', '--for=condition=Established', '--timeout=45s', '-f', '-']
+  for (const args of [apply, wait])
+    await kubectl(access, args, options).catch((error: LabError) => {
+      // kubectl's own advice would be a command that needs the CRDs on standard input.
+      throw new LabError({ found: error.found, next: './lab up' })
+    })
 } catch (error) {
   if (!(error instanceof LabError)) throw error
   for (const line of error.lines()) process.stderr.write(`${line}\n`)

@@ -1,5 +1,6 @@
 import type { Listr, ListrTaskWrapper } from 'listr2'
 import { LabError } from '../../shared/lab-error.ts'
+import { prometheusCrds, releases } from '../../shared/names.ts'
 import { readLabPolicy } from '../../shared/policy-file.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
 import { checkRecording } from '../../stacks/monitoring/replay-files.ts'
@@ -338,7 +339,10 @@ async function explainNotReady(context: Context, error: NotReadyError): Promise<
 function releasesToReplace({ comparison, repairs }: UpState): string[] {
   const broken = new Set(comparison.broken.map(({ release }) => release))
   for (const release of repairs.deletedReleases) broken.delete(release)
+  // Somebody may have deleted the CRDs, and with them all objects of their kinds.
+  if (broken.has(releases.prometheus)) broken.add(prometheusCrds)
+  const types = ['kubernetes:helm.sh/v3:Release', 'command:local:Command']
   return stateResources()
-    .filter(({ type, urn }) => type === 'kubernetes:helm.sh/v3:Release' && broken.has(urn.split('::').at(-1)!))
+    .filter(({ type, urn }) => types.includes(type) && broken.has(urn.split('::').at(-1)!))
     .map(({ urn }) => urn)
 }

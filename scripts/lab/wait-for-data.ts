@@ -68,6 +68,7 @@ type Measure = (name: string, work: () => Promise<void>) => Promise<void>
  * Waits up to 90 s until there is data to see. A rate, which needs two samples, follows within one scrape interval.
  * In a cluster of the user's own no port is mapped, so the API server passes the requests on.
  * @param report receives the names of the parts that have no data yet, whenever the list changes.
+ * @param measure records how long each part takes.
  * @throws LabError naming the parts that have no data.
  */
 export async function waitForData(

@@ -38,7 +38,9 @@ export const prometheus = z.strictObject({
     .meta({ examples: ['100Gi'] }),
   scrapeInterval: patternText(/^[1-9]\d*s$/, 'whole seconds, as in 15s')
     .default('15s')
-    .describe("How often Prometheus scrapes metrics. On the lab's own node, it scrapes Tetragon at least every 5 s."),
+    .describe(
+      'How often Prometheus scrapes metrics. With `cluster.mode: create`, it scrapes Tetragon at least every 5 s.',
+    ),
   externalLabels: texts('texts by name, as in {"cluster":"berlin"}')
     .describe('Labels on everything that leaves this Prometheus, as the name of the cluster.')
     .meta({ examples: [{ cluster: 'berlin' }] }),

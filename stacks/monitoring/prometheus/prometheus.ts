@@ -1,3 +1,4 @@
+import type { local } from '@pulumi/command'
 import * as pulumi from '@pulumi/pulumi'
 import { alertGroups } from '../../../dashboards/alerts.ts'
 import { clusterAlertGroup } from '../../../dashboards/cluster-alerts.ts'
@@ -7,17 +8,22 @@ import { nodePorts, releases } from '../../../shared/names.ts'
 import type { ComponentArgs } from '../../component-args.ts'
 import { podResources, publicService, restricted } from '../../pods.ts'
 import { release, type Values } from '../../release.ts'
-import { prometheusCrds } from './crds.ts'
+import { createPrometheusCrds } from './crds.ts'
 import { remoteWrite } from './remote-write.ts'
 import { prometheusReplicas } from './replicas.ts'
 import { scrapeConfigs } from './scrape-configs.ts'
 
+/** Arguments of the Prometheus component. */
+export interface PrometheusArgs extends ComponentArgs {
+  /** The lab's own node. In a cluster of the user's own, the chart creates the CRDs. */
+  node: local.Command | undefined
+}
+
 /** Prometheus with its operator, kube-state-metrics and node-exporter. */
 export class Prometheus extends pulumi.ComponentResource {
-  constructor(name: string, { lab, namespace }: ComponentArgs, options: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { lab, namespace, node }: PrometheusArgs, options: pulumi.ComponentResourceOptions) {
     super('lab:monitoring:Prometheus', name, {}, options)
-    const crds =
-      lab.settings.cluster.mode === 'create' ? [prometheusCrds(lab, { parent: this, dependsOn: namespace })] : []
+    const crds = node ? [createPrometheusCrds(lab, node, { parent: this, dependsOn: namespace })] : []
     release(
       releases.prometheus,
       { lab, chart: 'kube-prometheus-stack', values: prometheusValues(lab) },
@@ -56,7 +62,7 @@ export function prometheusValues({ settings, lock }: Lab): Values {
       // Disable both: with TLS on, the operator waits for a secret that only the webhooks' hook creates.
       admissionWebhooks: off,
       tls: off,
-      // The release is complete when the operator is ready.
+      // The release is complete when the operator is ready. By default, a first attempt that fails costs 10 s.
       readinessProbe: { periodSeconds: 2 },
       resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: many ? '512Mi' : '192Mi' } },
     },
@@ -68,8 +74,8 @@ export function prometheusValues({ settings, lock }: Lab): Values {
         ...versionOf(image('prometheus')),
         // The operator's own probe asks every 15 s.
         containers: [{ name: 'prometheus', startupProbe: { periodSeconds: 1, failureThreshold: 900 } }],
-        // Prometheus looks only every 5 s whether it has found new targets.
-        additionalArgs: [{ name: 'scrape.discovery-reload-interval', value: '1s' }],
+        // `lab up` waits for the first scrape, which the default of 5 s would delay.
+        ...(!many && { additionalArgs: [{ name: 'scrape.discovery-reload-interval', value: '1s' }] }),
         retention,
         retentionSize,
         scrapeInterval,

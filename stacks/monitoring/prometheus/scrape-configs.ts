@@ -55,7 +55,7 @@ export function scrapeConfigs({ cluster, prometheus, pipeline, guestbook }: Sett
       ],
       {
         honor_labels: true,
-        // On one node these are a few hundred series, and whoever tries a policy waits for them.
+        // On one node these are a few hundred series, and a student who tries a policy waits for them.
         ...(cluster.mode === 'create' && { scrape_interval: shorter('5s', prometheus.scrapeInterval) }),
       },
     ),

@@ -63,12 +63,12 @@ it('says so where Docker does not answer', async () => {
   expect(calls).toEqual(['lab test'])
 })
 
-it('leaves a lab alone that somebody uses', async () => {
+it('skips e2e where a kind cluster named lab exists', async () => {
   docker(0, '1f0c9d2a4b6e')
   const { exitCode, stdout, calls } = await run()
   expect({ exitCode, stdout }).toEqual({
     exitCode: 0,
-    stdout: 'e2e: skipped, because a kind cluster named lab exists already',
+    stdout: 'e2e: skipped, because a kind cluster named lab exists already (kind delete cluster --name lab)',
   })
   expect(calls).toEqual(['lab test'])
 })
