@@ -69,8 +69,7 @@ export class Cluster extends pulumi.ComponentResource {
           // The name selects this cluster and no other. The node's output makes the provider wait until the node
           // exists.
           context: this.node.stdout.apply(() => `kind-${settings.cluster.name}`),
-          // With a new node, such as for another port, everything in the cluster is created again.
-          clusterIdentifier: this.node.id,
+          clusterIdentifier: settings.cluster.name,
           // Adopts resources that an interrupted `up` created but did not record.
           upsertExistingObjects: true,
           // Updates a changed dashboard in place, under its name.
