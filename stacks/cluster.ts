@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { local, types } from '@pulumi/command'
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
@@ -7,11 +6,8 @@ import type { ClusterSpec } from '../shared/cluster-spec.ts'
 import { providerKubeconfig } from '../shared/kubeconfig.ts'
 import type { Lab } from '../shared/lab.ts'
 import { imagesOf } from '../shared/lab-images.ts'
-import { imageRef } from '../shared/lock.ts'
-import { dockerLabel, nodePorts, podSubnet, serviceSubnet } from '../shared/names.ts'
 import { projectDir } from '../shared/paths.ts'
-import type { Settings } from '../shared/settings/schema.ts'
-import { labId } from '../shared/stack.ts'
+import { kindConfig, nodeDigest } from './kind-config.ts'
 import { scriptEnvironment } from './script-environment.ts'
 
 /** Arguments of the Cluster component. */
@@ -38,10 +34,9 @@ export class Cluster extends pulumi.ComponentResource {
         { parent: this },
       )
     } else {
-      const config = stringify(kindConfig(settings))
       const spec: ClusterSpec = {
         name: settings.cluster.name,
-        config,
+        config: stringify(kindConfig(settings)),
         nodeImage: lab.lock.nodeImage,
         images: imagesOf(lab).map(image => lab.lock.images[image]),
       }
@@ -55,7 +50,7 @@ export class Cluster extends pulumi.ComponentResource {
           stdin: JSON.stringify(spec),
           environment: scriptEnvironment(),
           // A node cannot be reconfigured, only replaced.
-          triggers: [createHash('sha256').update(config).update(imageRef(spec.nodeImage)).digest('hex')],
+          triggers: [nodeDigest(lab)],
           // Standard error has only progress. The kubeconfig is written to a file and never printed.
           logging: types.enums.local.Logging.Stderr,
           addPreviousOutputInEnv: false,
@@ -87,44 +82,5 @@ export class Cluster extends pulumi.ComponentResource {
    */
   inside(more: pulumi.ComponentResourceOptions = {}): pulumi.ComponentResourceOptions {
     return { providers: { kubernetes: this.provider }, deletedWith: this.node, ...more }
-  }
-}
-
-/**
- * Returns kind's configuration: one node (one kernel, one Tetragon), the host's `/proc`, and ports on loopback only. By
- * default kind listens on all interfaces.
- */
-export function kindConfig(settings: Settings) {
-  const port = (containerPort: number, hostPort: number) => ({
-    containerPort,
-    hostPort,
-    listenAddress: '127.0.0.1',
-    protocol: 'TCP',
-  })
-  const { ports } = settings
-  return {
-    kind: 'Cluster',
-    apiVersion: 'kind.x-k8s.io/v1alpha4',
-    name: settings.cluster.name,
-    networking: { apiServerAddress: '127.0.0.1', podSubnet, serviceSubnet },
-    // Without it, the kubelet of Kubernetes 1.35 and later does not start on a machine with cgroup v1.
-    kubeadmConfigPatches: [
-      stringify({ apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', failCgroupV1: false }),
-    ],
-    nodes: [
-      {
-        role: 'control-plane',
-        labels: { [dockerLabel]: 'node', [`${dockerLabel}/made-by`]: labId() },
-        // Tetragon needs the processes of the machine, not only those of the node's container.
-        extraMounts: [{ hostPath: '/proc', containerPath: '/procHost', readOnly: true }],
-        extraPortMappings: [
-          port(nodePorts.guestbook, ports.guestbook),
-          port(nodePorts.grafana, ports.grafana),
-          port(nodePorts.prometheus, ports.prometheus),
-          port(nodePorts.loki, ports.loki),
-          port(nodePorts.tetragon, ports.tetragon),
-        ],
-      },
-    ],
   }
 }

@@ -1,6 +1,7 @@
 import { LabError } from '../../shared/lab-error.ts'
 import { namespaces } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
+import { nodeDigest } from '../../stacks/kind-config.ts'
 import { isUnrecordedOwnCluster, nodeStateAfterInterruption, repairRecords } from '../cluster/cluster-records.ts'
 import { deleteCluster, startCluster } from '../cluster/kind.ts'
 import { kubectlJson, runKubectl } from '../cluster/kubectl.ts'
@@ -13,6 +14,7 @@ import {
   hasPendingOperations,
   isLocked,
   lockHolders,
+  nodeDigestInState,
   removeLocks,
   repairStore,
   stateHasNode,
@@ -100,6 +102,9 @@ async function repairCluster(context: Context): Promise<Repairs> {
   if (await isUnrecordedOwnCluster(name)) return recreate('this lab had created, but had no record of')
   // Pulumi does not know the node when its creation was interrupted. The next `up` continues it.
   if (!stateHasNode()) return { done, deletedReleases: [] }
+  // Pulumi would replace the node alone, and then fail to find in the new one what was in the old one.
+  const madeFrom = nodeDigestInState()
+  if (madeFrom !== undefined && madeFrom !== nodeDigest(context)) return recreate('had another port, image or setting')
   if (node !== 'running') done.push(`started the node, which was ${node}`)
   // A running node is expected to answer: starting it again would take seconds.
   let deletedReleases = node === 'running' ? await deleteUnfinishedReleases(context) : undefined

@@ -88,8 +88,13 @@ export function repairStore(): boolean {
 export const stateDigest = (): string =>
   stackExists() ? createHash('sha256').update(readFileSync(stackFile())).digest('hex') : ''
 
+const node = (): StateResource | undefined => stateResources().find(({ urn }) => urn.endsWith('::cluster-node'))
+
 /** Returns whether the state contains the cluster's node. */
-export const stateHasNode = (): boolean => stateResources().some(resource => resource.urn.endsWith('::cluster-node'))
+export const stateHasNode = (): boolean => node() !== undefined
+
+/** Returns the digest of what the node in the state was created from, as `nodeDigest` makes it. */
+export const nodeDigestInState = (): unknown => (node()?.inputs?.triggers as unknown[] | undefined)?.[0]
 
 /** Returns whether an update was interrupted in the middle of an operation. */
 export const hasPendingOperations = (): boolean => (latest()?.pending_operations?.length ?? 0) > 0

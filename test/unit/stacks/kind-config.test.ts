@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { parseSettings } from '../../../shared/settings/parser.ts'
-import { kindConfig } from '../../../stacks/cluster.ts'
+import { kindConfig } from '../../../stacks/kind-config.ts'
 
 const config = kindConfig(parseSettings({}))
 
