@@ -53,6 +53,12 @@ describe('repair', () => {
     expect(await repairLab()).toEqual({ done: [], deletedReleases: [] })
   })
 
+  it('deletes a cluster whose node was created from other settings', async () => {
+    ownNode('running')
+    programs.resources([{ ...node, inputs: { triggers: ['of another port'] } }], { now: true })
+    expect((await repairLab()).done).toEqual(['deleted a cluster that had another port, image or setting'])
+  })
+
   it('removes the lock of a killed update', async () => {
     programs.write('.lab/state/.pulumi/locks/x.json', '{"pid": 1073741824}')
     expect((await repairLab()).done).toEqual(['removed the lock of an update that was killed'])
