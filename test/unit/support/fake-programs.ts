@@ -97,7 +97,7 @@ export function fakePrograms() {
     exists: (file: string): boolean => existsSync(join(folder, file)),
     read: (file: string): string => readFileSync(join(folder, file), 'utf8'),
     /** Sets the resources of the state that pulumi writes, and writes it already, if `now`. */
-    resources: (list: { urn: string; type: string }[], { now = false } = {}): void => {
+    resources: (list: { urn: string; type: string; inputs?: object }[], { now = false } = {}): void => {
       write('state.json', JSON.stringify({ version: 3, serial: 'SERIAL', checkpoint: { latest: { resources: list } } }))
       if (now) write('.lab/state/.pulumi/stacks/tetragon-lab/dev.json', programs.read('state.json'))
     },
