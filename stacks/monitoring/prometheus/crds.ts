@@ -11,8 +11,8 @@ import { scriptEnvironment } from '../../script-environment.ts'
 const names = ['podmonitors', 'probes', 'prometheuses', 'prometheusrules', 'servicemonitors']
 
 /**
- * Creates the CRDs of the Prometheus Operator in the lab's own cluster, except alertmanagers, alertmanagerconfigs,
- * prometheusagents, scrapeconfigs and thanosrulers. Those are three quarters of 4.5 MB, which a new node would need 10 s
+ * Creates the CRDs of the Prometheus Operator in the lab's own cluster, except Alertmanager, AlertmanagerConfig,
+ * PrometheusAgent, ScrapeConfig and ThanosRuler. Those are three quarters of 4.5 MB, which a new node would need 10 s
  * and 100 MB of memory for, and the lab does not use them. The operator serves the kinds that it finds.
  * @param node a new node gets the CRDs again
  */
