@@ -1,4 +1,4 @@
-import { local, types } from '@pulumi/command'
+import { local } from '@pulumi/command'
 import * as k8s from '@pulumi/kubernetes'
 import * as pulumi from '@pulumi/pulumi'
 import { stringify } from 'yaml'
@@ -6,9 +6,8 @@ import type { ClusterSpec } from '../shared/cluster-spec.ts'
 import { providerKubeconfig } from '../shared/kubeconfig.ts'
 import type { Lab } from '../shared/lab.ts'
 import { imagesOf } from '../shared/lab-images.ts'
-import { projectDir } from '../shared/paths.ts'
 import { kindConfig, nodeDigest } from './kind-config.ts'
-import { scriptEnvironment } from './script-environment.ts'
+import { scriptCommand } from './script-command.ts'
 
 /** Arguments of the Cluster component. */
 export interface ClusterArgs {
@@ -46,14 +45,9 @@ export class Cluster extends pulumi.ComponentResource {
           create: 'node scripts/cluster/resource-command.ts ensure',
           update: 'node scripts/cluster/resource-command.ts ensure',
           delete: 'node scripts/cluster/resource-command.ts delete',
-          dir: projectDir,
-          stdin: JSON.stringify(spec),
-          environment: scriptEnvironment(),
+          ...scriptCommand(spec),
           // A node cannot be reconfigured, only replaced.
           triggers: [nodeDigest(lab)],
-          // Standard error has only progress. The kubeconfig is written to a file and never printed.
-          logging: types.enums.local.Logging.Stderr,
-          addPreviousOutputInEnv: false,
         },
         { parent: this, deleteBeforeReplace: true, customTimeouts: { create: '20m', update: '20m' } },
       )

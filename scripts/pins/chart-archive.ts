@@ -1,9 +1,6 @@
-import { createReadStream } from 'node:fs'
 import { dirname } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { pipeline } from 'node:stream/promises'
-import { Parser, type ReadEntry } from 'tar'
 import { parse } from 'yaml'
+import { readArchiveFiles } from '../supplies/archive-files.ts'
 
 /** The values of a chart, or of a chart inside it. */
 export interface ChartValues {
@@ -15,23 +12,16 @@ export interface ChartValues {
 
 /** Reads the values of a chart and of the charts inside it from an archive. */
 export async function readChartValues(archive: string): Promise<ChartValues[]> {
-  const files = new Map<string, Promise<string>>()
-  const parser = new Parser({
-    onReadEntry: (entry: ReadEntry) => {
-      if (/^[^/]+(\/charts\/[^/]+)?\/(values|Chart)\.yaml$/.test(entry.path)) files.set(entry.path, text(entry))
-      else entry.resume()
-    },
-  })
-  await pipeline(createReadStream(archive), parser)
+  const files = await readArchiveFiles(archive, /^[^/]+(\/charts\/[^/]+)?\/(values|Chart)\.yaml$/)
   const charts: ChartValues[] = []
   for (const [path, content] of files) {
     if (!path.endsWith('/values.yaml')) continue
     const folder = dirname(path)
-    const chart = parse((await files.get(`${folder}/Chart.yaml`)) ?? '{}') as { appVersion?: string | number }
+    const chart = parse(files.get(`${folder}/Chart.yaml`) ?? '{}') as { appVersion?: string | number }
     charts.push({
       inner: /\/charts\/([^/]+)$/.exec(folder)?.[1],
       appVersion: String(chart.appVersion ?? ''),
-      values: parse(await content) ?? {},
+      values: parse(content) ?? {},
     })
   }
   return charts

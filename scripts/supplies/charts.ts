@@ -1,9 +1,9 @@
 import pLimit from 'p-limit'
-import { list } from 'tar'
 import { parse } from 'yaml'
 import { LabError } from '../../shared/lab-error.ts'
 import { type ChartName, chartFile, chartNames, type Lock } from '../../shared/lock.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
+import { readArchiveFiles } from './archive-files.ts'
 import { fetchText, fetchVerified, fileDigest, isFile, knownDigest, type OnBytes, type Trust } from './download.ts'
 import { expandUrl } from './platform.ts'
 import { digestInIndex } from './published-digests.ts'
@@ -90,11 +90,7 @@ async function publishedDigest(lock: Lock, name: ChartName, index: URL): Promise
 async function requireChart(archive: string, name: ChartName, version: string, lockFile: string): Promise<void> {
   let text = ''
   try {
-    await list({
-      file: archive,
-      filter: path => /^(\.\/)?[^/]+\/Chart\.yaml$/.test(path),
-      onReadEntry: entry => entry.on('data', (chunk: Buffer) => (text += chunk.toString('utf8'))),
-    })
+    for (const content of (await readArchiveFiles(archive, /^(\.\/)?[^/]+\/Chart\.yaml$/)).values()) text += content
   } catch {
     // A file that is not an archive gets the same message as an archive without a Chart.yaml
   }

@@ -1,11 +1,10 @@
-import { local, types } from '@pulumi/command'
+import { local } from '@pulumi/command'
 import type * as pulumi from '@pulumi/pulumi'
 import type { CrdsSpec } from '../../../shared/crds-spec.ts'
 import type { Lab } from '../../../shared/lab.ts'
 import { chartFile } from '../../../shared/lock.ts'
 import { prometheusCrds } from '../../../shared/names.ts'
-import { projectDir } from '../../../shared/paths.ts'
-import { scriptEnvironment } from '../../script-environment.ts'
+import { scriptCommand } from '../../script-command.ts'
 
 /** The kinds of the chart's objects, and Probe, which is as small. */
 const names = ['podmonitors', 'probes', 'prometheuses', 'prometheusrules', 'servicemonitors']
@@ -31,12 +30,8 @@ export function createPrometheusCrds(
     {
       create: 'node scripts/cluster/apply-crds.ts',
       update: 'node scripts/cluster/apply-crds.ts',
-      dir: projectDir,
-      stdin: JSON.stringify(spec),
-      environment: scriptEnvironment(),
+      ...scriptCommand(spec),
       triggers: [node.id],
-      logging: types.enums.local.Logging.Stderr,
-      addPreviousOutputInEnv: false,
     },
     options,
   )
