@@ -101,6 +101,19 @@ describe('lab up', () => {
     expect(call).not.toContain(releaseUrn('grafana'))
   })
 
+  it('applies the CRDs of the Prometheus Operator again when its release is reinstalled', async () => {
+    const crds = { ...node, urn: node.urn.replace('cluster-node', 'prometheus-crds') }
+    programs.resources([release('kube-prometheus-stack'), crds])
+    programs.workloads({ name: 'kube-prometheus-stack' })
+    await up()
+    programs.workloads()
+    programs.calls()
+    await up()
+    const [call] = programs.callsOf('pulumi up')
+    expect(call).toContain(releaseUrn('kube-prometheus-stack'))
+    expect(call).toContain(crds.urn)
+  })
+
   it('waits for the policies when an agent runs, after the deployment', async () => {
     await up({ ...existing, tetragon: { source: 'live' } })
     const calls = programs.calls()
