@@ -28,6 +28,9 @@ export async function prepareProgram(
   config: Record<string, string>,
   { stack, preview }: { stack: string; preview: boolean },
 ): Promise<Lab> {
+  // Pulumi's runner looks for source maps for the stack trace of every promise it makes, which takes about a second in
+  // all. The program has none, because Node strips its types in place.
+  Reflect.deleteProperty(Error, 'prepareStackTrace')
   selectStack(stack)
   const settings = settingsFromConfig(config)
   const lock = readLock()
