@@ -69,7 +69,10 @@ async function orReason(remove: () => Promise<string[]>, what: string): Promise<
 async function removeVolumes(access: ClusterAccess): Promise<string[]> {
   const owners = [releases.loki, releases.otelGateway, `${releases.prometheus}-prometheus`]
   const selector = `--selector=app.kubernetes.io/instance in (${owners.join(', ')})`
-  await kubectl(access, ['delete', 'persistentvolumeclaims', '--namespace', namespaces.monitoring, selector])
+  // A claim goes after its pod, and Loki has five minutes to store what it holds.
+  await kubectl(access, ['delete', 'persistentvolumeclaims', '--namespace', namespaces.monitoring, selector], {
+    timeoutMs: 330_000,
+  })
   return []
 }
 

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { exportFile, releases } from '../../shared/names.ts'
 import { allReady, createCluster, deleteCluster, docker, killPod, kubectl, nodes, waitFor } from './support/cluster.ts'
 import { countPage, countTable, noteCount } from './support/count-table.ts'
-import { countEvents, countInLoki, countWritten, metric, withLoki } from './support/events.ts'
+import { countEvents, countInLoki, metric, withLoki } from './support/events.ts'
 import { outcomeOfCheck } from './support/gitops.ts'
 import { changesBetween, listObjects } from './support/inventory.ts'
 import {
@@ -61,15 +61,15 @@ const patienceSeconds = 180
  */
 async function losesNothing(what: string, happen: () => Promise<string>): Promise<void> {
   const from = nowInSeconds()
-  // Some events before and after, so that both changes are in the span.
-  await sleep(5000)
+  // Some events before and after, so that both changes are in the span, and an event that is written late too.
+  await sleep(10_000)
   const note = await happen()
-  await sleep(5000)
-  const to = nowInSeconds() - 1
+  await sleep(15_000)
+  const to = nowInSeconds() - 5
   const { byNode, ...count } = await countEvents(from, to, patienceSeconds)
   noteCount({ what, ...count, note })
   console.log(countTable())
-  expect(count.written).toBeGreaterThan(0.8 * eventsPerNode * nodes.length * 10)
+  expect(count.written).toBeGreaterThan(0.5 * eventsPerNode * nodes.length * 10)
   expect({ lost: count.lost, unknown: count.unknown }).toEqual({ lost: 0, unknown: 0 })
   writeNote('counted', { from: requireNote<{ from: number }>('counted', 'up').from, to })
 }
@@ -85,6 +85,9 @@ describe('a production cluster', () => {
   part('cluster', 'three nodes with something in them, and an S3 server outside', async () => {
     prepareCheckout()
     await buildS3Image()
+    // Left of a run that was interrupted, perhaps.
+    await removeS3Server()
+    await deleteCluster()
     await createCluster(testSettings())
     const credentials = await startS3Server()
     await createNamespaceAndSecrets(credentials)
@@ -109,16 +112,17 @@ describe('a production cluster', () => {
       'svc/grafana',
       80,
       async () => {
-        let failed: unknown[] = []
+        let checks: { area: string; result: string }[] = []
         // After an installation, rates need a second scrape.
         for (const deadline = Date.now() + 180_000; Date.now() < deadline; await sleep(5000)) {
           const { stdout } = await lab(['verify', '--json'])
-          const checks = JSON.parse(stdout) as { area: string; result: string }[]
-          expect(checks.filter(({ area }) => area === 'panels').length).toBeGreaterThan(20)
-          failed = checks.filter(({ result }) => result === 'fail')
-          if (failed.length === 0) break
+          checks = JSON.parse(stdout || '[]')
+          if (checks.length > 0 && !checks.some(({ result }) => result === 'fail')) break
         }
-        expect(failed).toEqual([])
+        // Among others what needs a CNI that enforces network policies.
+        console.log(checks.filter(({ result }) => result === 'skip'))
+        expect(checks.filter(({ result }) => result === 'fail')).toEqual([])
+        expect(checks.filter(({ area }) => area === 'panels').length).toBeGreaterThan(20)
       },
       ports.grafana,
     )
@@ -130,9 +134,11 @@ describe('a production cluster', () => {
   part('up-again', 'changes nothing', async () => {
     const { changes } = JSON.parse(await labOutput(['up', '--json'])) as { changes: Record<string, number> }
     expect(Object.keys(changes)).toEqual(['same'])
+    // `up` does not ask Pulumi when nothing has changed.
+    await labOutput(['pulumi', 'preview', '--expect-no-changes'])
   })
 
-  part('gitops', 'fails a sync when an agent has not loaded a policy, and only then', async () => {
+  part('gitops', 'fails a sync when an agent has not received a policy, and only then', async () => {
     // The agents of the recording have loaded the first, and have never heard of the second.
     expect(await outcomeOfCheck('sensitive-file-access')).toBe('Complete')
     expect(await outcomeOfCheck('deny-wget')).toBe('Failed')
@@ -145,13 +151,8 @@ describe('a production cluster', () => {
   part('kill-prometheus', 'loses no event and no metric when a Prometheus is killed', async () => {
     const from = nowInSeconds()
     await losesNothing('a Prometheus is killed', killed('app.kubernetes.io/name=prometheus'))
-    const seconds = nowInSeconds() - from
-    const scrapes = `max(count_over_time(up{job="tetragon"}[${seconds}s]))`
-    const pods = [0, 1].map(index => `pod/prometheus-${releases.prometheus}-prometheus-${index}`)
-    const counts: number[] = []
-    for (const pod of pods) counts.push(await metric(scrapes, pod))
     // Every 15 s, and the first and the last may be just outside.
-    expect(Math.max(...counts)).toBeGreaterThanOrEqual(Math.floor(seconds / 15) - 1)
+    expect(await scrapesSince(from)).toBeGreaterThanOrEqual(Math.floor((nowInSeconds() - from) / 15) - 2)
   })
 
   part('kill-gateway', 'loses no event when a gateway is killed', () =>
@@ -163,16 +164,18 @@ describe('a production cluster', () => {
   )
 
   part('kill-node', 'loses no event when a whole node stops and comes back', () =>
-    losesNothing('a node is away for 80 s', async () => {
+    losesNothing('a node is away', async () => {
+      const since = Date.now()
       const node = nodes[2]
       await docker(['stop', '--time', '1', node])
       await sleep(40_000)
-      // The other nodes go on.
-      expect(await countInLoki(nowInSeconds() - 15, nowInSeconds() - 5)).toBeGreaterThan(0)
-      await sleep(40_000)
+      // The other nodes go on, once Kubernetes and Loki know that this one is gone.
+      const recent = () => countInLoki(nowInSeconds() - 15, nowInSeconds() - 5)
+      await expect.poll(recent, { timeout: 90_000, interval: 5000 }).toBeGreaterThan(0)
       await docker(['start', node])
+      const seconds = Math.round((Date.now() - since) / 1000)
       await allReady(300)
-      return `${node} was stopped and started`
+      return `${node} was stopped for ${seconds} s`
     }),
   )
 
@@ -199,15 +202,14 @@ describe('a production cluster', () => {
 
   part('total', 'has as many events as were written, from the first fault to now', async () => {
     const { from, to } = requireNote<{ from: number; to: number }>('counted', 'up')
-    const written = await countWritten(from, to)
-    const inLoki = await countInLoki(from, to)
-    const what = 'all of it, counted by a query'
-    const lost = Math.max(0, written - inLoki)
-    const copies = Math.max(0, inLoki - written)
+    const { byNode: _, ...count } = await countEvents(from, to, 0)
+    // What a panel shows: unlike a list of events, a count of Loki can include what was sent again.
+    const counted = await countInLoki(from, to)
     const requests = await metric('sum(loki_s3_request_duration_seconds_count)')
-    const note = `${Math.round((to - from) / 60)} minutes, about ${Math.round(requests)} S3 requests`
-    noteCount({ what, written, lost, copies, unknown: 0, sentAgain: 0, lateSeconds: 0, note })
-    expect({ lost, copies }).toEqual({ lost: 0, copies: 0 })
+    const note = `${Math.round((to - from) / 60)} minutes, about ${Math.round(requests)} S3 requests; count_over_time says ${counted.toLocaleString('en')}`
+    noteCount({ what: 'all of it', ...count, note })
+    expect({ lost: count.lost, unknown: count.unknown }).toEqual({ lost: 0, unknown: 0 })
+    expect(counted).toBeGreaterThanOrEqual(count.written)
   })
 
   part('secrets', 'are in no state, log, plan, event or object', async () => {
@@ -225,7 +227,7 @@ describe('a production cluster', () => {
         const unexpected = [...gone.map(object => `gone: ${object}`), ...added.filter(object => !stays.test(object))]
         return unexpected.length > 0 ? unexpected.join('; ') : undefined
       },
-      120,
+      300,
     )
     for (const node of nodes)
       expect((await docker(['exec', node, 'ls', exportFile.directory], { reject: false })).exitCode, node).not.toBe(0)
@@ -247,8 +249,9 @@ describe('a production cluster', () => {
         await allReady()
         return `${changes.update ?? 0} updates in ${Math.round(seconds)} s`
       })
-      const oldest = await metric(`min(min_over_time(timestamp(up{job="tetragon"})[1h:15s]))`)
-      expect(oldest).toBeLessThan(metricsFrom + 60)
+      expect(await scrapesSince(metricsFrom)).toBeGreaterThanOrEqual(
+        Math.floor((nowInSeconds() - metricsFrom) / 15) - 2,
+      )
       await labOutput(['down', '--yes'])
     },
   )
@@ -265,6 +268,15 @@ const stays = /^(customresourcedefinitions|apiservices)\.\S+ \S+\.monitoring\.co
 
 interface RestartedPods {
   items: { status: { containerStatuses?: { name: string; restartCount: number }[] } }[]
+}
+
+/** Returns how often the better of the two Prometheus servers has scraped an agent since a time. */
+async function scrapesSince(from: number): Promise<number> {
+  const query = `max(count_over_time(up{job="tetragon"}[${nowInSeconds() - from}s]))`
+  const counts: number[] = []
+  for (const index of [0, 1])
+    counts.push(await metric(query, `pod/prometheus-${releases.prometheus}-prometheus-${index}`))
+  return Math.max(...counts)
 }
 
 /** Tells each Loki to store its chunks now. */

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/production/**/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 20 * 60_000,
+    testTimeout: 45 * 60_000,
     hookTimeout: 5 * 60_000,
   },
 })

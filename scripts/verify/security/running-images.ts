@@ -41,7 +41,10 @@ export async function verifyImages(context: Context): Promise<VerifyCheck[]> {
   const containers = await readContainers(context)
   const names = judgeNames(containers, images)
   if (settings.cluster.mode === 'existing') {
-    const running = new Map(containers.map(({ image, id }) => [image, { id, repoDigests: [id] }]))
+    // An image that was loaded from a file has only the digest of its configuration, without a repository.
+    const running = new Map(
+      containers.map(({ image, id }) => [image, { id, repoDigests: id.includes('@') ? [id] : [] }]),
+    )
     return [names, ...judgeDigests(images, running)]
   }
   const node = nodeName(settings.cluster.name)

@@ -1,5 +1,5 @@
-import { globSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { join, sep } from 'node:path'
 import { parse } from 'yaml'
 import { namespaces } from '../../../shared/names.ts'
 import { grafanaPassword } from '../../../shared/secrets.ts'
@@ -66,9 +66,10 @@ const downloads = /^(tools|charts|pulumi|cache|bundles)$/
 
 /** Returns the files of `.lab` that contain a secret, except its own file and downloads. */
 export function filesWithSecret(secret: Secret, dir = stackDir()): string[] {
-  return globSync('**/*', { cwd: dir, exclude: path => downloads.test(path) }).filter(path => {
+  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter(path => {
     const file = join(dir, path)
     try {
+      if (downloads.test(path.split(sep)[0]!)) return false
       return path !== secret.file && statSync(file).isFile() && containsSecret(readFileSync(file, 'latin1'), secret)
     } catch {
       // The file was deleted in the meantime.

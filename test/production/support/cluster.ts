@@ -59,7 +59,7 @@ export async function createCluster(settings: Settings): Promise<void> {
   const image = ['--image', imageRef(lock.nodeImage)]
   await kind(['create', 'cluster', '--name', name, ...image, '--config', '-', '--wait', '180s'], stringify(kindConfig))
   // Three replicas on three nodes need the control plane's node too.
-  await kubectl(['taint', 'nodes', '--all', 'node-role.kubernetes.io/control-plane-'])
+  await kubectl(['taint', 'nodes', nodes[0], 'node-role.kubernetes.io/control-plane-'])
   for (const node of nodes) await loadImagesIntoNode(node, images.map(imageRef))
   await kubectl(['apply', '-f', '-'], bystander)
   await kubectl(['-n', 'bystander', 'rollout', 'status', 'deployment/bystander', '--timeout', '120s'])
@@ -94,12 +94,20 @@ const bystander = [
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       spec: {
-        replicas: 2,
+        replicas: 1,
         selector: { matchLabels: { app: 'bystander' } },
         template: {
           metadata: { labels: { app: 'bystander' } },
           spec: {
-            containers: [{ name: 'sleep', image: imageRef(lock.images.node), command: ['sleep', 'infinity'] }],
+            containers: [
+              {
+                name: 'sleep',
+                image: imageRef(lock.images.node),
+                command: ['sleep', 'infinity'],
+                volumeMounts: [{ name: 'data', mountPath: '/data' }],
+              },
+            ],
+            volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'bystander' } }],
             terminationGracePeriodSeconds: 0,
           },
         },
@@ -163,6 +171,14 @@ export async function livePod(labels: string): Promise<string> {
 /** Waits until every node and every pod of the lab is ready. */
 export const allReady = (seconds = 300): Promise<void> => waitFor('the pods of the lab', notReady, seconds)
 
+/** Kills the processes of a pod. Kubernetes gives them two seconds even if it is told not to wait. */
+async function killProcesses({ metadata, spec }: Pod): Promise<void> {
+  const script = `for container in $(crictl ps --quiet --label io.kubernetes.pod.uid=${metadata.uid}); do
+    kill -9 "$(crictl inspect --output go-template --template '{{.info.pid}}' "$container")"
+  done`
+  await docker(['exec', spec.nodeName!, 'bash', '-ec', script])
+}
+
 /**
  * Kills one pod with these labels, as a crash would, without time to end, and waits until another is ready in its place.
  * @returns its name
@@ -175,6 +191,7 @@ export async function killPod(labels: string): Promise<string> {
   const victim = before.find(({ spec }) => spec.nodeName !== nodes[0]) ?? before[0]
   if (!victim) throw new Error(`The namespace monitoring has no pod with ${labels}`)
   const { name, uid } = victim.metadata
+  await killProcesses(victim)
   await kubectl(['-n', 'monitoring', 'delete', 'pod', name, '--grace-period=0', '--force', '--wait=false'])
   const isReplaced = async (): Promise<string | undefined> => {
     const now = await withLabels()

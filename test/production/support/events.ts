@@ -118,10 +118,3 @@ export const countInLoki = (from: number, to: number): Promise<number> =>
     }
     return total
   })
-
-/** Returns how many events the nodes wrote in a span. */
-export async function countWritten(from: number, to: number): Promise<number> {
-  let total = 0
-  for (const node of nodes) for await (const _ of writtenBy(node, from, to)) total++
-  return total
-}

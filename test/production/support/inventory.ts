@@ -1,7 +1,8 @@
 import { kubectl } from './cluster.ts'
 
 /** Objects that Kubernetes itself makes and forgets. */
-const passing = /^(events|leases|endpointslices|endpoints|controllerrevisions|csinodes|podmetrics|nodemetrics)(\.|$)/
+const passing =
+  /^(events|leases|endpointslices|endpoints|controllerrevisions|csinodes|certificatesigningrequests|podmetrics|nodemetrics)(\.|$)/
 
 /** Objects that Kubernetes makes in every namespace, a moment after it. */
 const inEveryNamespace = /^(serviceaccounts \S+\/default|configmaps \S+\/kube-root-ca\.crt) /

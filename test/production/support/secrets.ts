@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { kubectl, kubectlJson } from './cluster.ts'
@@ -44,7 +44,7 @@ export async function secretLeaks(): Promise<string[]> {
   places.set('the plan', await labOutput(['plan']))
   for (const command of ['status', 'report', 'env']) await lab([command])
   places.set('the output of the commands', readFileSync(outputFile, 'utf8'))
-  for (const file of globSync('**/*', { cwd: folder }))
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
     if (file !== 'passphrase' && statSync(join(folder, file)).isFile())
       places.set(`.lab/stacks/production/${file}`, readFileSync(join(folder, file), 'latin1'))
   return [...places].flatMap(([place, text]) =>
