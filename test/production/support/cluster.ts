@@ -83,8 +83,8 @@ const kindConfig = {
 const bystander = [
   { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bystander' } },
   ...[
-    { apiVersion: 'v1', kind: 'ConfigMap', data: { theirs: 'yes' } },
-    { apiVersion: 'v1', kind: 'Secret', stringData: { theirs: 'yes' } },
+    { apiVersion: 'v1', kind: 'ConfigMap', data: { owner: 'somebody' } },
+    { apiVersion: 'v1', kind: 'Secret', stringData: { owner: 'somebody' } },
     {
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
