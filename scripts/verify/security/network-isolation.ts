@@ -38,7 +38,7 @@ export async function verifyNetworkPolicies(context: Context): Promise<VerifyChe
     { timeoutMs: 30_000 },
   )
   if (failed) return [skip(title, `the visitor could not try them: ${stderr.trim().split('\n').at(-1)}`)]
-  return [judgeNetwork(JSON.parse(stdout) as Record<string, boolean>)]
+  return [judgeNetwork(JSON.parse(stdout) as Record<string, boolean>, settings.cluster.mode)]
 }
 
 /** Returns the address of the visitor's node. */
@@ -50,8 +50,9 @@ const visitorNode = (context: Context): Promise<string> =>
 
 /**
  * @param open for each address, whether the visitor can connect. A network that enforces no policies opens all of them.
+ * @param mode whose cluster it is, and so whose network
  */
-export function judgeNetwork(open: Record<string, boolean>): VerifyCheck {
+export function judgeNetwork(open: Record<string, boolean>, mode: 'create' | 'existing'): VerifyCheck {
   const next = './lab kubectl get networkpolicies -A'
   const forbidden = Object.keys(open).filter(address => !allowed.includes(address))
   const blocked = allowed.filter(address => !open[address])
@@ -62,10 +63,12 @@ export function judgeNetwork(open: Record<string, boolean>): VerifyCheck {
   if (reached.length === forbidden.length)
     return skip(
       title,
-      `the cluster's network enforces none of them: the visitor can reach ${reached.join(', ')}. ${notEnforcedReason}`,
+      `the cluster's network enforces none of them: the visitor can reach ${reached.join(', ')}. ${notEnforcedReason[mode]}`,
     )
   return fail(title, { found: `the visitor can reach ${reached.join(', ')}`, next })
 }
 
-const notEnforcedReason =
-  'With WSL 2 the kernel may lack what KinD needs (kind#3705): ./lab kubectl -n kube-system logs ds/kindnet'
+const notEnforcedReason = {
+  create: 'With WSL 2 the kernel may lack what KinD needs (kind#3705): ./lab kubectl -n kube-system logs ds/kindnet',
+  existing: 'It needs a network plugin that does, such as Cilium or Calico',
+}

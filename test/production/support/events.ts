@@ -58,13 +58,18 @@ export async function countEvents(from: number, to: number, timeoutSeconds: numb
   const total = Object.values(byNode).reduce((sum, count) => sum + count, 0)
   const started = Date.now()
   for (;;) {
-    const stored = await withLoki(loki => storedEvents(from, to, `${loki}/loki/api/v1`))
-    const { lost, copies, unknown } = compare(written, stored.map(key))
+    const compared = await withLoki(loki => storedEvents(from, to, `${loki}/loki/api/v1`)).then(
+      stored => compare(written, stored.map(key)),
+      (error: Error) => error,
+    )
     const waited = (Date.now() - started) / 1000
-    if (lost > 0 && waited < timeoutSeconds) {
+    const failed = compared instanceof Error
+    if ((failed || compared.lost > 0) && waited < timeoutSeconds) {
       await sleep(5000)
       continue
     }
+    if (failed) throw compared
+    const { lost, copies, unknown } = compared
     const received = await metric(`sum(increase(loki_distributor_lines_received_total[${to - from}s] @ ${to}))`)
     const sentAgain = Math.max(0, Math.round(received - total))
     return { written: total, byNode, lost, copies, unknown, lateSeconds: Math.round(waited), sentAgain }
@@ -113,7 +118,7 @@ export const countInLoki = (from: number, to: number): Promise<number> =>
         query: `sum(count_over_time({service_name="tetragon"}[${end - start}s]))`,
         time: `${BigInt(end) * 1_000_000_000n - 1n}`,
       })
-      const response = await fetch(`${loki}/loki/api/v1/query?${query}`)
+      const response = await fetch(`${loki}/loki/api/v1/query?${query}`, { signal: AbortSignal.timeout(30_000) })
       total += parseSamples((await response.json()) as QueryResponse)[0]?.value ?? 0
     }
     return total

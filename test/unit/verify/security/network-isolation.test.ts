@@ -22,22 +22,25 @@ const inExistingCluster = {
 const enforced = { ...inExistingCluster, [api]: false, [kubelet]: false }
 
 it('passes when the visitor can reach only the Guestbook', () => {
-  const { result, found } = judgeNetwork(enforced)
+  const { result, found } = judgeNetwork(enforced, 'create')
   expect(result).toBe('ok')
   expect(found).toContain(`but not redis-leader:6379, redis-follower:6379, ${loki}, ${api}, ${kubelet}`)
-  expect(judgeNetwork(inExistingCluster)).toMatchObject({ result: 'ok' })
+  expect(judgeNetwork(inExistingCluster, 'existing')).toMatchObject({ result: 'ok' })
 })
 
 it('is skipped when the network enforces no policies, and says what is reachable and what WSL 2 lacks', () => {
   const open = Object.fromEntries(Object.keys(enforced).map(address => [address, true]))
-  const { result, found } = judgeNetwork(open)
+  const { result, found } = judgeNetwork(open, 'create')
   expect(result).toBe('skip')
   expect(found).toContain(`the visitor can reach redis-leader:6379, redis-follower:6379, ${loki}, ${api}, ${kubelet}`)
   expect(found).toContain('kind#3705')
+  const inOthers = judgeNetwork(open, 'existing').found
+  expect(inOthers).toContain('network plugin')
+  expect(inOthers).not.toContain('kind')
 })
 
 it.each([api, kubelet])('fails when the network stops every forbidden connection but the one to %s', address => {
-  expect(judgeNetwork({ ...enforced, [address]: true })).toMatchObject({
+  expect(judgeNetwork({ ...enforced, [address]: true }, 'create')).toMatchObject({
     result: 'fail',
     found: `the visitor can reach ${address}`,
   })
@@ -65,12 +68,12 @@ esac
 })
 
 it('fails when the visitor can reach one address that is denied', () => {
-  expect(judgeNetwork({ ...enforced, [loki]: true })).toMatchObject({
+  expect(judgeNetwork({ ...enforced, [loki]: true }, 'create')).toMatchObject({
     result: 'fail',
     found: `the visitor can reach ${loki}`,
   })
 })
 
 it('fails when the visitor cannot reach the Guestbook', () => {
-  expect(judgeNetwork({ ...enforced, 'frontend:80': false })).toMatchObject({ result: 'fail' })
+  expect(judgeNetwork({ ...enforced, 'frontend:80': false }, 'create')).toMatchObject({ result: 'fail' })
 })
