@@ -8,6 +8,7 @@ import { countEvents, countInLoki, metric, withLoki } from './support/events.ts'
 import { outcomeOfCheck } from './support/gitops.ts'
 import { changesBetween, listObjects } from './support/inventory.ts'
 import {
+  createCredentials,
   createNamespaceAndSecrets,
   lab,
   labOutput,
@@ -31,6 +32,7 @@ import {
   bytesInBucket,
   removeS3Server,
   restartS3Server,
+  type S3Credentials,
   startS3Server,
   stopS3Server,
 } from './support/s3-server.ts'
@@ -92,6 +94,18 @@ describe('a production cluster', () => {
     const credentials = await startS3Server()
     await createNamespaceAndSecrets(credentials)
     writeNote('before', await listObjects())
+  })
+
+  part('wrong-key', 'lets up fail with the answer of the S3 server', async () => {
+    prepareCheckout()
+    const { accessKey, secretKey } = requireNote<S3Credentials>('s3', 'cluster')
+    await createCredentials({ accessKey, secretKey: 'of another bucket' })
+    const { exitCode, stderr } = await lab(['up', '--json'])
+    await createCredentials({ accessKey, secretKey })
+    console.log(stderr)
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain('SignatureDoesNotMatch')
+    expect(stderr).toContain('loki-object-storage')
   })
 
   part('up', 'installs everything beside what is there', async () => {
@@ -196,7 +210,8 @@ describe('a production cluster', () => {
       const restarts = items
         .flatMap(({ status }) => status.containerStatuses ?? [])
         .filter(({ name }) => name === 'loki')
-      return `${Math.round((await bytesInBucket()) / 1e6)} MB in the bucket, ${restarts.reduce((sum, { restartCount }) => sum + restartCount, 0)} restarts of Loki`
+      const stored = (await bytesInBucket()) - before
+      return `then ${Math.round(stored / 1e6)} MB were stored, with ${restarts.reduce((sum, { restartCount }) => sum + restartCount, 0)} restarts of Loki`
     }),
   )
 

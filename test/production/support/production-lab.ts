@@ -127,15 +127,9 @@ export async function labOutput(args: readonly string[], env: Record<string, str
 }
 
 /** Creates what Pulumi.production.yaml asks for before the first `up`: the namespace and the Secrets. */
-export async function createNamespaceAndSecrets({ accessKey, secretKey }: S3Credentials): Promise<void> {
+export async function createNamespaceAndSecrets(credentials: S3Credentials): Promise<void> {
   const password = randomBytes(15).toString('hex')
   writeNote('grafana', { password })
-  const secret = (name: string, stringData: Record<string, string>) => ({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name, namespace: 'monitoring' },
-    stringData,
-  })
   const objects = [
     {
       apiVersion: 'v1',
@@ -144,11 +138,24 @@ export async function createNamespaceAndSecrets({ accessKey, secretKey }: S3Cred
     },
     // With cluster.namespaces: existing, that of the application is not the lab's either.
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'application' } },
-    secret('loki-object-storage', { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey }),
     secret('grafana-admin', { 'admin-user': 'admin', 'admin-password': password }),
   ]
   await kubectl(['apply', '-f', '-'], objects.map(object => stringify(object)).join('---\n'))
+  await createCredentials(credentials)
 }
+
+/** Creates or changes the Secret with the key to the bucket. */
+export async function createCredentials({ accessKey, secretKey }: S3Credentials): Promise<void> {
+  const keys = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey }
+  await kubectl(['apply', '-f', '-'], stringify(secret('loki-object-storage', keys)))
+}
+
+const secret = (name: string, stringData: Record<string, string>) => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name, namespace: 'monitoring' },
+  stringData,
+})
 
 /** Forwards a port of the cluster to this machine while something runs. */
 export async function withForward<T>(

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 /** The parts in their order. `LAB_TEST_PRODUCTION_PARTS` chooses some, as in `kill-loki,total`. */
 export const parts = [
   'cluster',
+  'wrong-key',
   'up',
   'verify',
   'up-again',

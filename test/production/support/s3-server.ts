@@ -52,7 +52,7 @@ async function buildServer(program: string): Promise<void> {
 /** Starts the server with a bucket and with credentials of this run. */
 export async function startS3Server(): Promise<S3Credentials> {
   const credentials = { accessKey: randomBytes(10).toString('hex'), secretKey: randomBytes(20).toString('hex') }
-  const config = join(runFolder, 's3.json')
+  const config = join(runFolder, 's3-server.json')
   const actions = ['Read', 'Write', 'List', 'Tagging'].map(action => `${action}:${bucket}`)
   const identities = [{ name: 'loki', credentials: [credentials], actions }]
   writeFileSync(config, JSON.stringify({ identities }), { mode: 0o644 })
@@ -84,11 +84,16 @@ async function shell(command: string): Promise<string | undefined> {
   return exitCode === 0 ? stdout : undefined
 }
 
-/** Returns the bytes of the chunks in the bucket, without Loki's index. */
+/**
+ * Returns the bytes of the chunks in the bucket, without Loki's index.
+ * @throws Error if the server does not say
+ */
 export async function bytesInBucket(): Promise<number> {
-  // The tenant of a Loki without sign-in.
-  const usage = (await shell(`fs.du /buckets/${bucket}/fake`)) ?? ''
-  return Number([...usage.matchAll(/logical size:\s*(\d+)/g)].at(-1)?.[1] ?? 0)
+  const usage = (await shell(`fs.du /buckets/${bucket}`)) ?? ''
+  if (!usage.includes('logical size')) throw new Error(`The S3 server does not say how full the bucket is: ${usage}`)
+  // The tenant of a Loki without sign-in. Its folder is made with the first chunk.
+  const chunks = (await shell(`fs.du /buckets/${bucket}/fake`)) ?? ''
+  return Number([...chunks.matchAll(/logical size:\s*(\d+)/g)].at(-1)?.[1] ?? 0)
 }
 
 /** Takes the server away, and brings it back. */
