@@ -2,7 +2,16 @@ import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
 import { exportFile, releases } from '../../shared/names.ts'
-import { allReady, createCluster, deleteCluster, docker, killPod, kubectl, nodes, waitFor } from './support/cluster.ts'
+import {
+  allReady,
+  createCluster,
+  deleteCluster,
+  docker,
+  killPod,
+  kubectlJson,
+  nodes,
+  waitFor,
+} from './support/cluster.ts'
 import { countPage, countTable, noteCount } from './support/count-table.ts'
 import { countEvents, countInLoki, metric, withLoki } from './support/events.ts'
 import { outcomeOfCheck } from './support/gitops.ts'
@@ -195,7 +204,7 @@ describe('a production cluster', () => {
 
   part('s3-outage', `loses no event when the S3 server is away for ${outageSeconds} s`, () =>
     losesNothing(`the S3 server is away for ${outageSeconds} s`, async () => {
-      const before = await bytesInBucket()
+      const before = { bytes: await bytesInBucket(), restarts: await restartsOfLoki() }
       await stopS3Server()
       const from = nowInSeconds()
       // Otherwise Loki would not notice: it stores a chunk every two hours.
@@ -204,14 +213,11 @@ describe('a production cluster', () => {
       expect(await countInLoki(from, nowInSeconds() - 10)).toBeGreaterThan(0)
       await restartS3Server()
       await flushEachLoki()
-      await expect.poll(bytesInBucket, { timeout: 120_000, interval: 5000 }).toBeGreaterThan(before)
+      await expect.poll(bytesInBucket, { timeout: 120_000, interval: 5000 }).toBeGreaterThan(before.bytes)
       await allReady()
-      const { items } = JSON.parse(await kubectl(['-n', 'monitoring', 'get', 'pods', '-o', 'json'])) as RestartedPods
-      const restarts = items
-        .flatMap(({ status }) => status.containerStatuses ?? [])
-        .filter(({ name }) => name === 'loki')
-      const stored = (await bytesInBucket()) - before
-      return `then ${Math.round(stored / 1e6)} MB were stored, with ${restarts.reduce((sum, { restartCount }) => sum + restartCount, 0)} restarts of Loki`
+      const stored = (await bytesInBucket()) - before.bytes
+      const restarts = (await restartsOfLoki()) - before.restarts
+      return `then ${Math.round(stored / 1e6)} MB were stored; Loki restarted ${restarts} times`
     }),
   )
 
@@ -281,8 +287,12 @@ describe('a production cluster', () => {
 /** What `down` leaves in the cluster, as docs/production.md says, with what Kubernetes derives from it. */
 const stays = /^(customresourcedefinitions|apiservices)\.\S+ \S+\.monitoring\.coreos\.com /
 
-interface RestartedPods {
-  items: { status: { containerStatuses?: { name: string; restartCount: number }[] } }[]
+/** Returns how often containers of Loki have restarted. */
+async function restartsOfLoki(): Promise<number> {
+  type Pods = { items: { status: { containerStatuses?: { name: string; restartCount: number }[] } }[] }
+  const { items } = await kubectlJson<Pods>(['-n', 'monitoring', 'get', 'pods'])
+  const containers = items.flatMap(({ status }) => status.containerStatuses ?? [])
+  return containers.filter(({ name }) => name === 'loki').reduce((sum, { restartCount }) => sum + restartCount, 0)
 }
 
 /** Returns how often the better of the two Prometheus servers has scraped an agent since a time. */
