@@ -181,9 +181,8 @@ async function killProcesses({ metadata, spec }: Pod): Promise<void> {
 
 /**
  * Kills one pod with these labels, as a crash would, without time to end, and waits until another is ready in its place.
- * @returns its name
  */
-export async function killPod(labels: string): Promise<string> {
+export async function killPod(labels: string): Promise<void> {
   const withLabels = async () =>
     (await kubectlJson<{ items: Pod[] }>(['-n', 'monitoring', 'get', 'pods', '-l', labels])).items
   const before = await withLabels()
@@ -199,5 +198,4 @@ export async function killPod(labels: string): Promise<string> {
     return replaced ? notReady() : `${name} has no successor`
   }
   await waitFor(`another pod in the place of ${name}`, isReplaced, 300)
-  return name
 }
