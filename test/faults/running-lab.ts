@@ -63,6 +63,19 @@ export function runningLabFaults(): void {
     notes.recovery = await upRepairs()
   })
 
+  faultTest('the user moves Grafana to another port', async notes => {
+    await startLab()
+    const movePort = (port: number) =>
+      lab('pulumi', 'config', 'set', '--path', 'tetragon-lab:ports.grafana', String(port))
+    await movePort(testLab.ports.grafana + 5)
+    try {
+      notes.message = await statusLine()
+      notes.recovery = await upRepairs()
+    } finally {
+      await movePort(testLab.ports.grafana)
+    }
+  })
+
   faultTest('the cluster is deleted but Pulumi still has its state', async notes => {
     await startLab()
     await runProgram('kind', ['delete', 'cluster', '--name', testLab.cluster])
