@@ -22,7 +22,12 @@ interface Suite {
 const suites: Record<string, Suite> = {
   unit: {
     config: 'vitest.config.ts',
-    checks: 'code style, types, units, and the Pulumi program with a fake engine',
+    checks: 'code style, types, texts, and units',
+    needs: 'Node only',
+  },
+  programs: {
+    config: 'test/programs/vitest.config.ts',
+    checks: 'the launcher, scripts, bundles, and the Pulumi program with a fake engine',
     needs: 'Node only',
   },
   pipeline: {

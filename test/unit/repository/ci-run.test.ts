@@ -52,15 +52,15 @@ async function run(env: Record<string, string> = {}) {
   return { exitCode, stdout, calls: calls.map(call => call.trim()) }
 }
 
-it('runs the unit tests and a whole lab where Docker answers', async () => {
-  expect(await run()).toEqual({ exitCode: 0, stdout: '', calls: ['lab test', 'lab test e2e'] })
+it('runs what needs only Node, and a whole lab where Docker answers', async () => {
+  expect(await run()).toEqual({ exitCode: 0, stdout: '', calls: ['lab test', 'lab test programs', 'lab test e2e'] })
 })
 
 it('says so where Docker does not answer', async () => {
   docker(1)
   const { exitCode, stdout, calls } = await run()
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'e2e: skipped, because docker info fails' })
-  expect(calls).toEqual(['lab test'])
+  expect(calls).toEqual(['lab test', 'lab test programs'])
 })
 
 it('skips e2e where a kind cluster named lab exists', async () => {
@@ -70,14 +70,14 @@ it('skips e2e where a kind cluster named lab exists', async () => {
     exitCode: 0,
     stdout: 'e2e: skipped, because a kind cluster named lab exists already (kind delete cluster --name lab)',
   })
-  expect(calls).toEqual(['lab test'])
+  expect(calls).toEqual(['lab test', 'lab test programs'])
 })
 
 it.each(['../shared/rig', '../other'])('uses the rig in %s', async path => {
   addRig(join(checkout, path), '')
   const { exitCode, calls } = await run(path === '../shared/rig' ? {} : { LAB_RIG: path })
   expect(exitCode).toBe(0)
-  expect(calls).toEqual(['lab test', 'lab test e2e test/rig.lock.yaml /rig'])
+  expect(calls).toEqual(['lab test', 'lab test programs', 'lab test e2e test/rig.lock.yaml /rig'])
 })
 
 it('says what a rig lacks, and does not try without it', async () => {
@@ -85,18 +85,19 @@ it('says what a rig lacks, and does not try without it', async () => {
   const { exitCode, stdout, calls } = await run()
   expect(exitCode).toBe(0)
   expect(stdout).toBe('e2e: skipped, because the rig in ../shared/rig is not complete:\nlacks  image redis')
-  expect(calls).toEqual(['lab test'])
+  expect(calls).toEqual(['lab test', 'lab test programs'])
 })
 
 it('says that LAB_RIG names no rig', async () => {
   const { stdout, calls } = await run({ LAB_RIG: '/no/such/rig' })
   expect(stdout).toMatch(/^e2e: skipped, because the rig in \/no\/such\/rig is not complete:\n.*No such file/)
-  expect(calls).toEqual(['lab test'])
+  expect(calls).toEqual(['lab test', 'lab test programs'])
 })
 
 it.each([
   ['', ['lab test']],
-  ['e2e', ['lab test', 'lab test e2e']],
+  ['programs', ['lab test', 'lab test programs']],
+  ['e2e', ['lab test', 'lab test programs', 'lab test e2e']],
 ])('fails when lab test %s fails', async (suite, calls) => {
   writeFileSync(join(checkout, `failing-${suite}`), '')
   expect(await run()).toMatchObject({ exitCode: 1, calls })
@@ -104,7 +105,7 @@ it.each([
 
 it('fails on a known vulnerability, and goes on where the registry cannot tell', async () => {
   script(join(bin, 'npm'), 'echo \'{"auditReportVersion": 2}\'; exit 1')
-  expect(await run()).toMatchObject({ exitCode: 1, calls: ['lab test'] })
+  expect(await run()).toMatchObject({ exitCode: 1, calls: ['lab test', 'lab test programs'] })
   script(join(bin, 'npm'), 'echo "npm error 404"; echo more; exit 1')
   const { exitCode, stdout } = await run()
   expect(exitCode).toBe(0)

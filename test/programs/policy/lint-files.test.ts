@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { lintFiles } from '../../../scripts/policy/lint-files.ts'
 import { labPath, projectDir } from '../../../shared/paths.ts'
 import { policyFolder } from '../../../shared/policy-file.ts'
-import { readTestPolicy } from '../support/policies.ts'
-import { runLab } from '../support/run-lab.ts'
+import { readTestPolicy } from '../../unit/support/policies.ts'
+import { runLab } from '../../unit/support/run-lab.ts'
 
 let folder: string
 beforeEach(() => {

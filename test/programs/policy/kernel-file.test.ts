@@ -9,8 +9,8 @@ import {
   readKernelFile,
 } from '../../../scripts/policy/kernel-file.ts'
 import { lintPolicy } from '../../../scripts/policy/lint/lint.ts'
-import { newFolder } from '../support/folders.ts'
-import { policyWithHook } from '../support/policies.ts'
+import { newFolder } from '../../unit/support/folders.ts'
+import { policyWithHook } from '../../unit/support/policies.ts'
 
 const probe = `release=6.6.0-mine
 arch=aarch64

@@ -17,8 +17,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { thisPlatform } from '../../../scripts/supplies/platform.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { projectDir } from '../../../shared/paths.ts'
-import { newFolder } from '../support/folders.ts'
-import { archive, sha256 } from '../support/publisher.ts'
+import { newFolder } from '../../unit/support/folders.ts'
+import { archive, sha256 } from '../../unit/support/publisher.ts'
 
 // Runs the launcher in a separate checkout. PATH has only a few system tools, and fakes of node, npm and curl.
 

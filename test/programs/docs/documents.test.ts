@@ -18,7 +18,7 @@ import { counts, items } from '../../documents/items.ts'
 import { type RowResult, runner } from '../../documents/run.ts'
 import { type Row, readRows } from '../../documents/table.ts'
 import { planEach } from '../../plan/support/plans.ts'
-import { runLab } from '../support/run-lab.ts'
+import { runLab } from '../../unit/support/run-lab.ts'
 
 // docs/reference/documents.md must cover the four documents completely and name only what exists. The rows that need
 // neither Docker nor a cluster are run here, the others by `lab test documents`.

@@ -13,7 +13,7 @@ import {
   withoutTimes,
   writeSmallRecording,
   writtenLines,
-} from './recorded.ts'
+} from '../../../../unit/stacks/monitoring/replay/recorded.ts'
 
 let folder = ''
 let events: RecordedEvent[] = []

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { projectDir } from '../../../shared/paths.ts'
-import { newFolder } from '../support/folders.ts'
-import { runLab } from '../support/run-lab.ts'
+import { newFolder } from '../../unit/support/folders.ts'
+import { runLab } from '../../unit/support/run-lab.ts'
 
 // Types command lines with tab keys into real shells, each at its own terminal. Ctrl-A and `echo` then make the shell
 // print the completed line instead of running it.

@@ -25,9 +25,9 @@ import {
   savedImage,
   settings,
   useBundleTest,
-} from '../support/bundles.ts'
-import { newFolder } from '../support/folders.ts'
-import { chartArchive, errorOf, sha256 } from '../support/publisher.ts'
+} from '../../unit/support/bundles.ts'
+import { newFolder } from '../../unit/support/folders.ts'
+import { chartArchive, errorOf, sha256 } from '../../unit/support/publisher.ts'
 
 // With the node image, three images show the same as all 17, and each takes several runs of the fake docker
 vi.mock('../../../shared/lab-images.ts', () => ({ imagesOf: () => ['loki', 'redis'] }))

@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest'
 import { Metrics } from '../../../../../stacks/monitoring/replay/metrics.ts'
 import { Schedule } from '../../../../../stacks/monitoring/replay/recording.ts'
-import { isCumulative, parseExposition, recordedEvents, recordedSamples } from './recorded.ts'
+import {
+  isCumulative,
+  parseExposition,
+  recordedEvents,
+  recordedSamples,
+} from '../../../../unit/stacks/monitoring/replay/recorded.ts'
 
 const schedule = new Schedule(recordedEvents, 12)
 const epoch = 1_800_000_000_000

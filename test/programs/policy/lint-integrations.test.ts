@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { labPath, projectDir } from '../../../shared/paths.ts'
-import { newFolder } from '../support/folders.ts'
-import { readTestPolicy } from '../support/policies.ts'
-import { runLab } from '../support/run-lab.ts'
+import { newFolder } from '../../unit/support/folders.ts'
+import { readTestPolicy } from '../../unit/support/policies.ts'
+import { runLab } from '../../unit/support/run-lab.ts'
 
 // How other repositories run the lint: the hook for pre-commit, and the GitHub Action.
 

@@ -8,7 +8,7 @@ import { violations } from '../../../scripts/verify/security/restricted.ts'
 import { imageRef, readLock } from '../../../shared/lock.ts'
 import { services } from '../../../shared/names.ts'
 import { projectDir } from '../../../shared/paths.ts'
-import { newFolder } from '../support/folders.ts'
+import { newFolder } from '../../unit/support/folders.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: objects of several kinds, whose fields each test names.
 type Any = any

@@ -7,7 +7,7 @@ import {
   recordImages,
   removeImageVolume,
 } from '../../../scripts/cluster/image-volume.ts'
-import { newFolder } from '../support/folders.ts'
+import { newFolder } from '../../unit/support/folders.ts'
 
 let folder: string
 const inFolder = (name: string): string => join(folder, name)

@@ -7,7 +7,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createMetricsServer, readOptions } from '../../../../../stacks/monitoring/replay/main.ts'
 import { entryPoint, readProgram, readRecordingFiles } from '../../../../../stacks/monitoring/replay-files.ts'
-import { countEvents, parseExposition, recordedCounts, recordedEvents, writtenLines } from './recorded.ts'
+import {
+  countEvents,
+  parseExposition,
+  recordedCounts,
+  recordedEvents,
+  writtenLines,
+} from '../../../../unit/stacks/monitoring/replay/recorded.ts'
 
 describe('options', () => {
   test('default to those of Tetragon', () => {

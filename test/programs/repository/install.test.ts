@@ -5,8 +5,8 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import manifest from '../../../package.json' with { type: 'json' }
 import { projectDir } from '../../../shared/paths.ts'
-import { newFolder } from '../support/folders.ts'
-import { type Publisher, startPublisher } from '../support/publisher.ts'
+import { newFolder } from '../../unit/support/folders.ts'
+import { type Publisher, startPublisher } from '../../unit/support/publisher.ts'
 
 // install.sh, with a release that .ci/release has made and a web server on loopback.
 

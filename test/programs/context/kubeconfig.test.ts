@@ -13,8 +13,8 @@ import { kubeconfigFile } from '../../../shared/kubeconfig.ts'
 import { readLock } from '../../../shared/lock.ts'
 import { projectDir } from '../../../shared/paths.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
-import { newFolder } from '../support/folders.ts'
-import { runLab } from '../support/run-lab.ts'
+import { newFolder } from '../../unit/support/folders.ts'
+import { runLab } from '../../unit/support/run-lab.ts'
 
 // The settings of this checkout are others.
 let cluster = { mode: 'existing', name: 'lab', context: 'mine' } as const as {

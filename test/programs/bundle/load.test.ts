@@ -23,10 +23,10 @@ import {
   settings,
   useBundleTest,
   withManifest,
-} from '../support/bundles.ts'
-import { fakeDocker } from '../support/fake-docker.ts'
-import { newFolder } from '../support/folders.ts'
-import { errorOf } from '../support/publisher.ts'
+} from '../../unit/support/bundles.ts'
+import { fakeDocker } from '../../unit/support/fake-docker.ts'
+import { newFolder } from '../../unit/support/folders.ts'
+import { errorOf } from '../../unit/support/publisher.ts'
 
 // With the node image, three images show the same as all 17, and each takes several runs of the fake docker
 vi.mock('../../../shared/lab-images.ts', () => ({ imagesOf: () => ['loki', 'redis'] }))
