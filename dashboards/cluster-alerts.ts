@@ -27,6 +27,16 @@ export const clusterAlertGroup: AlertGroup = {
       },
     ),
     rule(
+      'NodePodsMissing',
+      'warning',
+      'sum by (daemonset) (kube_daemonset_status_number_unavailable{namespace="monitoring"}) > 0',
+      {
+        for: '15m',
+        summary: '{{ $labels.daemonset }} does not run on {{ $value }} nodes',
+        description: 'Where the shipper is missing, events wait in the files of the node until those rotate away.',
+      },
+    ),
+    rule(
       'GatewayQueueFills',
       'warning',
       'max by (pod) (otelcol_exporter_queue_size{job="opentelemetry-collector-gateway"} / otelcol_exporter_queue_capacity) > 0.5',

@@ -46,6 +46,15 @@ export const everyNode = ({ cluster }: Settings): { tolerations?: { operator: st
 export const priorityClass = ({ cluster }: Settings, of: Priority): { priorityClassName?: string } =>
   cluster.priorityClasses ? { priorityClassName: className(of) } : {}
 
+/**
+ * Returns the update strategy of a DaemonSet: the configured percentage of the nodes at a time. Undefined for one node
+ * after the other, which is the default of Kubernetes and takes longer than Helm waits in a large cluster.
+ */
+export const rollingUpdate = ({ tetragon }: Settings) =>
+  tetragon.updatePercent === 0
+    ? undefined
+    : { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: `${tetragon.updatePercent}%` } }
+
 const className = (of: Priority): string => `tetragon-lab-${of}`
 
 /** The priority classes of the lab's pods. */

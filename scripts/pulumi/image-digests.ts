@@ -22,7 +22,9 @@ export function withImageDigests(lab: Lab, { preview }: { preview: boolean }): L
     throw new LabError({
       found: `cluster.imageDigests is true, but no digest is known of ${[missing, ...more].map(({ name }) => name).join(', ')}`,
       expected: `a digest of each image in ${lock.file}`,
-      next: `./lab pins update images.${missing.name} --to ${missing.image.tag}`,
+      next: [missing, ...more]
+        .map(({ name, image }) => `./lab pins update images.${name} --to ${image.tag}`)
+        .join(' && '),
     })
   const pinned = used.flatMap(({ name, image, digest }) =>
     digest === undefined ? [] : [[name, { ...image, tag: `${image.tag}@${digest}` }] as const],

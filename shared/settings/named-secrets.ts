@@ -40,6 +40,7 @@ export function namedSecrets({ loki, prometheus, grafana }: Settings): NamedSecr
       database.credentialsSecret,
       'username',
       'password',
+      'secret-key',
     ],
     [oidc.clientId !== '', 'grafana.oidc.clientSecret', oidc.clientSecret, 'client-secret'],
   ]

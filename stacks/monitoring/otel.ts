@@ -1,7 +1,7 @@
 import type { Lab } from '../../shared/lab.ts'
 import { exportFile, shipperStorage } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { everyNode, priorityClass } from '../availability.ts'
+import { everyNode, priorityClass, rollingUpdate } from '../availability.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
@@ -61,8 +61,15 @@ export function otelValues(lab: Lab): Values {
     readinessProbe,
     ...everyNode(lab.settings),
     ...priorityClass(lab.settings, 'node'),
+    ...rollout(lab.settings),
     alternateConfig: withoutTemplates(collectorConfig(lab)),
   }
+}
+
+/** Returns the chart's value for updates, which has its own form. */
+function rollout(settings: Settings): Values {
+  const strategy = rollingUpdate(settings)
+  return strategy ? { rollout: { strategy: strategy.type, rollingUpdate: strategy.rollingUpdate } } : {}
 }
 
 /**

@@ -3,8 +3,7 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { exportFile, releases } from '../../shared/names.ts'
-import type { Settings } from '../../shared/settings/schema.ts'
-import { priorityClass } from '../availability.ts'
+import { priorityClass, rollingUpdate } from '../availability.ts'
 import type { ComponentArgs } from '../component-args.ts'
 import { podResources, restricted, restrictedRoot } from '../pods.ts'
 import { release, type Values } from '../release.ts'
@@ -30,23 +29,18 @@ export class Tetragon extends pulumi.ComponentResource {
   }
 }
 
-/** Returns the chart's value for updates of the agents; nothing for one at a time, which is Kubernetes' default. */
-const updateStrategy = ({ tetragon }: Settings): Values =>
-  tetragon.updatePercent === 0
-    ? {}
-    : { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: `${tetragon.updatePercent}%` } } }
-
 const filters = (list: Record<string, unknown>[]): string => list.map(filter => JSON.stringify(filter)).join('\n')
 
 /** Returns the values of the Tetragon chart. For a replay, it installs only the CRDs. */
 export function tetragonValues({ settings, lock, source }: Lab): Values {
   const live = source === 'live'
   const { tetragon } = settings
+  const updateStrategy = rollingUpdate(settings)
   return {
     // Installed by the release, so that policies do not have to wait for the operator.
     crds: { installMethod: 'helm' },
     ...priorityClass(settings, 'node'),
-    ...updateStrategy(settings),
+    ...(updateStrategy && { updateStrategy }),
     exportDirectory: exportFile.directory,
     export: {
       stdout: { image: { override: imageRef(lock.images['tetragon-export-stdout']) } },
@@ -79,12 +73,14 @@ export function tetragonValues({ settings, lock, source }: Lab): Values {
     },
     tetragonOperator: {
       enabled: live,
+      ...priorityClass(settings, 'storage'),
       image: { override: imageRef(lock.images['tetragon-operator']) },
       containerSecurityContext: { seccompProfile: restricted.seccompProfile },
       resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
     },
     rthooks: {
       enabled: live && tetragon.runtimeHooks,
+      ...priorityClass(settings, 'node'),
       interface: 'nri-hook',
       failAllowNamespaces: tetragon.runtimeHooksAllow.join(','),
       image: { override: imageRef(lock.images['tetragon-rthooks']) },

@@ -3,6 +3,7 @@ import {
   downRemovesAll,
   errorOf,
   faultTest,
+  forgetImages,
   lab,
   runAndInterfere,
   runningLabPid,
@@ -26,12 +27,14 @@ const stages: Stage[] = [
 export function interruptedFaults(): void {
   for (const [index, stage] of stages.entries()) {
     faultTest(`Ctrl-C while up ${stage}`, async notes => {
+      if (stage === 'loads images') await forgetImages()
       notes.message = errorOf(await runAndInterfere('up', stage, () => void process.kill(runningLabPid(), 'SIGINT')))
       expect(notes.message).toBe('`lab up` was interrupted')
       notes.recovery = index % 2 ? await upRepairs() : await downRemovesAll()
       if (index % 2) await downRemovesAll()
     })
     faultTest(`kill -9 while up ${stage}`, async notes => {
+      if (stage === 'loads images') await forgetImages()
       const { exitCode } = await runAndInterfere('up', stage, () => void process.kill(runningLabPid(), 'SIGKILL'))
       expect(exitCode).not.toBe(0)
       notes.message = 'Killed, from the shell'

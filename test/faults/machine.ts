@@ -10,6 +10,7 @@ import {
   downRemovesAll,
   errorOf,
   faultTest,
+  forgetImages,
   lab,
   node,
   runAndInterfere,
@@ -66,6 +67,7 @@ export function machineFaults(): void {
 
   faultTest('a disk that fills up while images are loaded', async notes => {
     await downRemovesAll()
+    await forgetImages()
     const filler = join(dirname(checkout().folder), 'filler')
     try {
       const run = await runAndInterfere('up', 'boots the node', async () => {

@@ -70,5 +70,5 @@ export function judgeNetwork(open: Record<string, boolean>, mode: 'create' | 'ex
 
 const notEnforcedReason = {
   create: 'With WSL 2 the kernel may lack what KinD needs (kind#3705): ./lab kubectl -n kube-system logs ds/kindnet',
-  existing: 'It needs a network plugin that does, such as Cilium or Calico',
+  existing: 'They need a CNI plugin that enforces them, such as Cilium or Calico',
 }

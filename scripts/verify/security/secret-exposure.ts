@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { join, sep } from 'node:path'
+import { join } from 'node:path'
 import { parse } from 'yaml'
 import { namespaces } from '../../../shared/names.ts'
 import { grafanaPassword } from '../../../shared/secrets.ts'
@@ -61,21 +61,34 @@ function clientKey(kubeconfig = ''): string | undefined {
 /** Returns whether a text contains a secret in any form. */
 export const containsSecret = (text: string, { texts }: Secret): boolean => texts.some(secret => text.includes(secret))
 
+/** Returns a file, or the files in a folder, also those whose names begin with a dot. */
+function filesBelow(dir: string, name: string): string[] {
+  try {
+    if (!statSync(join(dir, name)).isDirectory()) return [name]
+    return readdirSync(join(dir, name), { recursive: true, encoding: 'utf8' }).map(path => join(name, path))
+  } catch {
+    // It was deleted in the meantime.
+    return []
+  }
+}
+
 /** Folders of `.lab` with downloads, which are as their publishers made them. */
 const downloads = /^(tools|charts|pulumi|cache|bundles)$/
 
 /** Returns the files of `.lab` that contain a secret, except its own file and downloads. */
 export function filesWithSecret(secret: Secret, dir = stackDir()): string[] {
-  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter(path => {
-    const file = join(dir, path)
-    try {
-      if (downloads.test(path.split(sep)[0]!)) return false
-      return path !== secret.file && statSync(file).isFile() && containsSecret(readFileSync(file, 'latin1'), secret)
-    } catch {
-      // The file was deleted in the meantime.
-      return false
-    }
-  })
+  const folders = readdirSync(dir).filter(name => !downloads.test(name))
+  return folders
+    .flatMap(name => filesBelow(dir, name))
+    .filter(path => {
+      const file = join(dir, path)
+      try {
+        return path !== secret.file && statSync(file).isFile() && containsSecret(readFileSync(file, 'latin1'), secret)
+      } catch {
+        // The file was deleted in the meantime.
+        return false
+      }
+    })
 }
 
 /**

@@ -21,7 +21,11 @@ const database = z.strictObject({
     .meta({ allowed: 'text that is not empty' })
     .default('grafana')
     .describe('Name of the database.'),
-  credentialsSecret: secretName('grafana-database', 'the credentials', '`username` and `password`'),
+  credentialsSecret: secretName(
+    'grafana-database',
+    'the credentials',
+    '`username`, `password` and `secret-key` (32 random characters, which encrypt what Grafana stores)',
+  ),
   tls: z
     .enum(['require', 'verify-full', 'disable'])
     .default('require')

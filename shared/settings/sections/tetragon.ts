@@ -128,7 +128,9 @@ export const tetragon = z.strictObject({
     .min(0)
     .max(100)
     .default(0)
-    .describe('How many agents an update replaces at once, in percent of the nodes; 0 means one at a time.')
+    .describe(
+      'On how many nodes an update replaces the agent, the shipper and the node exporter at once, in percent; 0 means one node at a time.',
+    )
     .meta({ examples: [10] }),
   // The request decides the agent's share of a busy machine. It is the largest of the lab, because an agent that waits
   // for a processor reads too late, and the kernel then drops events.

@@ -6,7 +6,10 @@ type Database = Settings['grafana']['database']
 /** How MySQL's driver calls what Postgres calls `sslmode`. */
 const mysqlTls: Record<Database['tls'], string> = { require: 'skip-verify', 'verify-full': 'true', disable: 'false' }
 
-/** Returns the part of Grafana that stores users and sessions in a database; nothing without one. */
+/**
+ * Returns the part of Grafana that stores users and sessions in a database; nothing without one. The database has the
+ * users' tokens too, which Grafana would encrypt with a key that everybody knows.
+ */
 export function databasePart({ grafana }: Settings): GrafanaPart {
   const { type, host, name, tls, credentialsSecret } = grafana.database
   if (type === 'none') return {}
@@ -15,6 +18,7 @@ export function databasePart({ grafana }: Settings): GrafanaPart {
     env: {
       GF_DATABASE_USER: secretEnv(credentialsSecret, 'username'),
       GF_DATABASE_PASSWORD: secretEnv(credentialsSecret, 'password'),
+      GF_SECURITY_SECRET_KEY: secretEnv(credentialsSecret, 'secret-key'),
     },
   }
 }

@@ -5,6 +5,7 @@ import { clusterAlertGroup } from '../../../dashboards/cluster-alerts.ts'
 import type { Lab } from '../../../shared/lab.ts'
 import { imageParts } from '../../../shared/lock.ts'
 import { nodePorts, releases } from '../../../shared/names.ts'
+import { priorityClass, rollingUpdate } from '../../availability.ts'
 import type { ComponentArgs } from '../../component-args.ts'
 import { podResources, publicService, restricted } from '../../pods.ts'
 import { release, type Values } from '../../release.ts'
@@ -43,6 +44,9 @@ export function prometheusValues({ settings, lock }: Lab): Values {
   // A cluster with several nodes. The operator and kube-state-metrics keep every object of it in memory.
   const many = settings.cluster.mode === 'existing'
   const { service, budget, spec } = prometheusReplicas(settings)
+  const updateStrategy = rollingUpdate(settings)
+  // The exercises and the load on their application. In production nobody else may write metrics.
+  const exercises = settings.guestbook.enabled
   return {
     crds: { enabled: many },
     // Grafana has its own release, so that its version and plugins are pinned separately.
@@ -81,9 +85,9 @@ export function prometheusValues({ settings, lock }: Lab): Values {
         scrapeInterval,
         evaluationInterval: scrapeInterval,
         // k6 pushes its metrics.
-        enableRemoteWriteReceiver: true,
+        enableRemoteWriteReceiver: exercises,
         // In a class, students' labs push their progress to the teacher's lab, as OTLP in JSON, which needs no library.
-        enableOTLPReceiver: true,
+        enableOTLPReceiver: exercises,
         // Use the monitors and rules of every release.
         serviceMonitorSelectorNilUsesHelmValues: false,
         podMonitorSelectorNilUsesHelmValues: false,
@@ -107,6 +111,8 @@ export function prometheusValues({ settings, lock }: Lab): Values {
       // The tag in the lock file already ends in `-distroless`.
       image: { ...image('node-exporter'), distroless: false },
       ...versionOf(image('node-exporter')),
+      ...priorityClass(settings, 'node'),
+      ...(updateStrategy && { updateStrategy }),
       // It runs in the node's namespaces, so it gets no other rights.
       containerSecurityContext: restricted,
       resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
+import { imageVolumeName } from '../../../scripts/cluster/image-volume.ts'
 import { Checkout, type CommandResult, testLab } from './checkout.ts'
 import { nowInSeconds, tallyEvents } from './event-tally.ts'
 import { faultRows } from './fault-table.ts'
@@ -126,6 +127,9 @@ function workingFolder(pid: number): string {
   }
 }
 
+/** Removes the node's images, which `lab down` leaves, so that the next `up` copies them. Needs no node. */
+export const forgetImages = () => docker('volume', 'rm', imageVolumeName(testLab.cluster))
+
 export async function startLab(): Promise<void> {
   const { exitCode, stderr } = await lab('up', '--json')
   expect(exitCode, stderr).toBe(0)
@@ -138,7 +142,7 @@ const stageReached = {
   'boots the node': async () => (await docker('inspect', node)).exitCode === 0,
   'loads images': () => logged('loading '),
   'installs releases': async () =>
-    logged('the cluster is ready') &&
+    logged('the API responds') &&
     (await kubectl('get', 'secrets', '-A', '-l', 'owner=helm', '-o', 'name')).includes('sh.helm.release'),
   'waits for data': () => existsSync(checkout().path('.lab', 'stood-up.json')),
   'removes the node': () => existsSync(checkout().path('.lab', 'running.json')),

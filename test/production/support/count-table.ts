@@ -4,9 +4,12 @@ import type { EventCount } from './events.ts'
 import { readNote, writeNote } from './run.ts'
 
 /** One thing that was broken, and the events that were written meanwhile. */
-export interface CountRow extends Omit<EventCount, 'byNode'> {
+export interface CountRow extends Omit<EventCount, 'byNode' | 'sentAgain' | 'lateSeconds'> {
   what: string
   note: string
+  /** Unknown over a time in which components restarted, because their counters started again. */
+  sentAgain?: number
+  lateSeconds?: number
 }
 
 /** Adds a row to the table of the run, or replaces that of an earlier try. */
@@ -22,8 +25,8 @@ const head = ['what happened', 'written', 'in Loki', 'lost', 'copies', 'unknown'
 const cells = ({ what, written, lost, copies, unknown, sentAgain, lateSeconds, note }: CountRow): string[] => [
   what,
   ...[written, written - lost, lost, copies, unknown].map(count => count.toLocaleString('en')),
-  `about ${sentAgain.toLocaleString('en')}`,
-  `${lateSeconds} s`,
+  sentAgain === undefined ? '–' : `about ${sentAgain.toLocaleString('en')}`,
+  lateSeconds === undefined ? '–' : `${lateSeconds} s`,
   note,
 ]
 
@@ -41,8 +44,8 @@ export function countPage(): string {
     '# Faults of a production cluster',
     '',
     '`LAB_TEST_TABLE=FILE ./lab test production` breaks one thing after the other and writes this table. It compares',
-    'every event in the files of all nodes with those in Loki. `copies` are what a query returns twice, `unknown` what',
-    'nobody wrote. `sent again` is what Loki received more often than it was written, and recognized.',
+    'every event in the files of all nodes with those in Loki. `copies` are events that a query returns twice, `unknown`',
+    'events that are in no file. `sent again` are events that Loki received once more and recognized.',
     '',
     `Three nodes on one machine: ${machine}; ${date}.`,
     '',

@@ -70,7 +70,7 @@ export async function startS3Server(): Promise<S3Credentials> {
     ...['-filer', '-s3', `-s3.port=${port}`, '-s3.config=/s3.json', '-s3.port.iceberg=0', '-s3.port.lance=0'],
     '-master.telemetry=false',
   ])
-  // Its shell succeeds whatever a command returns, so that only the list tells.
+  // The shell of SeaweedFS always exits with 0, so only the list tells.
   await waitForBucket(() => shell(`s3.bucket.create -name ${bucket}`))
   writeNote('s3', credentials)
   return credentials

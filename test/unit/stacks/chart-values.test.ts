@@ -10,15 +10,16 @@ import { chartValues, lock, productionChartValues, productionGatewayValues } fro
 
 /** Keys whose content the chart passes on unchanged, to a Pod's specification or to the program's configuration. */
 const passedOn: Partial<Record<ChartName, RegExp>> = {
+  // The class of node-exporter is in its templates, but only in a comment of its values.
   'kube-prometheus-stack':
-    /^(prometheus\/prometheusSpec\/(resources|image|externalLabels|storageSpec)|prometheusOperator\/.*(resources|image)|additionalPrometheusRulesMap|.*\/(resources|image|containerSecurityContext))\b/,
+    /^(prometheus-node-exporter\/priorityClassName|prometheus\/prometheusSpec\/(resources|image|externalLabels|storageSpec)|prometheusOperator\/.*(resources|image)|additionalPrometheusRulesMap|.*\/(resources|image|containerSecurityContext))\b/,
   loki: /^(singleBinary\/(resources|persistence)|loki\/(limits_config|compactor|ingester|analytics|readinessProbe|schemaConfig|storage|commonConfig|frontend|frontend_worker))\b/,
   // service/nodePort and ingress/ingressClassName are in the chart's templates, but only in comments of its values.
   grafana:
     /^(service\/nodePort|ingress\/(ingressClassName|annotations)|podDisruptionBudget|alerting|envValueFrom|grafana\.ini|datasources|dashboardProviders|dashboardsConfigMaps|resources|readinessProbe)\b/,
   'opentelemetry-collector':
-    /^(alternateConfig|resources|securityContext|podSecurityContext|readinessProbe|podDisruptionBudget)\b/,
-  'fluent-bit': /^(resources|securityContext|luaScripts|daemonSetVolumes|daemonSetVolumeMounts)\b/,
+    /^(alternateConfig|rollout\/rollingUpdate|resources|securityContext|podSecurityContext|readinessProbe|podDisruptionBudget)\b/,
+  'fluent-bit': /^(updateStrategy|resources|securityContext|luaScripts|daemonSetVolumes|daemonSetVolumeMounts)\b/,
   tetragon:
     /^(updateStrategy|(tetragon|tetragonOperator)\/(resources|containerSecurityContext)|export\/securityContext)\b/,
 }

@@ -35,7 +35,7 @@ it('is skipped when the network enforces no policies, and says what is reachable
   expect(found).toContain(`the visitor can reach redis-leader:6379, redis-follower:6379, ${loki}, ${api}, ${kubelet}`)
   expect(found).toContain('kind#3705')
   const inOthers = judgeNetwork(open, 'existing').found
-  expect(inOthers).toContain('network plugin')
+  expect(inOthers).toContain('CNI plugin')
   expect(inOthers).not.toContain('kind')
 })
 
