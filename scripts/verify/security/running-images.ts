@@ -40,13 +40,7 @@ export async function verifyImages(context: Context): Promise<VerifyCheck[]> {
   const images = imagesOf({ settings, source: source === 'live' ? 'live' : 'replay' }).map(name => lock.images[name])
   const containers = await readContainers(context)
   const names = judgeNames(containers, images)
-  if (settings.cluster.mode === 'existing') {
-    // An image that was loaded from a file has only the digest of its configuration, without a repository.
-    const running = new Map(
-      containers.map(({ image, id }) => [image, { id, repoDigests: id.includes('@') ? [id] : [] }]),
-    )
-    return [names, ...judgeDigests(images, running)]
-  }
+  if (settings.cluster.mode === 'existing') return [names, ...judgeContainerDigests(containers, images)]
   const node = nodeName(settings.cluster.name)
   const [inNode, onHost, nodeImageId] = await Promise.all([
     readNodeImages(node),
@@ -192,6 +186,37 @@ export function judgeDigests(images: LockedImage[], onHost: Map<string, DockerIm
           skip(
             'images without a registry digest',
             `${byName.length} were built here or loaded from a file, so only their names are checked: ${byName.map(({ ref }) => ref).join(', ')}`,
+          ),
+        ]
+      : []),
+  ]
+}
+
+/** Checks the digest of every container, in a cluster whose nodes are out of reach. */
+export function judgeContainerDigests(containers: RunningContainer[], images: LockedImage[]): VerifyCheck[] {
+  const title = 'images have their pinned digests'
+  const expected = new Map(images.map(image => [imageRef(image), expectedImageDigest(image)]))
+  // An image that was loaded from a file has only the digest of its configuration, without a repository.
+  const comparable = containers.filter(({ image, id }) => expected.get(image) && id.includes('@'))
+  const wrong = comparable.find(({ image, id }) => digestOf(id) !== expected.get(image))
+  if (wrong)
+    return [
+      fail(title, {
+        found: `the container ${wrong.container} of ${wrong.pod} runs ${wrong.id}`,
+        expected: `${wrong.image}@${expected.get(wrong.image)}`,
+        next: './lab pulumi config set --path tetragon-lab:cluster.imageDigests true && ./lab up',
+      }),
+    ]
+  const others = containers.length - comparable.length
+  return [
+    ...(comparable.length > 0
+      ? [ok(title, `${comparable.length} containers, by the digest of the lock or of the first pull`)]
+      : []),
+    ...(others > 0
+      ? [
+          skip(
+            'images without a registry digest',
+            `${others} containers run images that were built here or loaded from a file, or the lock has no digest of theirs, so only the names are checked`,
           ),
         ]
       : []),

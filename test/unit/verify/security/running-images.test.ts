@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { DockerImage } from '../../../../scripts/supplies/docker-images.ts'
 import {
+  judgeContainerDigests,
   judgeContainers,
   judgeDigests,
   judgeNames,
@@ -89,6 +90,22 @@ describe('judgeDigests', () => {
   it('fails when an image without a digest in the lock is not that of its first pull', () => {
     writeFileSync(join(process.env.LAB_DIR!, 'remembered.json'), JSON.stringify({ [ref]: sha('f') }))
     expect(results(unpinned, onHost(sha('c'), sha('a')))).toEqual(['fail'])
+  })
+})
+
+describe('judgeContainerDigests', () => {
+  const pulled = (letter: string): RunningContainer[] => running(`docker.io/library/redis@${sha(letter)}`)
+
+  it('fails when a single container runs another image', () => {
+    expect(judgeContainerDigests([...pulled('a'), ...pulled('a')], [redis])).toMatchObject([{ result: 'ok' }])
+    expect(judgeContainerDigests([...pulled('a'), ...pulled('e'), ...pulled('a')], [redis])).toMatchObject([
+      { result: 'fail', found: expect.stringContaining(sha('e')), expected: `${ref}@${sha('a')}` },
+    ])
+  })
+
+  it('skips images that were loaded from a file, and those without a digest in the lock', () => {
+    expect(judgeContainerDigests(running(sha('c')), [redis])).toMatchObject([{ result: 'skip' }])
+    expect(judgeContainerDigests(pulled('a'), [locked('docker.io/library/redis')])).toMatchObject([{ result: 'skip' }])
   })
 })
 
