@@ -42,7 +42,7 @@ export interface Size {
 
 // Published figures.
 
-/** Loki recommends microservices mode above 1 TB a day (docs: get-started/deployment-modes). */
+/** From here on Loki recommends microservices (docs: get-started/deployment-modes). Up to here, several replicas of the whole Loki are the lab's estimate. */
 const microservicesBytesPerDay = 1e12
 /** Loki closes a chunk after 2 h at the latest: ingester.max_chunk_age (docs: configure). */
 const chunksPerStreamAndDay = 12
@@ -50,8 +50,6 @@ const chunksPerStreamAndDay = 12
 const perDay = { indexUploads: 96, indexLists: 288, compactions: 144 }
 /** The WAL holds what came since the checkpoint before the last, one every 5 minutes (docs: operations/storage/wal). */
 const walSeconds = 600
-/** A series takes 8.3 kB in memory: 2.5 GB for 300,000 (Mimir's docs: manage/run-production-environment/planning-capacity). */
-const bytesPerSeries = 2.5e9 / 300_000
 /** A sample takes 1 to 2 bytes on disk (Prometheus's docs: storage). */
 const bytesPerSample = 2
 
@@ -109,12 +107,17 @@ function eventFlow(cluster: Cluster, { recording, rate: tested }: Figures) {
 }
 type Flow = ReturnType<typeof eventFlow>
 
-const events = ({ eventBytes }: Cluster, { rate, bytesPerDay, perEvent }: Flow): Row[] => [
+const events = ({ eventBytes }: Cluster, { rate, bytesPerDay, perEvent, within }: Flow): Row[] => [
   ['rate', rate, 'events/s', 'input', 'nodes × events per node'],
-  ['written to the event files', bytesPerDay, 'bytes/day', eventBytes ? 'input' : 'measured', perEvent],
+  ['written to the event files', bytesPerDay, 'bytes/day', eventBytes ? 'input' : within(rate), perEvent],
 ]
 
-function eachNode({ eventsPerNode }: Cluster, { shipper }: Figures, flow: Flow, { tetragon }: SizedSettings): Row[] {
+function eachNode(
+  { eventsPerNode, eventBytes }: Cluster,
+  { shipper }: Figures,
+  flow: Flow,
+  { tetragon }: SizedSettings,
+): Row[] {
   const { maxSizeMB, maxBackups } = tetragon.exportFile
   const fileBytes = maxSizeMB * 1e6 * (maxBackups + 1)
   const covered = fileBytes / (eventsPerNode * flow.eventBytes) / 60
@@ -123,7 +126,7 @@ function eachNode({ eventsPerNode }: Cluster, { shipper }: Figures, flow: Flow, 
     ['shipper, processor', eventsPerNode * shipper.coresPerEvent, 'cores', basis, flow.loadTest],
     ['shipper, memory', shipper.memoryMiB * MiB, 'bytes', basis, flow.loadTest],
     ['event files, disk', fileBytes, 'bytes', 'setting', '`tetragon.exportFile`'],
-    ['outage that the event files cover', covered, 'minutes', 'setting', flow.perEvent],
+    ['outage that the event files cover', covered, 'minutes', eventBytes ? 'setting' : 'extrapolated', flow.perEvent],
   ]
 }
 
@@ -155,7 +158,7 @@ function loki({ loki, recording }: Figures, flow: Flow): Row[] {
   const memory = loki.memoryMiB * MiB + furtherStreams * openBytes
   const mode = bytesPerDay > microservicesBytesPerDay ? 'microservices (not part of the lab)' : 'ha'
   return [
-    ['mode', mode, '', 'extrapolated', 'microservices above 1 TB a day (Loki)'],
+    ['mode', mode, '', 'extrapolated', 'an estimate; Loki advises microservices above 1 TB a day'],
     ['replicas', replicas, 'pods', 'extrapolated', `${copies} copies of each event, ${loadTest}`],
     ['processor, each', perReplica * loki.coresPerEvent, 'cores', 'extrapolated', loadTest],
     ['memory, each', memory, 'bytes', 'extrapolated', `load test, for ${count(streams)} streams`],
@@ -187,11 +190,18 @@ function prometheus(cluster: Cluster, { recording, cluster: measured }: Figures,
   const perNode = measured.seriesPerNode + cluster.podsPerNode * measured.seriesPerPod
   const series = ofTetragon + cluster.nodes * perNode + measured.seriesOfTheRest
   const { retention, scrapeInterval } = settings.prometheus
+  const bytesPerSeries = (measured.prometheus.memoryMiB * MiB) / measured.prometheus.series
   const disk = (series / seconds(scrapeInterval)) * seconds(retention) * bytesPerSample
   return [
     ...rows,
     ['series in all', series, 'series', 'extrapolated', 'the lab, by its nodes and pods'],
-    ['memory, each', series * bytesPerSeries, 'bytes', 'extrapolated', '8.3 kB a series (Mimir)'],
+    [
+      'memory, each',
+      series * bytesPerSeries,
+      'bytes',
+      'extrapolated',
+      `${(bytesPerSeries / 1000).toFixed(1)} kB a series (the lab at rest; queries need more)`,
+    ],
     [`volume, each, for ${retention}`, disk, 'bytes', 'extrapolated', '2 bytes a sample (Prometheus)'],
   ]
 }
