@@ -47,13 +47,13 @@ export const priorityClass = ({ cluster }: Settings, of: Priority): { priorityCl
   cluster.priorityClasses ? { priorityClassName: className(of) } : {}
 
 /**
- * Returns the update strategy of a DaemonSet: the configured percentage of the nodes at a time. Undefined for one node
- * after the other, which is the default of Kubernetes and takes longer than Helm waits in a large cluster.
+ * Returns a chart's value that updates a DaemonSet on the configured percentage of the nodes at a time; nothing for one
+ * node at a time, which is the default of Kubernetes and takes longer than Helm waits in a large cluster.
  */
-export const rollingUpdate = ({ tetragon }: Settings) =>
+export const updateStrategy = ({ tetragon }: Settings) =>
   tetragon.updatePercent === 0
-    ? undefined
-    : { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: `${tetragon.updatePercent}%` } }
+    ? {}
+    : { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: `${tetragon.updatePercent}%` } } }
 
 const className = (of: Priority): string => `tetragon-lab-${of}`
 

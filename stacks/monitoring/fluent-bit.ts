@@ -2,7 +2,7 @@ import type { Lab } from '../../shared/lab.ts'
 import { imageParts } from '../../shared/lock.ts'
 import { exportFile, shipperStorage } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { everyNode, priorityClass, rollingUpdate } from '../availability.ts'
+import { everyNode, priorityClass, updateStrategy } from '../availability.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
@@ -26,7 +26,6 @@ const storage = shipperStorage.fluentBit
 /** Returns the values of the Fluent Bit chart. */
 export function fluentBitValues(lab: Lab): Values {
   const { registry, repository, tag } = imageParts(lab.lock.images['fluent-bit'])
-  const updateStrategy = rollingUpdate(lab.settings)
   const onlyLoki = lab.settings.pipeline.siem.protocol === 'none'
   return {
     kind: 'DaemonSet',
@@ -34,7 +33,7 @@ export function fluentBitValues(lab: Lab): Values {
     testFramework: { enabled: false },
     ...everyNode(lab.settings),
     ...priorityClass(lab.settings, 'node'),
-    ...(updateStrategy && { updateStrategy }),
+    ...updateStrategy(lab.settings),
     // Events already name the Pod, so the API server is not needed.
     rbac: { create: false },
     serviceAccount: { automountServiceAccountToken: false },

@@ -1,7 +1,7 @@
 import type { Lab } from '../../shared/lab.ts'
 import { exportFile, shipperStorage } from '../../shared/names.ts'
 import type { Settings } from '../../shared/settings/schema.ts'
-import { everyNode, priorityClass, rollingUpdate } from '../availability.ts'
+import { everyNode, priorityClass, updateStrategy } from '../availability.ts'
 import { restrictedRoot } from '../pods.ts'
 import type { Values } from '../release.ts'
 import {
@@ -66,10 +66,10 @@ export function otelValues(lab: Lab): Values {
   }
 }
 
-/** Returns the chart's value for updates, which has its own form. */
+/** Returns the update strategy under the names that this chart has for it. */
 function rollout(settings: Settings): Values {
-  const strategy = rollingUpdate(settings)
-  return strategy ? { rollout: { strategy: strategy.type, rollingUpdate: strategy.rollingUpdate } } : {}
+  const { updateStrategy: own } = updateStrategy(settings)
+  return own ? { rollout: { strategy: own.type, rollingUpdate: own.rollingUpdate } } : {}
 }
 
 /**

@@ -3,7 +3,7 @@ import * as pulumi from '@pulumi/pulumi'
 import type { Lab } from '../../shared/lab.ts'
 import { imageRef } from '../../shared/lock.ts'
 import { exportFile, releases } from '../../shared/names.ts'
-import { priorityClass, rollingUpdate } from '../availability.ts'
+import { priorityClass, updateStrategy } from '../availability.ts'
 import type { ComponentArgs } from '../component-args.ts'
 import { podResources, restricted, restrictedRoot } from '../pods.ts'
 import { release, type Values } from '../release.ts'
@@ -35,12 +35,11 @@ const filters = (list: Record<string, unknown>[]): string => list.map(filter => 
 export function tetragonValues({ settings, lock, source }: Lab): Values {
   const live = source === 'live'
   const { tetragon } = settings
-  const updateStrategy = rollingUpdate(settings)
   return {
     // Installed by the release, so that policies do not have to wait for the operator.
     crds: { installMethod: 'helm' },
     ...priorityClass(settings, 'node'),
-    ...(updateStrategy && { updateStrategy }),
+    ...updateStrategy(settings),
     exportDirectory: exportFile.directory,
     export: {
       stdout: { image: { override: imageRef(lock.images['tetragon-export-stdout']) } },

@@ -7,8 +7,8 @@ type Database = Settings['grafana']['database']
 const mysqlTls: Record<Database['tls'], string> = { require: 'skip-verify', 'verify-full': 'true', disable: 'false' }
 
 /**
- * Returns the part of Grafana that stores users and sessions in a database; nothing without one. The database has the
- * users' tokens too, which Grafana would encrypt with a key that everybody knows.
+ * Returns the part of Grafana that stores users and sessions in a database; nothing without one. It also sets
+ * the key that encrypts the users' tokens in the database, because Grafana's default key is public.
  */
 export function databasePart({ grafana }: Settings): GrafanaPart {
   const { type, host, name, tls, credentialsSecret } = grafana.database

@@ -5,7 +5,7 @@ import { clusterAlertGroup } from '../../../dashboards/cluster-alerts.ts'
 import type { Lab } from '../../../shared/lab.ts'
 import { imageParts } from '../../../shared/lock.ts'
 import { nodePorts, releases } from '../../../shared/names.ts'
-import { priorityClass, rollingUpdate } from '../../availability.ts'
+import { priorityClass, updateStrategy } from '../../availability.ts'
 import type { ComponentArgs } from '../../component-args.ts'
 import { podResources, publicService, restricted } from '../../pods.ts'
 import { release, type Values } from '../../release.ts'
@@ -44,7 +44,6 @@ export function prometheusValues({ settings, lock }: Lab): Values {
   // A cluster with several nodes. The operator and kube-state-metrics keep every object of it in memory.
   const many = settings.cluster.mode === 'existing'
   const { service, budget, spec } = prometheusReplicas(settings)
-  const updateStrategy = rollingUpdate(settings)
   // The exercises and the load on their application. In production nobody else may write metrics.
   const exercises = settings.guestbook.enabled
   return {
@@ -112,7 +111,7 @@ export function prometheusValues({ settings, lock }: Lab): Values {
       image: { ...image('node-exporter'), distroless: false },
       ...versionOf(image('node-exporter')),
       ...priorityClass(settings, 'node'),
-      ...(updateStrategy && { updateStrategy }),
+      ...updateStrategy(settings),
       // It runs in the node's namespaces, so it gets no other rights.
       containerSecurityContext: restricted,
       resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },

@@ -49,7 +49,7 @@ export async function storedEvents(from: number, to: number, api = loki): Promis
       limit: '5000',
       direction: 'forward',
     })
-    // A query can get lost in a Loki whose replicas come and go, and would be answered after five minutes.
+    // A query that runs while a Loki replica restarts can hang for five minutes.
     const response = await fetch(`${api}/query_range?${parameters}`, { signal: AbortSignal.timeout(30_000) })
     if (!response.ok) throw new Error(`Loki responded with ${response.status}: ${await response.text()}`)
     const { data } = (await response.json()) as { data: { result: { values: [string, string][] }[] } }

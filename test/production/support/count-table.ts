@@ -43,7 +43,7 @@ export function countPage(): string {
   return [
     '# Faults of a production cluster',
     '',
-    '`LAB_TEST_TABLE=FILE ./lab test production` breaks one thing after the other and writes this table. It compares',
+    '`LAB_TEST_TABLE=FILE ./lab test production` stops one component at a time and writes this table. It compares',
     'every event in the files of all nodes with those in Loki. `copies` are events that a query returns twice, `unknown`',
     'events that are in no file. `sent again` are events that Loki received once more and recognized.',
     '',
