@@ -100,7 +100,7 @@ export const operationColors: SeriesColors = {
 export const mapColors: SeriesColors = { execve_map: 'blue', tg_execve_joined_info_map: 'amber' }
 
 /** Creates an override that gives a series a fixed color. */
-export const fixedColor = (color: keyof typeof colors): DynamicConfigValue[] => [
+const fixedColor = (color: keyof typeof colors): DynamicConfigValue[] => [
   { id: 'color', value: new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(colors[color]).build() },
 ]
 

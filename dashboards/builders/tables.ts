@@ -120,7 +120,7 @@ const eventsLink = (variable: string, heading: string) => ({
 })
 
 /** Stands in a link for the dashboard's variables other than the one that the link sets. */
-export const otherChoices = '&otherChoices'
+const otherChoices = '&otherChoices'
 
 /**
  * Replaces `otherChoices` in the links of a dashboard, as JSON. `${__all_variables}` would add the variable that the

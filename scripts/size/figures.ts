@@ -28,7 +28,7 @@ export interface Figures {
 }
 
 /** What a part used during the long run: cores per event per second, and the peak of memory. */
-export interface Cost {
+interface Cost {
   coresPerEvent: number
   memoryMiB: number
 }

@@ -23,7 +23,7 @@ export interface Cluster {
 /** The settings of the production stack that the model reads. */
 export type SizedSettings = Pick<Settings, 'tetragon' | 'pipeline' | 'prometheus'>
 
-export type Unit = 'events/s' | 'bytes' | 'bytes/day' | 'requests/day' | 'cores' | 'pods' | 'minutes' | 'series' | ''
+type Unit = 'events/s' | 'bytes' | 'bytes/day' | 'requests/day' | 'cores' | 'pods' | 'minutes' | 'series' | ''
 
 /** One number of the result. */
 export interface Size {

@@ -29,7 +29,7 @@ export interface FakeClusterOptions {
 }
 
 /** What a command in a pod does to the agent. */
-export interface FakeTrigger {
+interface FakeTrigger {
   exitCode?: number
   prints?: string
   /** What the agent adds to its file. */

@@ -9,7 +9,7 @@ import {
 } from 'culori'
 
 /** Background of a panel in each theme: `background.primary` of @grafana/data 13.2.0. */
-export const backgrounds = { light: '#ffffff', dark: '#181b1f' } as const
+const backgrounds = { light: '#ffffff', dark: '#181b1f' } as const
 
 export type Theme = keyof typeof backgrounds
 
