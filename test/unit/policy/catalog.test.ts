@@ -70,6 +70,16 @@ describe('policies on the start of a program', () => {
   )
 })
 
+test('Troubleshooting names the hooks of policies whose path or address compact output lacks', () => {
+  // Of Tetragon 1.7.0, pkg/encoder/encoder.go. It prints only the name of any other function.
+  const printed = ['sys_open', 'sys_openat', 'tcp_connect']
+  const rows = readFileSync(join(projectDir, 'docs', 'troubleshooting.md'), 'utf8').split('\n')
+  const row = rows.find(line => line.includes('getevents -o compact'))
+  const functions = new Set(catalog.filter(({ file }) => !file.includes('lsm')).flatMap(({ hooks }) => hooks))
+  const unprinted = [...functions].filter(name => !printed.includes(name))
+  expect(unprinted.filter(name => !row?.includes(`\`${name}\``))).toEqual([])
+})
+
 describe('enforcing policies', () => {
   const enforcing = catalog.filter(entry => entry.enforces)
 
