@@ -46,6 +46,9 @@ else if (verb === 'apply') {
   cluster.breaks--
   process.stderr.write('error: websocket: close 1006 (abnormal closure): unexpected EOF\n')
   process.exitCode = 1
+} else if (verb === 'exec' && args.includes('tetra') && !/ --stdin .* -- sh -c /.test(args.join(' '))) {
+  process.stderr.write('error: tetra would run on in the pod after its connection ends\n')
+  process.exitCode = 1
 } else if (verb === 'exec' && args.includes('tetra')) {
   const { counters } = cluster
   const policies = Object.entries(cluster.agent).map(([one, { id, requests }]) => {
