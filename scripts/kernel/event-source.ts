@@ -15,11 +15,19 @@ export const eventSourceReason = ({ tetragon }: Pick<Settings, 'tetragon'>, { wh
 
 /**
  * Returns the event source of a lab with these settings; probes the kernel only where they leave it open.
- * @throws LabError when the kernel cannot be probed.
+ * @param options.pull whether to pull the node image or create a pod where the probe needs it; default true. Without
+ * it, a kernel that cannot be probed leads to a replay.
+ * @throws LabError when the kernel cannot be probed, unless `pull` is off.
  */
-export async function chooseEventSource(settings: Settings): Promise<EventSource> {
+export async function chooseEventSource(settings: Settings, { pull = true } = {}): Promise<EventSource> {
   const { tetragon, cluster } = settings
-  return tetragon.source === 'auto' ? (await kernelDecision({ cluster })).source : tetragon.source
+  if (tetragon.source !== 'auto') return tetragon.source
+  try {
+    return (await kernelDecision({ cluster, pull })).source
+  } catch (error) {
+    if (pull || !(error instanceof LabError)) throw error
+    return undecided(error.found).source
+  }
 }
 
 /**

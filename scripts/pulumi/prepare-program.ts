@@ -22,7 +22,8 @@ const programs = {
  * Turns off source maps in the stack traces of this process.
  * @param config the stack's configuration
  * @param options.stack the stack that Pulumi runs; it selects the folder of the stack's files
- * @param options.preview prepare nothing, so that a preview needs neither Docker nor a network
+ * @param options.preview prepare nothing, so that a preview needs neither Docker nor a cluster. Where the kernel has not
+ * been probed yet, it shows a replay.
  * @throws LabError for everything that cannot be prepared.
  */
 export async function prepareProgram(
@@ -35,7 +36,7 @@ export async function prepareProgram(
   selectStack(stack)
   const settings = settingsFromConfig(config)
   const lock = readLock()
-  const source = await chooseEventSource(settings)
+  const source = await chooseEventSource(settings, { pull: !preview })
   if (source === 'replay') checkRecording()
   if (!preview) {
     if (settings.cluster.mode === 'create') requirePrograms()
