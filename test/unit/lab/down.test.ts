@@ -127,6 +127,11 @@ it.each([{ name: 'lab' }, { mode: 'existing', context: 'mine' }])(
   },
 )
 
+it('succeeds on a machine without Docker, where there is nothing to remove', async () => {
+  process.env.PATH = ''
+  expect(await down()).toMatchObject({ removed: false, left: [] })
+})
+
 it('downloads only kind to delete the lab’s own cluster', async () => {
   runningLab()
   const load = vi.fn(async () => context())

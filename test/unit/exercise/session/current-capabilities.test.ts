@@ -11,10 +11,22 @@ beforeEach(() => {
   vi.stubEnv('DOCKER_HOST', `unix://${join(folder, 'docker.sock')}`)
   vi.stubEnv('PATH', [folder, dirname(process.execPath)].join(':'))
 })
-afterEach(() => vi.unstubAllEnvs())
-
-it('says that no lab is running, on a machine without Docker and without the lab’s programs', async () => {
-  expect(await currentCapabilities()).toMatchObject({ running: false })
-  const { stderr, exitCode } = await runLab('exercise', 'start', '1')
-  expect({ stderr, exitCode }).toEqual({ stderr: 'Error     No lab is running\nFix       ./lab up\n', exitCode: 1 })
+afterEach(() => {
+  vi.unstubAllEnvs()
+  vi.unstubAllGlobals()
 })
+
+it('finds no lab on a machine without Docker and without the lab’s programs', async () => {
+  expect(await currentCapabilities()).toMatchObject({ running: false })
+})
+
+it.each(['exercise start 1', 'verify', 'query promql up', 'tetra getevents', 'policy check tcp-connect'])(
+  '%s says that no lab is running, and downloads nothing',
+  async command => {
+    const download = vi.fn(async () => new Response('', { status: 404 }))
+    vi.stubGlobal('fetch', download)
+    const { stderr, exitCode } = await runLab(...command.split(' '))
+    expect({ stderr, exitCode }).toEqual({ stderr: 'Error     No lab is running\nFix       ./lab up\n', exitCode: 1 })
+    expect(download).not.toHaveBeenCalled()
+  },
+)
