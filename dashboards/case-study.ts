@@ -17,7 +17,7 @@ export const caseStudy = (): Dashboard =>
   buildDashboard({
     page: pages.caseStudy,
     description:
-      'Six of Tetragon’s own metrics, without a rate: counters since the agent started. A straight line is a steady rate, a step is a burst, and a drop to zero is a restart of the agent. The filters apply to the first panel and to the events.',
+      'Six of Tetragon’s own metrics, without a rate: counters since the agent started. A straight line is a steady rate, a step is a burst, a drop to zero is a restart of the agent, and a smaller drop is a pod that was deleted. The filters apply to the first panel and to the events.',
     rows: [
       {
         title: 'Six metrics of Tetragon',
@@ -41,7 +41,7 @@ export const caseStudy = (): Dashboard =>
               {
                 title: '2. Tetragon Process Cache Misses Total',
                 description:
-                  'How often an event named a process that was not in the agent’s cache. Such an event has no binary, pod or parent. The line is steepest after a start, while the cache is cold, and keeps rising on a healthy agent. So a rising line alone does not mean that the agent reads the wrong `/proc`; `./lab verify` checks that. `tetragon_process_cache_misses_total`',
+                  'Lookups of a process, its parent or an ancestor that were not in the agent’s cache. The agent tries again for 30 s, so most events are complete all the same; *Incomplete events* on Tetragon health counts the rest. The line is steepest after a start, while the cache is cold. Whether it then stays flat or keeps rising says nothing about `/proc`; `./lab verify` checks that. `tetragon_process_cache_misses_total`',
                 unit: 'short',
                 empty: notScraped,
                 height: 10,
@@ -54,7 +54,7 @@ export const caseStudy = (): Dashboard =>
             {
               title: '3. Tetragon Events Exported Total',
               description:
-                'Events written to the export file, after the allow list, the deny list and the rate limit. The shipper reads these. A burst at the start (every running process is reported once) is followed by a steady slope. If the line is flat while the Guestbook is busy, the deny list contains its namespace. `tetragon_events_exported_total`',
+                'Events written to the export file, after the allow list, the deny list and the rate limit. The shipper reads these. A burst at the start (every process of a pod that is already running is reported once) is followed by a steady slope. If the line is flat while the Guestbook is busy, the deny list contains its namespace. `tetragon_events_exported_total`',
               unit: 'short',
               empty: notScraped,
             },
@@ -64,7 +64,7 @@ export const caseStudy = (): Dashboard =>
             {
               title: '4. Tetragon Process Cache Size',
               description:
-                'Processes that the agent remembers, so that it can name the parent and the pod of each event. The size follows the number of processes on the node. A step up is a new workload or a burst of short commands, which leave the cache after about a minute. The limit is 65,536. `tetragon_process_cache_size`',
+                'Processes that the agent remembers, so that it can name the parent and the pod of each event. The size follows the number of processes on the node. A step up is a new workload or a burst of short commands, which leave the cache within a minute. The limit is 65,536. `tetragon_process_cache_size`',
               unit: 'short',
               empty: notScraped,
             },
@@ -74,7 +74,7 @@ export const caseStudy = (): Dashboard =>
             {
               title: '5. Tetragon Process Cache Evictions Total',
               description:
-                'Processes that left the cache, almost all of them about a minute after they exited. The metric counts this ordinary cleanup too, so a rising line alone is no cause for alarm. More short-lived processes make it steeper. `tetragon_process_cache_evictions_total`',
+                'Processes that left the cache, almost all of them 30 to 60 s after they exited. The metric counts this ordinary cleanup too, so a rising line alone is no cause for alarm. More short-lived processes make it steeper. `tetragon_process_cache_evictions_total`',
               unit: 'short',
               empty: notScraped,
             },
@@ -85,7 +85,7 @@ export const caseStudy = (): Dashboard =>
               {
                 title: '6. Tetragon PolicyFilter Operations Total',
                 description:
-                  'How often the agent told the kernel which pods its policies apply to. Most operations are an `update`: the agent makes one whenever Kubernetes reports a change to a pod. `add` is a new pod, `add-container` a new container, `delete` a pod that is gone. The metric does not count events; try `kubectl -n application scale deployment frontend --replicas 4`. `tetragon_policyfilter_operations_total`',
+                  'How often the agent was told of a pod, to decide which policies apply to it. `add` is a new pod, or one that was there when the agent started. `update` is any change to a pod, usually the most. `delete` is a pod that is gone. `add-container` needs `tetragon.runtimeHooks`. The metric does not count events; try `kubectl -n application scale deployment frontend --replicas 4`. `tetragon_policyfilter_operations_total`',
                 unit: 'short',
                 empty: notScraped,
               },
@@ -124,7 +124,7 @@ export const caseStudy = (): Dashboard =>
             {
               title: 'exit',
               description:
-                'Processes that exited, or the signal that killed them. There are more exit events than exec events, because a forked process that never executes another program exits too.',
+                'Processes that exited, or the signal that killed them. There can be more exit events than exec events, because a forked process that never executes another program exits too.',
               unit: 'short',
               width: 24,
               height: 7,

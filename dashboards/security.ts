@@ -212,7 +212,7 @@ export const security = (): Dashboard =>
             {
               title: 'Connections by binary and destination',
               description:
-                'Which program connected where, as reported by the policy `tcp-connect`. The Guestbook’s own connections are few: `node` and Redis to port 6379, `k6` to port 80. Any other binary or port is unexpected. The address is that of the Service, as requested by the program.',
+                'Which program connected where, as reported by the policy `tcp-connect`. In `application` the lab’s own connections are few: `node` and Redis to port 6379, `k6` to 80 and to Prometheus, the visitor to 80. Any other binary or port there is unexpected. The address is that of the Service, as requested by the program.',
               unit: 'short',
               empty:
                 'No connection in this time range. Is the policy tcp-connect loaded? kubectl get tracingpolicies -A',

@@ -60,7 +60,14 @@ export const stages = {
   file: {
     name: '2. agent to file',
     passed: 'tetragon_events_exported_total',
-    lost: [{ what: '2. rate limit', metric: 'tetragon_export_ratelimit_events_dropped_total' }],
+    lost: [
+      {
+        what: '2. export queue full',
+        metric: 'tetragon_notify_overflowed_events_total',
+        noAlarm: 'it also counts what a slow `tetra getevents` misses',
+      },
+      { what: '2. rate limit', metric: 'tetragon_export_ratelimit_events_dropped_total' },
+    ],
   },
   shipper: {
     name: '3. file to shipper',

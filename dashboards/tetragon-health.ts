@@ -112,7 +112,7 @@ export const tetragonHealth = (): Dashboard =>
             {
               title: 'Kernel memory of policies',
               description:
-                'Kernel memory used by the maps and programs of the five largest policies. It counts towards the memory of the agent’s pod, so the limit must leave room for it.',
+                'Kernel memory used by the maps of the five largest policies; their programs come on top. It counts towards the memory of the agent’s pod, so the limit must leave room for it.',
               unit: 'bytes',
               empty: 'No policy is loaded. kubectl get tracingpolicies -A',
               height: 10,
@@ -185,7 +185,7 @@ export const tetragonHealth = (): Dashboard =>
             {
               title: 'Process cache',
               description:
-                'How full the agent’s process cache is. When it is full, the oldest processes are evicted, and events lose their pod and parent.',
+                'How full the agent’s process cache is. When it is full, the least recently used processes are evicted, and events lose their pod and parent.',
               unit: 'percentunit',
               empty: notScraped,
               height: 9,
@@ -197,7 +197,7 @@ export const tetragonHealth = (): Dashboard =>
               {
                 title: 'Incomplete events',
                 description:
-                  'Events per second that name a process that is not in the agent’s cache, or lack their process, pod or parent after all retries. Some cache misses are normal.',
+                  'Per second, lookups of a process that is not in the agent’s cache, and events that lack their process, pod or parent after all retries. Cache misses are normal.',
                 unit: 'eps',
                 empty: notScraped,
                 height: 9,
@@ -232,7 +232,7 @@ export const tetragonHealth = (): Dashboard =>
               {
                 title: 'BPF maps',
                 description:
-                  'How full the agent’s maps in the kernel are. At 100% the agent no longer tracks new processes.',
+                  'How full the agent’s maps in the kernel are. When `execve_map` is full, the agent no longer tracks new processes. The other map overwrites its oldest entries.',
                 unit: 'percentunit',
                 empty: notScraped,
               },

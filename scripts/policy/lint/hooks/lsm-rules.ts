@@ -60,7 +60,7 @@ export const lsmRules: Rule[] = [
   {
     id: 'lsm-error',
     level: 'warn',
-    why: 'In Tetragon 1.7, an Override at an LSM hook always returns -1 (EPERM, "Operation not permitted"), because the agent reads the 32 bits of argError as a positive 64-bit number.',
+    why: 'In Tetragon 1.7, an Override at an LSM hook always returns -1 (EPERM, "Operation not permitted"), because the BPF program reads the 32 bits of argError as a positive 64-bit number.',
     check(policy, report) {
       for (const { hook, action } of actionsOf(policy)) {
         if (hook.section !== 'lsmhooks' || action.action !== 'Override') continue

@@ -115,7 +115,7 @@ export const actionRules: Rule[] = [
   {
     id: 'action-order',
     level: 'warn',
-    why: 'An event names the last action of its selector, and the metrics count it by that action. Post after a refusal hides the refusal. A refusal after a kill counts the kill twice.',
+    why: 'An event names the last action of its selector, and shippers and dashboards go by that action. Post after a refusal hides the refusal. A refusal after a kill counts the kill twice.',
     check(policy, report) {
       for (const { selector } of selectorsOf(policy))
         for (const actions of actionLists(selector)) {
