@@ -8,7 +8,7 @@ import { prepareKubeconfig } from '../context/kubeconfig.ts'
 import { type NotProbed, type ProbeOptions, type ProbeTarget, probeScript } from './probe-target.ts'
 
 /** A node, and the kernel and boot that it runs. */
-interface Node {
+export interface Node {
   metadata: { name: string }
   spec: { taints?: { effect: string }[] }
   status: { nodeInfo: { kernelVersion: string; architecture: string; bootID: string } }
@@ -65,7 +65,8 @@ async function readNodes(access: ClusterAccess, timeoutMs: number): Promise<Node
   return (await kubectlJson<{ items: Node[] }>(access, args, { timeoutMs: timeoutMs + 5_000 })).items
 }
 
-const acceptsPods = ({ spec: { taints = [] } }: Node): boolean =>
+/** Returns whether pods without a toleration can run on a node. */
+export const acceptsPods = ({ spec: { taints = [] } }: Node): boolean =>
   taints.every(({ effect }) => effect === 'PreferNoSchedule')
 
 const pod = 'lab-kernel-probe'

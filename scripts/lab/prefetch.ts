@@ -3,7 +3,7 @@ import { imageRef } from '../../shared/lock.ts'
 import { type Context, loadContext } from '../context/context.ts'
 import { chooseEventSource } from '../kernel/event-source.ts'
 import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
-import { type ImageProgress, pullImages } from '../supplies/pull-images.ts'
+import { type ImageProgress, pullImages, requirePublished } from '../supplies/pull-images.ts'
 import { createSteps } from './up-progress.ts'
 
 /** What is present after `lab prefetch`. */
@@ -64,6 +64,7 @@ async function prefetchImages(state: PrefetchState, show: (line: string) => void
   const source = await chooseEventSource(settings)
   const images = [lock.nodeImage, ...imagesOf({ settings, source }).map(name => lock.images[name])]
   state.images = images.map(imageRef)
+  await requirePublished(images)
   const present = new Set<string>()
   await pullImages(images, ({ ref, step }: ImageProgress) => {
     if (step === 'pulled') state.downloaded++

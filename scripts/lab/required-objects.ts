@@ -1,22 +1,37 @@
 import { LabError } from '../../shared/lab-error.ts'
+import { imagesOf } from '../../shared/lab-images.ts'
 import { labNamespaces } from '../../shared/names.ts'
 import { enforcedLevels } from '../../shared/pod-security.ts'
 import { type NamedSecret, namedSecrets, secretNamespace } from '../../shared/settings/named-secrets.ts'
-import { type ClusterAccess, runKubectl } from '../cluster/kubectl.ts'
+import { type ClusterAccess, kubectlJson, runKubectl } from '../cluster/kubectl.ts'
 import type { Context } from '../context/context.ts'
+import { acceptsPods, type Node } from '../kernel/node-kernel.ts'
+import { requirePublishedFor } from '../supplies/pull-images.ts'
 
-// What the user must have created in a cluster of their own. Without it, pods would wait for minutes before Pulumi says
-// that they do not start.
+// What the settings need of a cluster of the user's own. Without it, pods would wait for minutes before Pulumi says that
+// they do not start.
 
 /**
- * Checks that the namespaces and Secrets that the settings name exist.
- * @throws LabError for the first one that is missing, or lacks a key, with the command that creates it.
+ * Checks that the namespaces and Secrets that the settings name exist, and that the images run on the nodes.
+ * @throws LabError for the first image that is not published for a node; for the first object that is missing, or lacks
+ * a key, with the command that creates it.
  */
 export async function requireNamedObjects(context: Context): Promise<void> {
   const { settings } = context
+  await requirePublishedOnNodes(context)
   if (settings.cluster.namespaces === 'existing')
     for (const name of labNamespaces(settings)) await requireNamespace(context, name)
   for (const secret of namedSecrets(settings)) await requireSecret(context, secret)
+}
+
+async function requirePublishedOnNodes(context: Context): Promise<void> {
+  const { settings, lock } = context
+  // The event source is chosen later. No image of it is limited to a platform.
+  const images = imagesOf({ settings, source: 'replay' }).map(name => lock.images[name])
+  if (images.every(({ platforms }) => !platforms)) return
+  const nodes = await kubectlJson<{ items: Node[] }>(context, ['get', 'nodes'])
+  for (const { status } of nodes.items.filter(acceptsPods))
+    requirePublishedFor(images, `linux/${status.nodeInfo.architecture}`)
 }
 
 async function requireNamespace(access: ClusterAccess, name: keyof typeof enforcedLevels): Promise<void> {

@@ -124,18 +124,23 @@ export function pullError(
 }
 
 /**
- * Checks that the images exist for the engine's platform, so that `up` can refuse a setting before it downloads
- * anything. Under emulation, Tetragon would report the emulator instead of the program.
+ * Checks that the images exist for the engine's platform, so that a setting is refused before anything is downloaded.
  * @throws LabError for the first image that does not.
  */
 export async function requirePublished(images: readonly LockedImage[]): Promise<void> {
-  const limited = images.filter(({ platforms }) => platforms)
-  if (limited.length === 0) return
-  const engine = await enginePlatform()
-  const foreign = limited.find(image => imagePlatform(image, engine) !== engine)
+  if (images.some(({ platforms }) => platforms)) requirePublishedFor(images, await enginePlatform())
+}
+
+/**
+ * Checks that the images exist for a platform. Under emulation, Tetragon would report the emulator instead of the
+ * program.
+ * @throws LabError for the first image that does not.
+ */
+export function requirePublishedFor(images: readonly LockedImage[], platform: string): void {
+  const foreign = images.find(image => imagePlatform(image, platform) !== platform)
   if (foreign)
     throw new LabError({
-      found: `The image ${imageRef(foreign)} is not published for ${engine}`,
+      found: `The image ${imageRef(foreign)} is not published for ${platform}`,
       expected: 'guestbook.images: lab, whose images exist for amd64 and arm64',
       next: setCommand('guestbook.images', 'lab'),
     })

@@ -60,6 +60,17 @@ test('pulls no image for an existing cluster, whose nodes pull them themselves',
   expect(docker.calls()).toEqual([])
 })
 
+test('refuses images that are not published for the engine, before it pulls any', async () => {
+  const upstream = parseSettings({ tetragon: { source: 'replay' }, guestbook: { images: 'upstream' } })
+  const frontend = { ...lock.images['guestbook-frontend'], platforms: ['linux/arm64' as const] }
+  lock.images['guestbook-frontend'] = frontend
+  expect(await errorOf(run(upstream))).toMatchObject({
+    found: `The image ${imageRef(frontend)} is not published for linux/amd64`,
+    next: './lab pulumi config set --path tetragon-lab:guestbook.images lab',
+  })
+  expect(docker.calls().filter(call => call.startsWith('pull'))).toEqual([])
+})
+
 test('fails with the download that failed, and keeps the others', async () => {
   publisher.files.set('/loki.tgz', 404)
   expect((await errorOf(run())).found).toContain('404 for chart loki 1.0.0')

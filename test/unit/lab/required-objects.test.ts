@@ -1,11 +1,11 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Context } from '../../../scripts/context/context.ts'
 import { requireNamedObjects } from '../../../scripts/lab/required-objects.ts'
 import { LabError } from '../../../shared/lab-error.ts'
-import { readLock } from '../../../shared/lock.ts'
+import { imageRef, readLock } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
 
 let folder: string
@@ -14,9 +14,12 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** Fakes a cluster that has these objects: as `namespace NAME`, or `secret NAME` with its keys. */
-async function errorWith(objects: Record<string, string>): Promise<LabError | undefined> {
-  const answers = Object.entries(objects).map(([object, keys]) => `*"get ${object} "*) echo "${keys}" ;;`)
+/** Fakes a cluster that has these objects: as `namespace NAME`, `secret NAME` with its keys, or `nodes` as JSON. */
+async function errorWith(
+  objects: Record<string, string>,
+  guestbook: object = { enabled: false },
+): Promise<LabError | undefined> {
+  const answers = Object.entries(objects).map(([object, output]) => `*"get ${object} "*) echo '${output}' ;;`)
   const kubectl = join(folder, 'kubectl')
   writeFileSync(
     kubectl,
@@ -31,7 +34,7 @@ esac
   const context: Context = {
     settings: parseSettings({
       cluster: { mode: 'existing', context: 'work', namespaces: 'existing' },
-      guestbook: { enabled: false },
+      guestbook,
       loki: { mode: 'ha', objectStorage: { bucket: 'events', credentialsSecret: 'bucket-key' } },
       grafana: { adminSecret: 'admin' },
     }),
@@ -74,5 +77,28 @@ it('names the keys that a Secret lacks', async () => {
   expect(await errorWith({ ...all, 'secret admin': 'admin-user password ' })).toMatchObject({
     found: 'The Secret monitoring/admin has no admin-password',
     next: expect.stringMatching(/^\.\/lab kubectl delete secret admin -n monitoring && \.\/lab kubectl create secret/),
+  })
+})
+
+describe('the original images of the guestbook, which are published only for amd64', () => {
+  const upstream = { images: 'upstream' }
+  const objects = { ...all, 'namespace application': 'x' }
+  const node = (architecture: string, spec = {}) => ({ spec, status: { nodeInfo: { architecture } } })
+  const nodes = (...items: object[]) => ({ ...objects, nodes: JSON.stringify({ items }) })
+
+  it('are refused where a node that accepts pods has another architecture', async () => {
+    expect(await errorWith(nodes(node('amd64'), node('arm64')), upstream)).toMatchObject({
+      found: `The image ${imageRef(readLock('').images['guestbook-frontend'])} is not published for linux/arm64`,
+      next: './lab pulumi config set --path tetragon-lab:guestbook.images lab',
+    })
+  })
+
+  it('are accepted where all pods run on amd64', async () => {
+    const tainted = node('arm64', { taints: [{ effect: 'NoSchedule' }] })
+    expect(await errorWith(nodes(node('amd64'), tainted), upstream)).toBeUndefined()
+  })
+
+  it('are not looked up for the images of the lab', async () => {
+    expect(await errorWith(objects, {})).toBeUndefined()
   })
 })
