@@ -15,6 +15,11 @@ import { checksOf, type VerifyCheck, withProof } from '../verify-check.ts'
 
 const { ok, fail, skip } = checksOf('images')
 
+const titles = {
+  digests: 'images have their pinned digests',
+  noDigest: 'images without a registry digest',
+}
+
 /** A running container. */
 export interface RunningContainer {
   pod: string
@@ -159,12 +164,11 @@ function judgeContainer({ pod, container, image, id }: RunningContainer, inNode?
 
 /** Checks that the images on the Docker host have the digests of the lock, or those of their first pull. */
 export function judgeDigests(images: LockedImage[], onHost: Map<string, DockerImage>): VerifyCheck[] {
-  const title = 'images have their pinned digests'
   const pairs = images.map(image => ({ image, ref: imageRef(image), held: onHost.get(imageRef(image)) }))
   const wrong = pairs.find(({ image, held }) => held && !matchesLock(image, held))
   if (wrong)
     return [
-      fail(title, {
+      fail(titles.digests, {
         found: `${wrong.ref} is ${wrong.held!.repoDigests.map(digestOf).join(', ')}`,
         expected: expectedImageDigest(wrong.image)!,
         next: `docker image rm ${wrong.ref} && ./lab up`,
@@ -177,14 +181,14 @@ export function judgeDigests(images: LockedImage[], onHost: Map<string, DockerIm
       ? [
           withProof(
             'docker image ls --digests',
-            ok(title, `${byDigest} by the digest of the lock or of the first pull`),
+            ok(titles.digests, `${byDigest} by the digest of the lock or of the first pull`),
           ),
         ]
       : []),
     ...(byName.length > 0
       ? [
           skip(
-            'images without a registry digest',
+            titles.noDigest,
             `${byName.length} were built here or loaded from a file, so only their names are checked: ${byName.map(({ ref }) => ref).join(', ')}`,
           ),
         ]
@@ -194,14 +198,13 @@ export function judgeDigests(images: LockedImage[], onHost: Map<string, DockerIm
 
 /** Checks the digest of every container, in a cluster whose nodes are out of reach. */
 export function judgeContainerDigests(containers: RunningContainer[], images: LockedImage[]): VerifyCheck[] {
-  const title = 'images have their pinned digests'
   const expected = new Map(images.map(image => [imageRef(image), expectedImageDigest(image)]))
   // An image that was loaded from a file has only the digest of its configuration, without a repository.
   const comparable = containers.filter(({ image, id }) => expected.get(image) && id.includes('@'))
   const wrong = comparable.find(({ image, id }) => digestOf(id) !== expected.get(image))
   if (wrong)
     return [
-      fail(title, {
+      fail(titles.digests, {
         found: `the container ${wrong.container} of ${wrong.pod} runs ${wrong.id}`,
         expected: `${wrong.image}@${expected.get(wrong.image)}`,
         next: './lab pulumi config set --path tetragon-lab:cluster.imageDigests true && ./lab up',
@@ -210,12 +213,12 @@ export function judgeContainerDigests(containers: RunningContainer[], images: Lo
   const others = containers.length - comparable.length
   return [
     ...(comparable.length > 0
-      ? [ok(title, `${comparable.length} containers, by the digest of the lock or of the first pull`)]
+      ? [ok(titles.digests, `${comparable.length} containers, by the digest of the lock or of the first pull`)]
       : []),
     ...(others > 0
       ? [
           skip(
-            'images without a registry digest',
+            titles.noDigest,
             `${others} containers run images that were built here or loaded from a file, or the lock has no digest of theirs, so only the names are checked`,
           ),
         ]
