@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { pages } from '../../../dashboards/builders/pages.ts'
 import { allDashboards } from '../../../dashboards/index.ts'
 import { mayBeQuiet, panelQueries, panelsOf } from '../../../dashboards/panel-queries.ts'
+import { readRows } from '../../documents/table.ts'
 
 // What a person needs in order to read a dashboard, as far as the JSON shows it. `lab test dashboards` looks at the rest.
 
@@ -171,6 +172,13 @@ test.each([
   ['6. Tetragon PolicyFilter Operations Total', /`update` is any change to a pod, usually the most/],
 ])('the text of %s holds on a live agent', (title, expected) => {
   expect(panels.find(({ panel }) => panel.title === title)!.panel.description).toMatch(expected)
+})
+
+test.each([
+  ['case-panel-2', /may settle or keep rising; neither says anything about `\/proc`/],
+  ['case-panel-6', /`add`, `update` and `delete`, and not events/],
+])('%s in the list of the documents’ statements holds on a live agent', (row, expected) => {
+  expect(readRows().find(({ id }) => id === row)!.here).toMatch(expected)
 })
 
 /** Returns whether a panel or an annotation uses a variable. A link does not. */

@@ -38,6 +38,12 @@ describe('SECURITY.md', () => {
       ).toBe(true)
   })
 
+  it('says what network policies stop, and on which kernels they stop nothing', () => {
+    const section = page.slice(page.indexOf('[NetworkPolicies]'), page.indexOf('`cluster.networkPolicies: false`'))
+    expect(section).toMatch(/Pods\s+in `application` reach neither .*, nor the node and its API server/)
+    expect(section).toMatch(/WSL 2 lack .*`ct` and `queue`.*silently enforces nothing\]\(\S*kind\/issues\/3705\)/s)
+  })
+
   it('is linked from the README and from the page on architecture', () => {
     expect(readFileSync(join(projectDir, 'README.md'), 'utf8')).toContain('(SECURITY.md)')
     expect(readFileSync(join(projectDir, 'docs', 'architecture.md'), 'utf8')).toContain('(../SECURITY.md)')
