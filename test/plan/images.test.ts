@@ -272,6 +272,8 @@ describe('policies', () => {
     })
     expect(observing.map(({ name }) => name)).toEqual(['deny-shadow-monitor', 'sensitive-file-access'])
     for (const { name, costs } of observing) expect(costs, name).toContain('overlayfs')
+    for (const file of ['dashboards/security.ts', 'labs/04-find-the-reader/README.md'])
+      expect(textOf(file), file).toMatch(/A file of the image,.*(twice|two).*overlayfs/s)
   })
 
   it.each(['tcp-connect', 'tcp-connect-frontend', 'tcp-connect-namespace'])(
