@@ -27,7 +27,7 @@ export interface CheckResult {
   passed: boolean
   found: string
   expected: string
-  /** The student has not tried yet: there is no answer, or nothing to judge. */
+  /** The student has not tried yet: there is no answer, nothing to judge, or an earlier task is open. */
   untried?: boolean
   /** The command that helps when the lab itself could not be read. Such a result is not a try. */
   unable?: string

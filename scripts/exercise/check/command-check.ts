@@ -1,11 +1,12 @@
 import { milliseconds, type RunCheck } from '../definition/check-schema.ts'
 import { describeCondition, meets } from '../definition/condition.ts'
 import { type CheckContext, type CheckResult, lastLine, passIf } from './check-context.ts'
+import { fillSince } from './query-check.ts'
 
 /** Runs shell commands, and checks their exit code and output. */
-export async function checkCommand(check: RunCheck, { lab, work }: CheckContext): Promise<CheckResult> {
+export async function checkCommand(check: RunCheck, { lab, work, startedAt, now }: CheckContext): Promise<CheckResult> {
   const { command, exit, stdout, stderr, timeout } = check
-  const result = await lab.run(command, { timeout: milliseconds(timeout), work })
+  const result = await lab.run(fillSince(command, { startedAt, now }), { timeout: milliseconds(timeout), work })
   const printed = lastLine(result.stdout) || lastLine(result.stderr)
   const expected = [
     ...(stdout === undefined ? [] : [`output: ${describeCondition(stdout)}`]),

@@ -14,8 +14,8 @@ export async function checkLogql(check: Logql, { lab, startedAt, now }: CheckCon
 }
 
 /** Replaces `$since` by the time since the exercise was started. */
-export const fillSince = (query: string, { startedAt, now }: { startedAt: Date; now: Date }): string =>
-  query.replaceAll('$since', `${Math.max(5, Math.ceil((now.getTime() - startedAt.getTime()) / 1000))}s`)
+export const fillSince = (text: string, { startedAt, now }: { startedAt: Date; now: Date }): string =>
+  text.replaceAll('$since', `${Math.max(5, Math.ceil((now.getTime() - startedAt.getTime()) / 1000))}s`)
 
 /** Returns a value as a person reads it. */
 export const shortNumber = (value: number): string => (Number.isInteger(value) ? String(value) : value.toPrecision(3))

@@ -67,7 +67,7 @@ const kube = z
 const run = z
   .strictObject({
     command: text.describe(
-      'Shell commands, run in the project’s folder. Runs repeatedly, so it must not change anything.',
+      'Shell commands, run in the project’s folder. Runs repeatedly, so it must not change anything. `$since` works as in promql.',
     ),
     exit: z.int().min(0).max(255).default(0).describe('The expected exit code.'),
     stdout: condition.optional().describe('The expected output.'),

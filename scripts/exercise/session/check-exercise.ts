@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import { LabError } from '../../../shared/lab-error.ts'
 import { type Attempt, checkTask } from '../check/check-task.ts'
+import { readWorkFiles } from '../check/lab-client.ts'
 import { doableTasks, type TaskChoice } from '../definition/capabilities.ts'
 import { asksForAnswer } from '../definition/check-schema.ts'
+import { workFolder } from '../definition/folders.ts'
 import type { Task } from '../definition/schema.ts'
 import { type CheckRound, type ExerciseState, exerciseState, type Hint, hintAt, hintIsDue } from './exercise-state.ts'
 import { addWorkedTime, type ExerciseProgress, markCurrentTask, type TaskProgress, taskProgress } from './progress.ts'
@@ -27,7 +30,12 @@ export async function checkExercise(
   const tasks = choice.tasks.filter(({ id }) =>
     only === undefined ? again || !before.tasks[id]?.passedAt : id === only,
   )
-  const round = { attempts: await checkTasks(session, tasks, before, again), currentTask: tasks[0]?.id }
+  const attempts = (await checkTasks(session, tasks, before, again)).map((attempt, index) =>
+    attempt.passed || canHaveTried(session, choice.tasks, before, tasks[index]!)
+      ? attempt
+      : { ...attempt, untried: true },
+  )
+  const round = { attempts, currentTask: tasks[0]?.id }
   const progress = await recordRound(session, choice.tasks, round)
   const { cluster } = capabilities
   const moved = cluster !== undefined && progress.preparedIn !== undefined && progress.preparedIn !== cluster
@@ -53,6 +61,24 @@ async function checkTasks(
       checkTask(task, checkContext(session, progress, task.id, lab), { once: index > 0 && !again }),
     ),
   )
+}
+
+/**
+ * Tells whether the student can have tried a task. A task that asks for an answer recognizes that on its own. Any other
+ * one can find a dead end in the untouched lab, or in the work on an earlier task, before the student has reached it.
+ */
+function canHaveTried(session: Session, doable: Task[], progress: ExerciseProgress, task: Task): boolean {
+  if (asksForAnswer(task.check)) return true
+  const earlier = doable.slice(0, doable.indexOf(task))
+  return earlier.every(({ id }) => progress.tasks[id]?.passedAt) && !hasUnchangedFile(session, task)
+}
+
+/** Tells whether the task is about a file that the exercise provides and the student has not changed. */
+function hasUnchangedFile({ exercise, folders }: Session, { check: { policy } }: Task): boolean {
+  if (policy?.in !== 'work') return false
+  const textIn = (folder: string) => readWorkFiles(folder).find(({ name }) => name === policy.file)?.text
+  const provided = textIn(join(exercise.folder, 'files'))
+  return provided !== undefined && provided === textIn(workFolder(folders, exercise.name))
 }
 
 const recordRound = (
@@ -91,7 +117,7 @@ function recordTry(attempt: Attempt, progress: TaskProgress, { hints }: Task): v
 
 /**
  * Tells whether a failure counts as a try: the student tried something, the lab could be read, and the answer was not
- * counted before. For a later task only a dead end counts.
+ * counted before. For a later task only an answer in a dead end counts.
  */
 function isTry(attempt: Attempt, { answer, judged }: TaskProgress, currentTask: string | undefined): boolean {
   if (attempt.untried || attempt.unable !== undefined) return false

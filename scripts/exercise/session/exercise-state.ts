@@ -83,7 +83,7 @@ function taskState(
     return { ...common, state: progress.solved ? 'solved' : 'passed', attempt }
   const isCurrent = id === currentTask
   if (attempt?.unable && isCurrent) return { ...common, state: 'unable', attempt }
-  if (attempt && (isCurrent || attempt.deadEnd))
+  if (attempt && (isCurrent || (attempt.deadEnd && !attempt.untried)))
     return { ...common, state: 'failed', attempt, hint: hintAfter(task, progress, attempt) }
   return { ...common, state: 'open', attempt }
 }

@@ -16,4 +16,11 @@ describe('run', () => {
     })
     expect(await checkIn(denied)).toMatchObject({ passed: false })
   })
+
+  it('replaces $since by the time since the exercise was started', async () => {
+    const check = { run: { command: 'younger-than $since' } }
+    expect(
+      await checkIn(check, { run: command => ({ exitCode: command === 'younger-than 600s' ? 0 : 1 }) }),
+    ).toMatchObject({ passed: true })
+  })
 })

@@ -1,10 +1,18 @@
+import { appendFileSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { doableTasks } from '../../../../scripts/exercise/definition/capabilities.ts'
-import { readExercises } from '../../../../scripts/exercise/definition/exercises.ts'
+import { parse } from 'yaml'
+import { readWorkFiles } from '../../../../scripts/exercise/check/lab-client.ts'
+import { type Capabilities, doableTasks } from '../../../../scripts/exercise/definition/capabilities.ts'
+import { findExercise, readExercises } from '../../../../scripts/exercise/definition/exercises.ts'
+import { workFolder } from '../../../../scripts/exercise/definition/folders.ts'
 import { checkExercise, saveAnswer, takeHint } from '../../../../scripts/exercise/session/check-exercise.ts'
 import { exerciseState } from '../../../../scripts/exercise/session/exercise-state.ts'
 import { startExercise } from '../../../../scripts/exercise/session/prepare.ts'
-import { progressOf, type Session } from '../../../../scripts/exercise/session/session.ts'
+import { taskProgress } from '../../../../scripts/exercise/session/progress.ts'
+import { progressOf, type Session, updateExercise } from '../../../../scripts/exercise/session/session.ts'
+import { type Feature, featureNames } from '../../../../scripts/kernel/features.ts'
+import { projectDir } from '../../../../shared/paths.ts'
 import { replayCapabilities, sessionOf, temporaryFolders, writeExercise } from '../../../fakes/exercise-session.ts'
 import { fakeLabClient, unreachableLabClient } from '../../../fakes/lab-client.ts'
 
@@ -94,6 +102,91 @@ describe('a failed check', () => {
     expect(progressOf(session).tasks.one).toMatchObject({ tries: 0, hints: 0 })
     // When the lab responds again, the same answer counts.
     expect((await checkExercise(session)).tasks[0]).toMatchObject({ state: 'failed', tries: 1 })
+  })
+})
+
+describe('a task that the student has not tried', () => {
+  const liveCapabilities: Capabilities = {
+    ...replayCapabilities,
+    source: 'live',
+    features: Object.fromEntries(featureNames.map(name => [name, true])) as Record<Feature, boolean>,
+  }
+
+  /** A live lab that nobody has changed since `lab up`, with the policy that the setup of exercise 09 applies. */
+  const freshLab = {
+    ...fakeLabClient({
+      promql: query => (query.includes('__base__') ? [{ labels: {}, value: 0 }] : []),
+      kubectl: args => ({ stdout: args.includes('json') ? JSON.stringify({ items: [fridaysPolicy] }) : 'tcp-connect' }),
+      run: command => {
+        if (command.includes('cat /run/secrets')) return { stdout: 'eyJhbGciOiJSUzI1NiJ9' }
+        if (command.includes('cat /etc/shadow')) return { stdout: 'root:*:20000:0:::::' }
+        return command.includes('get pods') ? { stdout: '12s' } : { exitCode: 1 }
+      },
+    }),
+    files: readWorkFiles,
+  }
+  const fridaysPolicy = parse(
+    readFileSync(join(projectDir, 'labs/09-repair-the-policy/files/protect-secrets.yaml'), 'utf8'),
+  )
+
+  /** Starts an exercise of the lab. The tasks before the named one are done. */
+  async function startedAt(name: string, current?: string): Promise<Session> {
+    const exercise = { ...findExercise(name), setup: undefined, reset: undefined }
+    const session = sessionOf(exercise, temporaryFolders(), { lab: freshLab, capabilities: liveCapabilities })
+    await startExercise(session)
+    if (current !== undefined)
+      await updateExercise(session, progress => {
+        for (const { id } of exercise.tasks.slice(
+          0,
+          exercise.tasks.findIndex(({ id }) => id === current),
+        ))
+          taskProgress(progress, id).passedAt = new Date().toISOString()
+      })
+    return session
+  }
+
+  const checked = async (session: Session, id: string, only?: string) =>
+    (await checkExercise(session, { task: only })).tasks.find(task => task.id === id)!
+
+  it.each(['07', '08', '09', '13', '14'])('has no tries when exercise %s has just been started', async name => {
+    const { tasks } = await checkExercise(await startedAt(name))
+    expect(tasks[0]).toMatchObject({ state: 'failed', hint: undefined })
+    for (const { id, tries, state } of tasks) {
+      expect(tries, id).toBe(0)
+      if (id !== tasks[0]!.id) expect(state, id).toBe('open')
+    }
+  })
+
+  it('has no tries when only that task is checked, but its dead end is explained', async () => {
+    const session = await startedAt('08')
+    for (const id of ['killed', 'refused'])
+      expect(await checked(session, id, id)).toMatchObject({ tries: 0, attempt: { deadEnd: { id: 'read' } } })
+  })
+
+  it('has no tries in the check that passes the task before it', async () => {
+    const session = await startedAt('13', 'away')
+    const stopped = { ...freshLab, kubectl: async () => ({ exitCode: 0, stdout: '0', stderr: '' }) }
+    const { tasks } = await checkExercise(inLab(session, stopped))
+    expect(tasks.find(({ id }) => id === 'away')).toMatchObject({ state: 'passed' })
+    expect(tasks.find(({ id }) => id === 'back')).toMatchObject({ state: 'open', tries: 0 })
+  })
+
+  it('has no tries until the student changes the file that the exercise provides', async () => {
+    for (const [name, id, file] of [
+      ['08', 'refuse', 'deny-shadow.yaml'],
+      ['09', 'repair', 'protect-secrets.yaml'],
+    ] as const) {
+      const session = await startedAt(name, id)
+      expect(await checked(session, id)).toMatchObject({ state: 'failed', tries: 0, hint: undefined })
+      appendFileSync(join(workFolder(session.folders, session.exercise.name), file), '# mine\n')
+      expect(await checked(session, id)).toMatchObject({ state: 'failed', tries: 1 })
+    }
+  })
+
+  it('has a try in its dead end once the tasks before it are done', async () => {
+    const session = await startedAt('08', 'killed')
+    expect(await checked(session, 'killed')).toMatchObject({ state: 'failed', tries: 1 })
+    expect(await checked(session, 'refused')).toMatchObject({ state: 'open', tries: 0 })
   })
 })
 
