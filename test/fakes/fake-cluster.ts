@@ -31,6 +31,7 @@ export interface FakeClusterOptions {
 /** What a command in a pod does to the agent. */
 interface FakeTrigger {
   exitCode?: number
+  /** May contain `$KUBECONFIG`. */
   prints?: string
   /** What the agent adds to its file. */
   events?: object[]

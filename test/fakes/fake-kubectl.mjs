@@ -71,7 +71,7 @@ else if (verb === 'apply') {
   const lines = events.map(event => `${JSON.stringify(event)}\n`)
   appendFileSync(`${file}.events`, lines.join(''))
   Object.assign(cluster.counters, counters)
-  process.stderr.write(prints)
+  process.stderr.write(prints.replace('$KUBECONFIG', process.env.KUBECONFIG))
   process.exitCode = exitCode
 } else if (verb === 'exec') {
   // A script that reads the agent's file.

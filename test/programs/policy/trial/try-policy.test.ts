@@ -64,6 +64,14 @@ describe('a policy that does what it promises', () => {
     expect((await readClusterState(access)).objects).toHaveLength(1)
     expect(cluster.calls('apply')).toBe(0)
   })
+
+  it('is triggered in the lab, not in the user’s current context', async () => {
+    const trigger = { ...refused, prints: 'Permission denied by $KUBECONFIG' }
+    const { access } = start({ policies: ['deny-shadow'], trigger })
+    const env = { ...access.env, KUBECONFIG: '/lab/kubeconfig' }
+    const { output } = await tryPolicy({ ...access, env }, 'deny-shadow', { intervalMs: 1 })
+    expect(output).toBe('Permission denied by /lab/kubeconfig')
+  })
 })
 
 it('is removed from a cluster whose agent refuses it', async () => {
