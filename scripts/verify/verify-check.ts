@@ -37,15 +37,14 @@ export const withProof = (proof: string, check: VerifyCheck): VerifyCheck => ({ 
 /** Makes one or more checks. */
 export type MakeChecks = () => VerifyCheck | VerifyCheck[] | Promise<VerifyCheck | VerifyCheck[]>
 
+/** The title under which checks are reported that cannot be made, and what makes them. */
+export type NamedCheck = readonly [title: string, make: MakeChecks]
+
 /**
  * Makes the checks of an area one after the other. One that cannot be made, because something does not respond, fails
  * under its title and leaves the others as they are.
- * @param parts title and checks
  */
-export async function eachCheck(
-  area: string,
-  parts: readonly (readonly [string, MakeChecks])[],
-): Promise<VerifyCheck[]> {
+export async function eachCheck(area: string, parts: readonly NamedCheck[]): Promise<VerifyCheck[]> {
   const checks: VerifyCheck[] = []
   for (const [title, make] of parts) {
     try {
@@ -56,6 +55,12 @@ export async function eachCheck(
     }
   }
   return checks
+}
+
+/** Returns a function that reads a value when the first check needs it, and gives every check that value or the error. */
+export function readOnce<T>(read: () => Promise<T>): () => Promise<T> {
+  let value: Promise<T> | undefined
+  return () => (value ??= read())
 }
 
 /** How long a check may fail right after `lab up`: a rate, for example, needs two samples. */

@@ -8,31 +8,48 @@ import { nodeName } from '../../cluster/node-container.ts'
 import { docker } from '../../engine/docker.ts'
 import { type EngineFacts, readEngineFacts, runsInLocalVm } from '../../engine/engine-facts.ts'
 import { acceptsConnections } from '../../engine/tcp-port.ts'
-import { checksOf, type VerifyCheck, withProof } from '../verify-check.ts'
+import { checksOf, eachCheck, readOnce, type VerifyCheck, withProof } from '../verify-check.ts'
 import { isLoopback, type Listener, parseListeners, showListeners } from './listening-sockets.ts'
 
 const { ok, fail, skip } = checksOf('addresses')
 
+const titles = {
+  bindings: 'loopback only',
+  sockets: 'sockets of this machine',
+  otherAddresses: "this machine's other addresses",
+  nodeSockets: 'sockets of the node',
+  neighbors: 'neighbors that route through this machine',
+  vacantAddresses: 'unused addresses of the cluster',
+}
+
 /** Checks that only this machine can reach the lab's ports. */
 export async function verifyPorts(settings: Settings): Promise<VerifyCheck[]> {
   if (settings.cluster.mode === 'existing')
-    return [skip('loopback only', 'the lab maps no ports: cluster.mode is existing')]
+    return [skip(titles.bindings, 'the lab maps no ports: cluster.mode is existing')]
   const node = nodeName(settings.cluster.name)
-  const [{ bindings, network }, engine, tables] = await Promise.all([
-    readNodePorts(node),
-    readEngineFacts(5000),
-    docker(['exec', node, 'cat', '/proc/net/tcp', '/proc/net/tcp6']),
+  const ports = readOnce(() => readNodePorts(node))
+  const engine = readOnce(readEngine)
+  return eachCheck('addresses', [
+    [titles.bindings, async () => judgeBindings((await ports()).bindings, node)],
+    [titles.sockets, async () => verifySockets((await ports()).bindings, await engine())],
+    [titles.otherAddresses, async () => verifyOtherAddresses((await ports()).bindings, await engine())],
+    [
+      titles.nodeSockets,
+      async () => judgeNodeSockets(parseListeners(await readNodeSockets(node)), (await ports()).network, node),
+    ],
+    [titles.neighbors, async () => judgeNeighbors(await engine(), (await ports()).network)],
+    [titles.vacantAddresses, () => verifyVacantAddresses(node)],
   ])
-  if ('problem' in engine) throw engine.problem
-  return [
-    judgeBindings(bindings, node),
-    verifySockets(bindings, engine),
-    await verifyOtherAddresses(bindings, engine),
-    judgeNodeSockets(parseListeners(tables), network, node),
-    judgeNeighbors(engine, network),
-    await verifyVacantAddresses(node),
-  ]
 }
+
+async function readEngine(): Promise<EngineFacts> {
+  const engine = await readEngineFacts(5000)
+  if ('problem' in engine) throw engine.problem
+  return engine
+}
+
+const readNodeSockets = (node: string): Promise<string> =>
+  docker(['exec', node, 'cat', '/proc/net/tcp', '/proc/net/tcp6'])
 
 /** Returns the ports of this machine that Docker maps to the node, and the network of the node. */
 async function readNodePorts(node: string): Promise<{ bindings: Listener[]; network: string }> {
@@ -46,7 +63,7 @@ async function readNodePorts(node: string): Promise<{ bindings: Listener[]; netw
 }
 
 function judgeBindings(bindings: Listener[], node: string): VerifyCheck {
-  const title = 'loopback only'
+  const title = titles.bindings
   const showPorts = `docker port ${node}`
   const exposed = bindings.filter(({ address }) => !isLoopback(address))
   return withProof(
@@ -57,11 +74,9 @@ function judgeBindings(bindings: Listener[], node: string): VerifyCheck {
   )
 }
 
-const socketsTitle = 'sockets of this machine'
-
 function verifySockets(bindings: Listener[], engine: EngineFacts): VerifyCheck {
   if (!engine.local)
-    return skip(socketsTitle, 'Docker runs in a VM or elsewhere: its sockets are not in the /proc of this machine')
+    return skip(titles.sockets, 'Docker runs in a VM or elsewhere: its sockets are not in the /proc of this machine')
   const ports = new Set(bindings.map(({ port }) => port))
   const listeners = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap(file => parseListeners(readFileSync(file, 'utf8')))
   return judgeSockets(
@@ -76,18 +91,18 @@ export function judgeSockets(bindings: Listener[], listeners: Listener[]): Verif
   const withoutSocket = bindings.filter(({ port }) => !listeners.some(listener => listener.port === port))
   if (exposed.length > 0) {
     const error = { found: showListeners(exposed), expected: 'only 127.0.0.1', next: 'ss -ltnp' }
-    return withProof('ss -ltn', fail(socketsTitle, error))
+    return withProof('ss -ltn', fail(titles.sockets, error))
   }
   if (withoutSocket.length > 0) {
     const ports = withoutSocket.map(({ port }) => port).join(', ')
-    return skip(socketsTitle, `Docker forwards ${ports} by firewall rules alone: there is no socket to check`)
+    return skip(titles.sockets, `Docker forwards ${ports} by firewall rules alone: there is no socket to check`)
   }
-  return withProof('ss -ltn', ok(socketsTitle, showListeners(listeners)))
+  return withProof('ss -ltn', ok(titles.sockets, showListeners(listeners)))
 }
 
 /** Connects to this machine's other addresses, as another machine would. */
 async function verifyOtherAddresses(bindings: Listener[], { system }: EngineFacts): Promise<VerifyCheck> {
-  const title = "this machine's other addresses"
+  const title = titles.otherAddresses
   const addresses = Object.values(networkInterfaces())
     .flatMap(list => list ?? [])
     // A link-local address needs the name of its interface.
@@ -115,7 +130,7 @@ const nodePrograms: Record<number, string> = {
 
 /** Checks that the node has its own network, of which only the mapped ports are reachable. */
 export function judgeNodeSockets(listeners: Listener[], network: string, node: string): VerifyCheck {
-  const title = 'sockets of the node'
+  const title = titles.nodeSockets
   const ports = new Set(listeners.filter(({ address }) => !isLoopback(address)).map(({ port }) => port))
   const names = [...ports]
     .sort((a, b) => a - b)
@@ -141,7 +156,7 @@ const protectedSince = '28.0.0'
  * before 28 forwards such packets to mapped ports, even to those mapped to 127.0.0.1.
  */
 export function judgeNeighbors(engine: EngineFacts, network: string): VerifyCheck {
-  const title = 'neighbors that route through this machine'
+  const title = titles.neighbors
   if (runsInLocalVm(engine)) return ok(title, `cannot reach the VM of ${engine.system}`)
   if (engine.rootless) return ok(title, 'cannot reach the network of a rootless Docker')
   const version = semver.coerce(engine.version)
@@ -172,7 +187,7 @@ async function verifyVacantAddresses(node: string): Promise<VerifyCheck> {
  * @param exitCodes of curl for each address: 7 when the connection was refused, 28 after a timeout, 0 after a response.
  */
 export function judgeVacantAddresses(exitCodes: Map<string, number | undefined>): VerifyCheck {
-  const title = 'unused addresses of the cluster'
+  const title = titles.vacantAddresses
   const [leak] = [...exitCodes].filter(([, exitCode]) => exitCode !== 7)
   if (!leak) return ok(title, 'connections are refused in the node')
   const [address, exitCode] = leak

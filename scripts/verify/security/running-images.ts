@@ -8,7 +8,7 @@ import { docker } from '../../engine/docker.ts'
 import { type DockerImage, findDockerImages } from '../../supplies/docker-images.ts'
 import { expectedImageDigest, matchesLock } from '../../supplies/image-digests.ts'
 import { runningSource } from '../../tetragon/running-source.ts'
-import { checksOf, type VerifyCheck, withProof } from '../verify-check.ts'
+import { checksOf, eachCheck, type NamedCheck, readOnce, type VerifyCheck, withProof } from '../verify-check.ts'
 
 // Follows each digest from the lock (or the first pull) to the image on the Docker host, the image in the node, and the
 // running container.
@@ -16,8 +16,12 @@ import { checksOf, type VerifyCheck, withProof } from '../verify-check.ts'
 const { ok, fail, skip } = checksOf('images')
 
 const titles = {
+  names: 'every container uses a pinned image',
+  containers: 'every container runs the image on the Docker host',
+  nodeImage: 'the node runs the pinned image',
   digests: 'images have their pinned digests',
   noDigest: 'images without a registry digest',
+  system: 'kube-system and local-path-storage',
 }
 
 /** A running container. */
@@ -39,27 +43,33 @@ export interface NodeImage {
 }
 
 /** Checks that every container runs a pinned image. */
-export async function verifyImages(context: Context): Promise<VerifyCheck[]> {
+export function verifyImages(context: Context): Promise<VerifyCheck[]> {
   const { settings, lock } = context
-  const source = await runningSource(context)
-  const images = imagesOf({ settings, source: source === 'live' ? 'live' : 'replay' }).map(name => lock.images[name])
-  const containers = await readContainers(context)
-  const names = judgeNames(containers, images)
-  if (settings.cluster.mode === 'existing') return [names, ...judgeContainerDigests(containers, images)]
   const node = nodeName(settings.cluster.name)
-  const [inNode, onHost, nodeImageId] = await Promise.all([
-    readNodeImages(node),
-    findDockerImages([...images, lock.nodeImage].map(imageRef)),
-    docker(['inspect', '--format', '{{.Image}}', node]),
-  ])
-  return [
+  const images = readOnce(async () => {
+    const source = (await runningSource(context)) === 'live' ? 'live' : 'replay'
+    return imagesOf({ settings, source }).map(name => lock.images[name])
+  })
+  const containers = readOnce(() => readContainers(context))
+  const names: NamedCheck = [titles.names, async () => judgeNames(await containers(), await images())]
+  if (settings.cluster.mode === 'existing')
+    return eachCheck('images', [
+      names,
+      [titles.digests, async () => judgeContainerDigests(await containers(), await images())],
+    ])
+  const onHost = readOnce(async () => findDockerImages([...(await images()), lock.nodeImage].map(imageRef)))
+  return eachCheck('images', [
     names,
-    judgeContainers(containers, inNode, onHost),
-    ...judgeDigests(images, onHost),
-    judgeNodeImage(lock.nodeImage, nodeImageId.trim(), onHost),
-    skip('kube-system and local-path-storage', 'their images are part of the node image, and pinned by its digest'),
-  ]
+    [titles.containers, async () => judgeContainers(await containers(), await readNodeImages(node), await onHost())],
+    [titles.digests, async () => judgeDigests(await images(), await onHost())],
+    [titles.nodeImage, async () => judgeNodeImage(lock.nodeImage, await readNodeImageId(node), await onHost())],
+    [titles.system, () => skip(titles.system, 'their images are part of the node image, and pinned by its digest')],
+  ])
 }
+
+/** Returns the id of the image that the node runs. */
+const readNodeImageId = async (node: string): Promise<string> =>
+  (await docker(['inspect', '--format', '{{.Image}}', node])).trim()
 
 interface Pod {
   metadata: { name: string; namespace: string }
@@ -105,7 +115,7 @@ async function readNodeImages(node: string): Promise<Map<string, NodeImage>> {
 
 /** Checks that the lock names the image of every container. */
 export function judgeNames(containers: RunningContainer[], images: LockedImage[]): VerifyCheck {
-  const title = 'every container uses a pinned image'
+  const title = titles.names
   const pinned = new Set(images.map(imageRef))
   const others = containers.filter(({ image }) => !pinned.has(image))
   if (others.length === 0)
@@ -129,7 +139,7 @@ export function judgeContainers(
   inNode: Map<string, NodeImage>,
   onHost: Map<string, DockerImage>,
 ): VerifyCheck {
-  const title = 'every container runs the image on the Docker host'
+  const title = titles.containers
   for (const container of containers) {
     const { image } = container
     const error = judgeContainer(container, inNode.get(image), onHost.get(image))
@@ -228,7 +238,7 @@ export function judgeContainerDigests(containers: RunningContainer[], images: Lo
 
 /** Checks that the node runs the pinned image. @param id of the image that it runs. */
 export function judgeNodeImage(image: LockedImage, id: string, onHost: Map<string, DockerImage>): VerifyCheck {
-  const title = 'the node runs the pinned image'
+  const title = titles.nodeImage
   const next = './lab down && ./lab up'
   const ref = imageRef(image)
   const held = onHost.get(ref)

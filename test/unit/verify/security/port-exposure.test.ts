@@ -1,10 +1,61 @@
-import { describe, expect, it } from 'vitest'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   judgeNeighbors,
   judgeNodeSockets,
   judgeSockets,
   judgeVacantAddresses,
+  verifyPorts,
 } from '../../../../scripts/verify/security/port-exposure.ts'
+import { parseSettings } from '../../../../shared/settings/parser.ts'
+import { newFolder } from '../../support/folders.ts'
+
+describe('verifyPorts', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+
+  /** Makes the checks with an engine in a VM and a docker command that fails for these arguments. */
+  async function resultsWithout(pattern: string): Promise<Record<string, string>> {
+    const folder = newFolder()
+    const { info } = JSON.parse(readFileSync(join(import.meta.dirname, '../../engine/docker-info/colima.json'), 'utf8'))
+    const ports = { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '1' }] }
+    const script = `#!/bin/sh
+case "$*" in
+  ${pattern}) echo 'Error response from daemon: container is not running' >&2; exit 1 ;;
+  info*) echo '${JSON.stringify(info)}' ;;
+  inspect*) printf '%s\\t%s\\n' '${JSON.stringify(ports)}' kind ;;
+  *curl*) exit 7 ;;
+esac
+`
+    writeFileSync(join(folder, 'docker'), script, { mode: 0o755 })
+    vi.stubEnv('PATH', `${folder}:${process.env.PATH}`)
+    vi.stubEnv('DOCKER_HOST', 'unix:///Users/ada/.colima/default/docker.sock')
+    const checks = await verifyPorts(parseSettings({}))
+    return Object.fromEntries(checks.map(({ title, result }) => [title, result]))
+  }
+
+  it('makes the other checks when the sockets of the node cannot be read', async () => {
+    expect(await resultsWithout('exec*cat*')).toEqual({
+      'loopback only': 'ok',
+      'sockets of this machine': 'skip',
+      "this machine's other addresses": expect.stringMatching(/^(ok|skip)$/),
+      'sockets of the node': 'fail',
+      'neighbors that route through this machine': 'ok',
+      'unused addresses of the cluster': 'ok',
+    })
+  })
+
+  it('checks the port mappings and the node when the engine cannot be examined', async () => {
+    expect(await resultsWithout('info*')).toMatchObject({
+      'loopback only': 'ok',
+      'sockets of this machine': 'fail',
+      'sockets of the node': 'ok',
+      'unused addresses of the cluster': 'ok',
+    })
+  })
+})
 
 describe('sockets of this machine', () => {
   const bindings = [

@@ -10,8 +10,10 @@ import {
   judgeNodeImage,
   type NodeImage,
   type RunningContainer,
+  verifyImages,
 } from '../../../../scripts/verify/security/running-images.ts'
-import { imageRef, type LockedImage } from '../../../../shared/lock.ts'
+import { imageRef, type LockedImage, readLock } from '../../../../shared/lock.ts'
+import { parseSettings } from '../../../../shared/settings/parser.ts'
 import { newFolder } from '../../support/folders.ts'
 
 const locked = (repository: string, digest?: string): LockedImage => ({
@@ -31,6 +33,54 @@ beforeEach(() => {
 })
 afterEach(() => {
   vi.unstubAllEnvs()
+})
+
+describe('verifyImages', () => {
+  /** Makes the checks of a lab with one pod and a docker command that fails for these arguments. */
+  async function resultsWithout(pattern: string): Promise<Record<string, string>> {
+    const folder = process.env.LAB_DIR!
+    const lock = readLock('')
+    const pod = {
+      metadata: { name: 'loki-0' },
+      spec: { containers: [{ name: 'loki', image: imageRef(lock.images.loki) }] },
+      status: { containerStatuses: [{ name: 'loki', imageID: sha('c') }] },
+    }
+    const program = (name: string, script: string) =>
+      writeFileSync(join(folder, name), `#!/bin/sh\ncase "$*" in\n${script}\nesac\n`, { mode: 0o755 })
+    program('kubectl', `*) echo '${JSON.stringify({ items: [pod] })}' ;;`)
+    program(
+      'docker',
+      `${pattern}) echo 'Error response from daemon: container is not running' >&2; exit 1 ;;
+"image inspect"*) printf '["%s"]\\t[]\\t%s\\n' '${imageRef(lock.nodeImage)}' '${sha('e')}' ;;
+inspect*) echo '${sha('e')}' ;;
+*crictl*) echo '{"images":[]}' ;;`,
+    )
+    writeFileSync(join(folder, 'kubeconfig'), '')
+    const env = { PATH: `${folder}:${process.env.PATH}` }
+    vi.stubEnv('PATH', env.PATH)
+    const checks = await verifyImages({ settings: parseSettings({}), lock, env })
+    return Object.fromEntries(checks.map(({ title, result }) => [title, result]))
+  }
+
+  it('makes the other checks when the images in the node cannot be read', async () => {
+    expect(await resultsWithout('exec*')).toEqual({
+      'every container uses a pinned image': 'ok',
+      'every container runs the image on the Docker host': 'fail',
+      'images without a registry digest': 'skip',
+      'the node runs the pinned image': 'skip',
+      'kube-system and local-path-storage': 'skip',
+    })
+  })
+
+  it('still checks the names of the images when the Docker host cannot be examined', async () => {
+    expect(await resultsWithout('image*')).toEqual({
+      'every container uses a pinned image': 'ok',
+      'every container runs the image on the Docker host': 'fail',
+      'images have their pinned digests': 'fail',
+      'the node runs the pinned image': 'fail',
+      'kube-system and local-path-storage': 'skip',
+    })
+  })
 })
 
 describe('judgeNames', () => {
