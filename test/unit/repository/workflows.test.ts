@@ -65,6 +65,11 @@ describe('commands', () => {
     expect(of('ci.yml')).toEqual(expect.arrayContaining(['./lab test', './lab test e2e']))
     expect(of('live.yml')).toContain('./lab test live')
   })
+
+  it('test on a real kernel on every push to main, and regularly without one', () => {
+    const [, , { on }] = workflows.find(([file]) => file === 'live.yml')!
+    expect(on).toMatchObject({ push: { branches: ['main'] }, schedule: [{ cron: expect.any(String) }] })
+  })
 })
 
 it('a release has the attested tarball, its sha256, the SBOM and install.sh', () => {
