@@ -11,6 +11,7 @@ import { parseSettings } from '../../../shared/settings/parser.ts'
 import { labId } from '../../../shared/stack.ts'
 import { type FakePrograms, fakePrograms } from '../support/fake-programs.ts'
 import { sha256 } from '../support/publisher.ts'
+import { captureOutput } from '../support/run-lab.ts'
 
 // The doctor would examine this machine, and the salt is in the settings file of this checkout.
 vi.mock('../../../scripts/doctor/preflight.ts', () => ({ requireHealthy: vi.fn(async () => {}) }))
@@ -41,10 +42,14 @@ function lockWithCharts(): Lock {
 const replayed = { tetragon: { source: 'replay' } }
 const existing = { cluster: { mode: 'existing', context: 'mine' } }
 
-function up(settings: object = { ...existing, ...replayed }, change: (context: Context) => void = () => {}) {
+function up(
+  settings: object = { ...existing, ...replayed },
+  change: (context: Context) => void = () => {},
+  { silent = true } = {},
+) {
   const context = { settings: parseSettings(settings), lock: lockWithCharts(), env: programs.env }
   change(context)
-  return upLab({ silent: true, load: async () => context })
+  return upLab({ silent, load: async () => context })
 }
 
 const pulumiCalls = () => programs.calls().filter(call => call.startsWith('pulumi'))
@@ -199,6 +204,14 @@ describe('lab up', () => {
     )
     await expect(steps.run({})).rejects.toThrow('no such chart')
     expect(steps.tasks.map(task => task.hasFailed())).toEqual([true])
+  })
+
+  it('shows no check mark for the lab when Pulumi has failed', async () => {
+    programs.fail('^pulumi up', 'error: the server rejected our request')
+    const { stdout } = await captureOutput(() => expect(up(undefined, undefined, { silent: false })).rejects.toThrow())
+    expect(stdout).toMatch(/^[✔√] Check the machine/m)
+    expect(stdout).toContain('Start the lab')
+    expect(stdout).not.toMatch(/[✔√] Start the lab/)
   })
 
   it('starts no Pulumi when a file of a policy is missing', async () => {
