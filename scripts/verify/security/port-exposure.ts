@@ -184,13 +184,19 @@ async function verifyVacantAddresses(node: string): Promise<VerifyCheck> {
 /**
  * Checks that connections to unused addresses of the cluster do not leave the node, where another machine could answer
  * them.
- * @param exitCodes of curl for each address: 7 when the connection was refused, 28 after a timeout, 0 after a response.
+ * @param exitCodes of curl for each address: 7 when the connection was refused, 28 after a timeout, 0 after a
+ * response. Any other code says that curl could not run.
  */
 export function judgeVacantAddresses(exitCodes: Map<string, number | undefined>): VerifyCheck {
   const title = titles.vacantAddresses
   const [leak] = [...exitCodes].filter(([, exitCode]) => exitCode !== 7)
   if (!leak) return ok(title, 'connections are refused in the node')
   const [address, exitCode] = leak
-  const found = exitCode === 0 ? `another machine responds at ${address}` : `connections to ${address} leave the node`
+  const found =
+    exitCode === 0
+      ? `another machine responds at ${address}`
+      : exitCode === 28
+        ? `connections to ${address} leave the node`
+        : `curl did not try ${address}: exit code ${exitCode ?? 'unknown'}`
   return fail(title, { found, next: './lab up' })
 }

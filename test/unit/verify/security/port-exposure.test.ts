@@ -122,6 +122,10 @@ describe('unused addresses of the cluster', () => {
   it('fail when connections leave the node', () => {
     expect(judge(7, 28)).toMatchObject({ result: 'fail', found: 'connections to 10.244.255.254 leave the node' })
   })
+
+  it('say when curl could not run', () => {
+    expect(judge(127, 7).found).toBe('curl did not try 10.96.255.254: exit code 127')
+  })
 })
 
 describe('neighbors', () => {
