@@ -25,7 +25,11 @@ const commands = [...rejectServices, rejectPods]
  */
 const dropIn = ['[Service]', ...commands.map(command => `ExecStartPre=-/bin/sh -c "${command}"`), ''].join('\n')
 
-const install = ['cat > /etc/systemd/system/kubelet.service.d/20-cluster-addresses.conf', ...commands].join('\n')
+/** Runs in the node, with the drop-in on standard input. */
+export const installScript = [
+  'cat > /etc/systemd/system/kubelet.service.d/20-cluster-addresses.conf',
+  ...commands,
+].join('\n')
 
 /**
  * Keeps connections to cluster addresses inside the node, now and after each restart. A second call changes nothing.
@@ -33,7 +37,8 @@ const install = ['cat > /etc/systemd/system/kubelet.service.d/20-cluster-address
  * @throws LabError when the node does not accept the rules within 3 minutes.
  */
 export async function confineClusterAddresses(node: string): Promise<void> {
-  const add = () => execa('docker', ['exec', '-i', node, 'sh', '-ec', install], { input: dropIn, timeout: 20_000 })
+  const add = () =>
+    execa('docker', ['exec', '-i', node, 'sh', '-ec', installScript], { input: dropIn, timeout: 20_000 })
   await pRetry(add, { retries: 360, factor: 1, minTimeout: 500 }).catch((cause: Error) => {
     throw new LabError({
       found: `The network rules for cluster addresses cannot be added to the node ${node}`,

@@ -31,7 +31,7 @@ const stale = 4
  * damaged them. It is unusable where the engine mounts another folder than the volume's, as an engine in a virtual
  * machine may.
  */
-const cleanScript = `
+export const cleanScript = `
 purpose=$1 key=$2
 [ "$(stat -c %d:%i ${containerdFolder})" = "$(stat -c %d:%i /folder)" ] || exit ${unusable}
 [ "$purpose" != create ] || exit 0

@@ -74,11 +74,8 @@ const pod = 'lab-kernel-probe'
 /** How long the node may take to pull the image and start the pod. */
 const startMinutes = 5
 
-/**
- * Runs the probe on a node and removes its pod, also when this process is interrupted meanwhile.
- * @throws LabError when the cluster rejects the pod.
- */
-async function probeFromPod(access: ClusterAccess, nodeName: string): Promise<string> {
+/** Returns the arguments of kubectl that run the probe on a node, with the script on standard input. */
+export function probeArguments(nodeName: string, image: string): string[] {
   const spec = {
     nodeName,
     hostPID: true,
@@ -86,8 +83,9 @@ async function probeFromPod(access: ClusterAccess, nodeName: string): Promise<st
     // Most of what the probe reads is root's, and an image may name another user.
     securityContext: { runAsUser: 0, runAsNonRoot: false },
   }
-  const options = [
-    `--image=${imageRef(readLock().images.node)}`,
+  return [
+    ...['run', pod, '--namespace=default'],
+    `--image=${image}`,
     `--labels=${dockerLabel}=kernel-probe`,
     `--overrides=${JSON.stringify({ apiVersion: 'v1', spec })}`,
     '--privileged',
@@ -95,11 +93,18 @@ async function probeFromPod(access: ClusterAccess, nodeName: string): Promise<st
     `--pod-running-timeout=${startMinutes}m`,
     '--stdin',
     '--quiet',
+    ...['--command', '--', 'sh', '-s', 'mount'],
   ]
-  return withCleanUp(access, ['pod', pod, '--namespace=default'], () =>
-    kubectl(access, ['run', pod, '--namespace=default', ...options, '--command', '--', 'sh', '-s', 'mount'], {
+}
+
+/**
+ * Runs the probe on a node and removes its pod, also when this process is interrupted meanwhile.
+ * @throws LabError when the cluster rejects the pod.
+ */
+const probeFromPod = (access: ClusterAccess, nodeName: string): Promise<string> =>
+  withCleanUp(access, ['pod', pod, '--namespace=default'], () =>
+    kubectl(access, probeArguments(nodeName, imageRef(readLock().images.node)), {
       input: readFileSync(probeScript),
       timeoutMs: (startMinutes + 1) * 60_000,
     }),
   )
-}

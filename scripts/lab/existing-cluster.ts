@@ -170,7 +170,7 @@ const podName = 'lab-clean-up'
 const cleaningMs = 180_000
 
 /** Returns a pod that deletes folders on a node. It mounts only the folders that they are in. */
-function cleaningPod(name: string, nodeName: string, folders: readonly string[], image: string) {
+export function cleaningPod(name: string, nodeName: string, folders: readonly string[], image: string) {
   const parents = [...new Set(folders.map(folder => folder.slice(0, folder.lastIndexOf('/'))))]
   return {
     apiVersion: 'v1',

@@ -37,30 +37,40 @@ type Entry = Omit<ImageFacts, 'programs' | 'paths' | 'busybox' | 'writes'> & {
   writes?: Record<string, string>
 }
 
+interface FactsFile {
+  bases: Record<string, Base>
+  nodeImage: Entry
+  images: Record<ImageName, Entry>
+}
+
+const readFactsFile = (): FactsFile =>
+  parse(readFileSync(join(import.meta.dirname, 'images.yaml'), 'utf8')) as FactsFile
+
 /** Returns the facts about each image, by its name in the lock. */
 export function readImageFacts(): Record<ImageName, ImageFacts> {
-  const { bases, images } = parse(readFileSync(join(import.meta.dirname, 'images.yaml'), 'utf8')) as {
-    bases: Record<string, Base>
-    images: Record<ImageName, Entry>
+  const { bases, images } = readFactsFile()
+  const facts = Object.entries(images).map(([name, entry]) => [name, toFacts(name, entry, bases)])
+  return Object.fromEntries(facts) as Record<ImageName, ImageFacts>
+}
+
+/** Returns the facts about the image of the lab's own node. */
+export function readNodeImageFacts(): ImageFacts {
+  const { bases, nodeImage } = readFactsFile()
+  return toFacts('nodeImage', nodeImage, bases)
+}
+
+function toFacts(name: string, { commands, writes = {}, ...entry }: Entry, bases: Record<string, Base>): ImageFacts {
+  const base = bases[entry.base]
+  if (!base) throw new Error(`images.yaml: ${name} has the unknown base ${entry.base}`)
+  const applets = base.commands.split(/\s+/).filter(Boolean)
+  return {
+    ...entry,
+    shell: entry.shell ?? base.shell,
+    busybox: base.busybox ?? false,
+    programs: new Set([...applets, ...commands.map(path => basename(path))]),
+    paths: new Set(commands),
+    writes,
   }
-  return Object.fromEntries(
-    Object.entries(images).map(([name, { commands, writes = {}, ...entry }]) => {
-      const base = bases[entry.base]
-      if (!base) throw new Error(`images.yaml: ${name} has the unknown base ${entry.base}`)
-      const applets = base.commands.split(/\s+/).filter(Boolean)
-      return [
-        name,
-        {
-          ...entry,
-          shell: entry.shell ?? base.shell,
-          busybox: base.busybox ?? false,
-          programs: new Set([...applets, ...commands.map(path => basename(path))]),
-          paths: new Set(commands),
-          writes,
-        },
-      ]
-    }),
-  ) as Record<ImageName, ImageFacts>
 }
 
 /** Returns the facts about the image that a container runs. */

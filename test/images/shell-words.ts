@@ -52,7 +52,7 @@ export function commandsIn(script: string): string[] {
   const code = script
     .replaceAll(/\\\n/g, ' ')
     .replaceAll(/(^|\s)#.*$/gm, '$1')
-    .replaceAll(/\d?>&\d/g, '')
+    .replaceAll(/\d?[<>]&[\d-]/g, '')
     .replaceAll(/\$\(\([^\n]*?\)\)/g, '0')
   const optional = new Set([...code.matchAll(/command -v (\S+?)(?=[\s;]|$)/g)].map(match => match[1]))
   const functions = new Set([...code.matchAll(/^\s*(\w+)\(\)/gm)].map(match => match[1]))

@@ -2,18 +2,34 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { installScript } from '../../scripts/cluster/cluster-addresses.ts'
+import { cleanScript } from '../../scripts/cluster/image-volume.ts'
+import { endsWithConnection } from '../../scripts/cluster/remote-command.ts'
+import { probeArguments } from '../../scripts/kernel/node-kernel.ts'
+import { cleaningPod } from '../../scripts/lab/existing-cluster.ts'
 import type { Recording } from '../../scripts/plan/fake-engine.ts'
 import { catalogEntry, readCatalog } from '../../scripts/policy/catalog.ts'
+import { readScript } from '../../scripts/policy/trial/policy-events.ts'
 import { type ImageName, imageNames, imageRef, readLock } from '../../shared/lock.ts'
 import { projectDir } from '../../shared/paths.ts'
 import { policyFolder } from '../../shared/policy-file.ts'
+import { readStackConfig } from '../../shared/settings/stack-file.ts'
+import { settingsFileName } from '../../shared/stack.ts'
 import {
   readProductionWorkloads,
   readWorkloads,
   type WorkloadContainer,
   type WorkloadPodSpec,
 } from '../charts/render.ts'
-import { commandProblems, factsOf, outdatedFacts, podProblems, readImageFacts } from '../images/image-facts.ts'
+import {
+  commandProblems,
+  factsOf,
+  type ImageFacts,
+  outdatedFacts,
+  podProblems,
+  readImageFacts,
+  readNodeImageFacts,
+} from '../images/image-facts.ts'
 import { commandsIn, shellWords, unwrapShell } from '../images/shell-words.ts'
 import { newFolder } from '../unit/support/folders.ts'
 import { planEach } from './support/plans.ts'
@@ -21,12 +37,14 @@ import { planEach } from './support/plans.ts'
 // Compares every Pod, probe, script and `exec` of the lab with what its publishers say of its images.
 
 const facts = readImageFacts()
+const nodeImage = readNodeImageFacts()
 const lock = readLock('')
 const plans = await planEach(
   {
     replay: { tetragon: { source: 'replay' } },
     live: { tetragon: { source: 'live', runtimeHooks: true } },
     upstream: { tetragon: { source: 'live' }, guestbook: { images: 'upstream' } },
+    'Pulumi.production.yaml': readStackConfig(join(projectDir, settingsFileName('production'))),
   },
   { LAB_DIR: newFolder(), LAB_LOCK: '' },
 )
@@ -36,17 +54,33 @@ interface Pod {
   spec: WorkloadPodSpec
 }
 
+const textOf = (file: string): string => readFileSync(join(projectDir, file), 'utf8')
+
+interface Controller {
+  metadata: { name: string }
+  spec: { template: { spec: WorkloadPodSpec } }
+}
+const podOf = ({ metadata, spec }: Controller): Pod => ({ name: metadata.name, spec: spec.template.spec })
+
 /** Returns the Pods that the program creates itself. */
 const podsOf = ({ resources }: Recording): Pod[] =>
   resources
-    .filter(({ type }) => /^kubernetes:apps\/v1:(Deployment|DaemonSet|StatefulSet)$/.test(type))
-    .map(({ inputs }) => {
-      const { metadata, spec } = inputs as unknown as {
-        metadata: { name: string }
-        spec: { template: { spec: WorkloadPodSpec } }
-      }
-      return { name: metadata.name, spec: spec.template.spec }
-    })
+    .filter(({ type }) => /^kubernetes:(apps|batch)\/v1:(Deployment|DaemonSet|StatefulSet|Job)$/.test(type))
+    .map(({ inputs }) => podOf(inputs as unknown as Controller))
+
+/** Returns the Pods that commands of the lab create, and that of the check for Argo CD and Flux. */
+function podsOfCommands(): Pod[] {
+  const { image } = facts.node
+  const probe = probeArguments('node-1', image)
+  const option = (name: string): string => probe.find(arg => arg.startsWith(`--${name}=`))!.slice(name.length + 3)
+  const container = { name: 'probe', image: option('image'), command: probe.slice(probe.indexOf('--') + 1) }
+  const { spec } = JSON.parse(option('overrides')) as { spec: WorkloadPodSpec }
+  return [
+    { name: 'lab-kernel-probe', spec: { ...spec, containers: [container] } },
+    { name: 'lab-clean-up', spec: cleaningPod('lab-clean-up', 'node-1', ['/run/tetragon'], image).spec },
+    podOf(parse(textOf('gitops/check-agents/check-agents.yaml')) as Controller),
+  ]
+}
 
 const allPods: [string, Pod][] = [
   ...Object.entries(plans).flatMap(([plan, recording]) =>
@@ -54,6 +88,7 @@ const allPods: [string, Pod][] = [
   ),
   ...readWorkloads().map(({ name, spec }): [string, Pod] => [`${name} (chart)`, { name, spec }]),
   ...readProductionWorkloads().map(({ name, spec }): [string, Pod] => [`${name} (production)`, { name, spec }]),
+  ...podsOfCommands().map((pod): [string, Pod] => [pod.name, pod]),
 ]
 const podNamed = (name: string): Pod | undefined => allPods.find(([, pod]) => pod.name === name)?.[1]
 const containerOf = (pod: string, name: string): WorkloadContainer =>
@@ -68,6 +103,13 @@ describe('image facts', () => {
   it.each(imageNames)('%s has a source, and the platforms of the lock', name => {
     expect(facts[name].source).toMatch(/^https:\/\/github\.com\/[^/]+\/[^/]+\/blob\/.+\/Dockerfile/)
     expect(facts[name].platforms).toEqual(lock.images[name].platforms ?? ['linux/amd64', 'linux/arm64'])
+  })
+
+  it('of the node are those of the release of kind that made it', () => {
+    expect(nodeImage.image, 'read the Dockerfile of the new version, then correct images.yaml').toBe(
+      imageRef(lock.nodeImage),
+    )
+    expect(nodeImage.source).toContain(`/blob/v${lock.tools.kind.version}/images/base/Dockerfile`)
   })
 
   it('follow the leader: the followers of the original Guestbook and its leader are the same Redis', () => {
@@ -126,8 +168,6 @@ interface Exec {
   where: string
   text: string
 }
-
-const textOf = (file: string): string => readFileSync(join(projectDir, file), 'utf8')
 
 /** Returns all strings in a YAML value. */
 function strings(value: unknown): string[] {
@@ -230,10 +270,30 @@ describe('commands in containers', () => {
       expect(textOf(file), file).not.toMatch(/docker exec \S*control-plane/)
   })
 
-  it('exist in the image of each script', () => {
-    const visitor = containerOf('visitor', 'shell')
-    for (const program of commandsIn(textOf('stacks/application/visitor/visitor.sh')))
-      expect(commandProblems(factsOf(facts, visitor), [program])).toEqual([])
+  it.each<[script: string, image: ImageFacts, text: string]>([
+    ['visitor.sh', factsOf(facts, containerOf('visitor', 'shell')), textOf('stacks/application/visitor/visitor.sh')],
+    ['probe.sh in a Pod', facts.node, textOf('scripts/kernel/probe.sh')],
+    ['probe.sh in a container', nodeImage, textOf('scripts/kernel/probe.sh')],
+    ['the reader of events', facts.tetragon, readScript],
+    ['the script that ends with its connection', facts.tetragon, endsWithConnection([])[2]!],
+    ['the script that cleans the volume of images', nodeImage, cleanScript],
+    ['the script that confines the cluster’s addresses', nodeImage, installScript],
+  ])('of %s exist in its image', (_, image, text) => {
+    expect(commandsIn(text)).not.toEqual([])
+    expect(commandProblems(image, ['sh', '-c', text])).toEqual([])
+  })
+
+  it('on the node exist in its image', () => {
+    const calls = [
+      /'exec',\s*(?:'-[-\w]+',\s*)*(?:node|this\.#node|spec\.nodeName!),\s*'([^']+)'/g,
+      /docker exec (?:-\S+ )*(?:"\$node"|\$\{node\}) (\S+)/g,
+    ]
+    const texts = globSync('{scripts,bench,test}/**/*.ts', { cwd: projectDir }).map(textOf)
+    const commands = texts.flatMap(text =>
+      calls.flatMap(call => [...text.matchAll(call)].map(([, command]) => command!)),
+    )
+    expect(commands).toEqual(expect.arrayContaining(['cat', 'crictl', 'ctr', 'curl', 'readlink', 'sh']))
+    expect(commands.flatMap(command => commandProblems(nodeImage, [command]))).toEqual([])
   })
 })
 

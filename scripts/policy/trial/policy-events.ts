@@ -100,7 +100,7 @@ export const isExpected = (event: PolicyEvent, { process, argument }: Exclude<Tr
 const file = `${exportFile.directory}/${exportFile.name}`
 
 /** Prints what was written to the file after its first $1 bytes, with the word $2. A rotated file starts again. */
-const readScript = `size=$(wc -c < ${file}) && from=$1
+export const readScript = `size=$(wc -c < ${file}) && from=$1
 [ "$size" -ge "$from" ] || from=0
 tail -c +$((from + 1)) ${file} | grep -F "$2"
 [ $? -le 1 ]`
