@@ -12,6 +12,8 @@ export interface Workload {
   release?: string
   /** Why the first unready pod is not ready, where Kubernetes gives a reason. */
   trouble?: PodTrouble
+  /** One of its pods runs out of memory at every start, because it cannot read back the data that it has stored. */
+  keepsRunningOutOfMemory?: true
 }
 
 /** Why a pod is not ready. */
@@ -48,8 +50,13 @@ interface Controller {
 interface ContainerStatus {
   ready: boolean
   restartCount: number
-  state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string } }
-  lastState?: { terminated?: { reason?: string } }
+  state?: { waiting?: { reason?: string; message?: string }; terminated?: Termination }
+  lastState?: { terminated?: Termination }
+}
+
+interface Termination {
+  reason?: string
+  finishedAt?: string
 }
 
 /** The fields of a pod that explain why it is not ready. */
@@ -94,7 +101,12 @@ function toWorkload({ kind, metadata, spec, status }: Controller, pods: readonly
   const ownPods = podsOf({ namespace, name }, pods)
   const trouble = ready < wanted ? ownPods.map(findTrouble).find(found => found !== undefined) : undefined
   const release = annotations?.['meta.helm.sh/release-name']
-  return { namespace, name, kind, ready, wanted, ...(release && { release }), ...(trouble && { trouble }) }
+  return {
+    ...{ namespace, name, kind, ready, wanted },
+    ...(release && { release }),
+    ...(trouble && { trouble }),
+    ...(ownPods.some(pod => keepsRunningOutOfMemory(pod)) && { keepsRunningOutOfMemory: true }),
+  }
 }
 
 /** Returns the pods of a workload. */
@@ -145,9 +157,12 @@ const trouble = (reason: string, restarts: number, message?: string): PodTrouble
 export const describeTrouble = ({ reason, restarts }: PodTrouble): string =>
   restarts === 0 ? reason : `${reason}, ${restarts} restart${restarts === 1 ? '' : 's'}`
 
-/**
- * Returns whether a workload runs out of memory at every start, because it cannot read back the data that it has
- * stored.
- */
-export const keepsRunningOutOfMemory = ({ trouble }: Workload): boolean =>
-  trouble !== undefined && trouble.reason === 'OOMKilled' && trouble.restarts >= 2
+/** A container that has been ready for longer has read back its data. */
+const readBackMs = 5 * 60_000
+
+/** Returns whether the kernel has killed a container of a pod again and again. Between two kills it may be ready. */
+export const keepsRunningOutOfMemory = ({ status }: PodState, now = Date.now()): boolean =>
+  (status.containerStatuses ?? []).some(({ ready, state, lastState, restartCount }) => {
+    const { reason, finishedAt = '' } = state?.terminated ?? lastState?.terminated ?? {}
+    return restartCount >= 2 && reason === 'OOMKilled' && (!ready || now - Date.parse(finishedAt) < readBackMs)
+  })

@@ -9,7 +9,7 @@ import type { Settings } from '../../shared/settings/schema.ts'
 import { stackDir, stackPath } from '../../shared/stack.ts'
 import { readStateFile, writeStateFile } from '../../shared/state-file.ts'
 import type { ClusterAccess } from '../cluster/kubectl.ts'
-import { isReady, keepsRunningOutOfMemory, readWorkloads, type Workload } from '../cluster/workloads.ts'
+import { isReady, readWorkloads, type Workload } from '../cluster/workloads.ts'
 import { stateDigest } from '../pulumi/state.ts'
 
 // Decides whether `lab up` can skip Pulumi, which needs seconds to find that nothing has changed. It can when the
@@ -75,11 +75,11 @@ function compareWorkloads(
   const missing = recorded.filter(({ key }) => !keys.has(key))
   const unready = !workloads.every(isReady)
   const reasons = new Map<string, string>()
-  for (const { release } of workloads.filter(keepsRunningOutOfMemory))
-    if (release) reasons.set(release, 'it kept running out of memory')
+  for (const { release, keepsRunningOutOfMemory } of workloads)
+    if (release && keepsRunningOutOfMemory) reasons.set(release, 'it kept running out of memory')
   for (const { release } of missing) if (release) reasons.set(release, 'some of its objects were missing')
   return {
-    result: missing.length > 0 || unready ? 'drifted' : 'same',
+    result: missing.length > 0 || unready || reasons.size > 0 ? 'drifted' : 'same',
     broken: [...reasons].map(([release, why]) => ({ release, why })),
   }
 }

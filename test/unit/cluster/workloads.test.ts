@@ -4,7 +4,6 @@ import {
   findTrouble,
   keepsRunningOutOfMemory,
   type PodState,
-  type Workload,
   workloadOf,
 } from '../../../scripts/cluster/workloads.ts'
 
@@ -64,12 +63,22 @@ describe('the trouble of a pod', () => {
   })
 })
 
-test('a workload keeps running out of memory only after two restarts for that reason', () => {
-  const workload: Workload = { namespace: 'monitoring', name: 'loki', kind: 'StatefulSet', ready: 0, wanted: 1 }
-  expect(keepsRunningOutOfMemory(workload)).toBe(false)
-  expect(keepsRunningOutOfMemory({ ...workload, trouble: { reason: 'OOMKilled', restarts: 1 } })).toBe(false)
-  expect(keepsRunningOutOfMemory({ ...workload, trouble: { reason: 'OOMKilled', restarts: 2 } })).toBe(true)
-  expect(keepsRunningOutOfMemory({ ...workload, trouble: { reason: 'Error', restarts: 9 } })).toBe(false)
+describe('a pod keeps running out of memory', () => {
+  const now = Date.parse('2026-11-30T12:00:00Z')
+  const killedAt = (time: string) => ({ terminated: { reason: 'OOMKilled', finishedAt: `2026-11-30T${time}Z` } })
+  test.each<[string, Partial<Container>, boolean]>([
+    ['after two restarts for that reason', { restartCount: 2, lastState: killed }, true],
+    [
+      'also while it is ready between two kills',
+      { ready: true, restartCount: 2, lastState: killedAt('11:56:00') },
+      true,
+    ],
+    ['but not once it has stayed ready', { ready: true, restartCount: 2, lastState: killedAt('11:54:00') }, false],
+    ['nor after one restart', { restartCount: 1, lastState: killed }, false],
+    ['nor when it ends for another reason', { restartCount: 9, lastState: { terminated: { reason: 'Error' } } }, false],
+  ])('%s', (_, container, expected) => {
+    expect(keepsRunningOutOfMemory(pod(container), now)).toBe(expected)
+  })
 })
 
 test('a pod belongs to the workload that owns it, or to itself', () => {

@@ -65,6 +65,16 @@ describe('compareWithLastUp', () => {
     })
   })
 
+  it('returns "drifted" and the release of a workload that runs out of memory, though it is ready between two kills', async () => {
+    const lastState = { terminated: { reason: 'OOMKilled', finishedAt: new Date().toISOString() } }
+    const containers = [{ ready: true, restartCount: 3, lastState }]
+    programs.workloads({ name: 'loki', containers }, { name: 'grafana' })
+    expect(await compare()).toEqual({
+      result: 'drifted',
+      broken: [{ release: 'loki', why: 'it kept running out of memory' }],
+    })
+  })
+
   it('returns "drifted" when the cluster does not respond', async () => {
     programs.fail('get deployments', 'The connection to the server was refused')
     expect(await compare()).toEqual({ result: 'drifted', broken: [] })

@@ -101,17 +101,28 @@ export function fakePrograms() {
       write('state.json', JSON.stringify({ version: 3, serial: 'SERIAL', checkpoint: { latest: { resources: list } } }))
       if (now) write('.lab/state/.pulumi/stacks/tetragon-lab/dev.json', programs.read('state.json'))
     },
-    /** Sets the workloads of the namespace monitoring. */
-    workloads: (...list: { name: string; ready?: number; wanted?: number }[]): void =>
+    /** Sets the workloads of the namespace monitoring, and the containers of their pods. */
+    workloads: (...list: { name: string; ready?: number; wanted?: number; containers?: object[] }[]): void =>
       write(
         'workloads.json',
         JSON.stringify({
-          items: list.map(({ name, ready = 1, wanted = 1 }) => ({
-            kind: 'StatefulSet',
-            metadata: { name, namespace: 'monitoring', annotations: { 'meta.helm.sh/release-name': name } },
-            spec: { replicas: wanted },
-            status: { readyReplicas: ready },
-          })),
+          items: list.flatMap(({ name, ready = 1, wanted = 1, containers = [] }) => [
+            {
+              kind: 'StatefulSet',
+              metadata: { name, namespace: 'monitoring', annotations: { 'meta.helm.sh/release-name': name } },
+              spec: { replicas: wanted },
+              status: { readyReplicas: ready },
+            },
+            {
+              kind: 'Pod',
+              metadata: {
+                name: `${name}-0`,
+                namespace: 'monitoring',
+                ownerReferences: [{ kind: 'StatefulSet', name }],
+              },
+              status: { containerStatuses: containers },
+            },
+          ]),
         }),
       ),
     /** Makes command lines fail that match a pattern. */
