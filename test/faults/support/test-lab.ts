@@ -74,10 +74,14 @@ export async function statusLine(): Promise<string> {
 }
 
 /** How long `lab verify` may fail after a repair, while pods restart and Prometheus scrapes them again. */
-const recoverySeconds = 150
+export const recoverySeconds = 150
 
-/** Checks that `lab up` succeeds and that `lab verify` passes afterwards. @returns what it did, for the table. */
-export async function upRepairs(): Promise<string> {
+/**
+ * Checks that `lab up` succeeds and that `lab verify` passes afterwards.
+ * @param seconds how long it may fail.
+ * @returns what it did, for the table.
+ */
+export async function upRepairs(seconds = recoverySeconds): Promise<string> {
   const start = Date.now()
   const up = await lab('up', '--json')
   expect(up.exitCode, up.stderr).toBe(0)
@@ -86,11 +90,11 @@ export async function upRepairs(): Promise<string> {
     return (JSON.parse(stdout) as { result: string }[]).filter(check => check.result === 'fail')
   }
   let failed = await failedChecks()
-  while (failed.length > 0 && Date.now() - start < (up.seconds + recoverySeconds) * 1000) failed = await failedChecks()
+  while (failed.length > 0 && Date.now() - start < (up.seconds + seconds) * 1000) failed = await failedChecks()
   expect(failed).toEqual([])
   const { mended } = JSON.parse(up.stdout) as { mended: string[] }
-  const seconds = ((Date.now() - start) / 1000).toFixed(0)
-  return [`lab up, ${up.seconds.toFixed(0)} s; healthy after ${seconds} s`, ...mended].join('; ')
+  const recovered = ((Date.now() - start) / 1000).toFixed(0)
+  return [`lab up, ${up.seconds.toFixed(0)} s; healthy after ${recovered} s`, ...mended].join('; ')
 }
 
 /** Checks that `lab down` leaves nothing in Docker or `.lab` and no process. @returns what it did, for the table. */
