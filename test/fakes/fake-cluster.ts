@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { ClusterAccess } from '../../scripts/cluster/kubectl.ts'
@@ -62,7 +62,8 @@ export function startFakeCluster(options: FakeClusterOptions = {}): FakeCluster 
   }
   writeFileSync(file, JSON.stringify(state))
   // Events of earlier opens.
-  writeFileSync(`${file}.events`, '{"process_exec":{}}\n')
+  mkdirSync(`${file}.logs`)
+  writeFileSync(`${file}.logs/tetragon.log`, '{"process_exec":{}}\n')
   return {
     access: {
       settings: parseSettings({ cluster: { mode: 'existing', context: 'fake' } }),

@@ -69,14 +69,14 @@ else if (verb === 'apply') {
 } else if (verb === 'exec' && what.startsWith('deploy/')) {
   const { exitCode = 0, prints = '', events = [], counters = {} } = cluster.trigger
   const lines = events.map(event => `${JSON.stringify(event)}\n`)
-  appendFileSync(`${file}.events`, lines.join(''))
+  appendFileSync(`${file}.logs/tetragon.log`, lines.join(''))
   Object.assign(cluster.counters, counters)
   process.stderr.write(prints.replace('$KUBECONFIG', process.env.KUBECONFIG))
   process.exitCode = exitCode
 } else if (verb === 'exec') {
-  // A script that reads the agent's file.
+  // A script that reads the agent's files.
   const [program, ...rest] = args.slice(args.indexOf('--') + 1)
-  const script = rest.map(word => word.replaceAll('/var/log/tetragon/tetragon.log', `${file}.events`))
+  const script = rest.map(word => word.replaceAll('/var/log/tetragon', `${file}.logs`))
   const { status, stdout } = spawnSync(program, script, { encoding: 'utf8' })
   process.stdout.write(stdout)
   process.exitCode = status

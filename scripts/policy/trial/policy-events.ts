@@ -99,10 +99,21 @@ export const isExpected = (event: PolicyEvent, { process, argument }: Exclude<Tr
 
 const file = `${exportFile.directory}/${exportFile.name}`
 
-/** Prints what was written to the file after its first $1 bytes, with the word $2. A rotated file starts again. */
-export const readScript = `size=$(wc -c < ${file}) && from=$1
-[ "$size" -ge "$from" ] || from=0
-tail -c +$((from + 1)) ${file} | grep -F "$2"
+/** Prints the number of the file on its disk, which stays when the agent rotates it, and its size. */
+const startScript = `stat -c '%i %s' ${file}`
+
+/** Rotated files have their time in their name, so they sort from old to new. */
+const rotated = file.replace('.log', '-*.log')
+
+/** Prints what was written after the first $2 bytes of the file number $1, with the word $3, also to later files. */
+export const readScript = `for file in ${rotated} ${file}; do
+  if [ "$(stat -c %i "$file" 2>/dev/null)" = "$1" ]; then
+    started=yes
+    tail -c +$(($2 + 1)) "$file"
+  elif [ "$started" ]; then
+    cat "$file"
+  fi
+done | grep -F "$3"
 [ $? -le 1 ]`
 
 /**
@@ -113,12 +124,12 @@ export async function followPolicyEvents(access: ClusterAccess, policy: string):
   const inAgent = (pod: string, ...command: string[]): Promise<string> =>
     kubectl(access, ['exec', '-n', namespaces.monitoring, pod, '-c', 'tetragon', '--', ...command])
   const agents = await listAgents(access)
-  const files = await Promise.all(
-    agents.map(async ({ pod }) => ({ pod, size: (await inAgent(pod, 'sh', '-c', `wc -c < ${file}`)).trim() })),
+  const starts = await Promise.all(
+    agents.map(async ({ pod }) => ({ pod, start: (await inAgent(pod, 'sh', '-c', startScript)).trim().split(' ') })),
   )
   return async () => {
-    const read = ({ pod, size }: { pod: string; size: string }) =>
-      inAgent(pod, 'sh', '-c', readScript, 'sh', size, JSON.stringify(policy))
-    return (await Promise.all(files.map(read))).flatMap(lines => parsePolicyEvents(lines, policy))
+    const read = ({ pod, start }: (typeof starts)[number]) =>
+      inAgent(pod, 'sh', '-c', readScript, 'sh', ...start, JSON.stringify(policy))
+    return (await Promise.all(starts.map(read))).flatMap(lines => parsePolicyEvents(lines, policy))
   }
 }

@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { readClusterState } from '../../../../scripts/policy/policy-state.ts'
 import { followPolicyEvents } from '../../../../scripts/policy/trial/policy-events.ts'
@@ -106,15 +107,21 @@ it('names the nearest policy for a name that the lab does not have', async () =>
   })
 })
 
-it('reads only what the agent writes after the start, also when the file is rotated', async () => {
+it('reads only what the agent writes after the start, also when it rotates the file', async () => {
   const { access } = start()
-  const file = `${access.env.FAKE_CLUSTER}.events`
+  const folder = `${access.env.FAKE_CLUSTER}.logs`
+  const file = join(folder, 'tetragon.log')
   const line = (name: string): string => `${JSON.stringify(openOfShadow(name))}\n`
-  writeFileSync(file, `${readFileSync(file, 'utf8')}${line('deny-shadow')}`)
+  const rotate = (time: string): void => renameSync(file, join(folder, `tetragon-2026-11-30T${time}.log`))
+  appendFileSync(file, line('deny-shadow'))
+  rotate('12-00-00.000')
+  writeFileSync(file, line('deny-shadow'))
   const events = await followPolicyEvents(access, 'deny-shadow')
   expect(await events()).toEqual([])
-  writeFileSync(file, `${readFileSync(file, 'utf8')}${line('tcp-connect')}${line('deny-shadow')}{"process_kp`)
+  appendFileSync(file, `${line('tcp-connect')}${line('deny-shadow')}{"process_kp`)
   expect(await events()).toHaveLength(1)
+  appendFileSync(file, 'robe":{}}\n')
+  rotate('12-01-00.000')
   writeFileSync(file, line('deny-shadow'))
-  expect(await events()).toHaveLength(1)
+  expect(await events()).toHaveLength(2)
 })
