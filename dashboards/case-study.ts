@@ -85,7 +85,7 @@ export const caseStudy = (): Dashboard =>
               {
                 title: '6. Tetragon PolicyFilter Operations Total',
                 description:
-                  'How often the agent was told of a pod, to decide which policies apply to it. `add` is a new pod, or one that was there when the agent started. `update` is any change to a pod, usually the most. `delete` is a pod that is gone. `add-container` needs `tetragon.runtimeHooks`. The metric does not count events; try `kubectl -n application scale deployment frontend --replicas 4`. `tetragon_policyfilter_operations_total`',
+                  'How often Kubernetes told the agent about a pod, so that the agent can decide which policies apply to it. `add` is a new pod, or one that existed when the agent started. `update` is a change to a pod, usually the most frequent. `delete` is a deleted pod. `add-container` is counted only with `tetragon.runtimeHooks`. The metric does not count events; try `kubectl -n application scale deployment frontend --replicas 4`. `tetragon_policyfilter_operations_total`',
                 unit: 'short',
                 empty: notScraped,
               },

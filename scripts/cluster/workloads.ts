@@ -56,6 +56,7 @@ interface ContainerStatus {
 
 interface Termination {
   reason?: string
+  startedAt?: string
   finishedAt?: string
 }
 
@@ -157,12 +158,17 @@ const trouble = (reason: string, restarts: number, message?: string): PodTrouble
 export const describeTrouble = ({ reason, restarts }: PodTrouble): string =>
   restarts === 0 ? reason : `${reason}, ${restarts} restart${restarts === 1 ? '' : 's'}`
 
-/** A container that has been ready for longer has read back its data. */
+/** A container that runs for longer has read back its data. */
 const readBackMs = 5 * 60_000
 
-/** Returns whether the kernel has killed a container of a pod again and again. Between two kills it may be ready. */
+/**
+ * Returns whether a container of a pod was last killed for lack of memory, after two restarts or more. Between two kills
+ * it may be ready; then the last run must have been short, and not long ago.
+ */
 export const keepsRunningOutOfMemory = ({ status }: PodState, now = Date.now()): boolean =>
   (status.containerStatuses ?? []).some(({ ready, state, lastState, restartCount }) => {
-    const { reason, finishedAt = '' } = state?.terminated ?? lastState?.terminated ?? {}
-    return restartCount >= 2 && reason === 'OOMKilled' && (!ready || now - Date.parse(finishedAt) < readBackMs)
+    const { reason, startedAt = '', finishedAt = '' } = state?.terminated ?? lastState?.terminated ?? {}
+    const killedAt = Date.parse(finishedAt)
+    const wasShort = now - killedAt < readBackMs && killedAt - Date.parse(startedAt) < readBackMs
+    return restartCount >= 2 && reason === 'OOMKilled' && (!ready || wasShort)
   })

@@ -16,7 +16,7 @@ import { interruptedError, NotReadyError, runPulumi } from '../pulumi/run.ts'
 import { ensureStack } from '../pulumi/stack.ts'
 import { stateResources } from '../pulumi/state.ts'
 import { ensureCharts, requiredCharts } from '../supplies/charts.ts'
-import { requireNamedObjects } from './required-objects.ts'
+import { requireClusterPrerequisites } from './cluster-prerequisites.ts'
 import { recordPulumi, withLabLock } from './run-lock.ts'
 import { Timeline, writeTimeline } from './timeline.ts'
 import { createSteps, UpProgress } from './up-progress.ts'
@@ -226,7 +226,7 @@ async function loadInputs(state: UpState, load: () => Promise<Context>): Promise
   const { apply } = settings.policies
   // The program reads the policies too, but only after it has started to create a node.
   for (const name of apply) readLabPolicy(name, apply)
-  if (settings.cluster.mode === 'existing') await requireNamedObjects(state.context)
+  if (settings.cluster.mode === 'existing') await requireClusterPrerequisites(state.context)
   state.running = settings.cluster.mode === 'existing' || (await nodeState(settings.cluster.name)) === 'running'
 }
 

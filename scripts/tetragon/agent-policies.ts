@@ -95,7 +95,7 @@ export async function readAgentPolicies(access: ClusterAccess, timeoutMs = answe
   return (await Promise.all(agents.map(agent => readPoliciesOf(access, agent, limitMs)))).flat()
 }
 
-/** How long an agent may take to answer. While it loads a policy it may not answer. */
+/** How long to wait for an agent's answer. An agent that loads a policy can be slow to answer. */
 const answerMs = 20_000
 
 /** The pod of an agent. */

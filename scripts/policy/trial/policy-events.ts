@@ -68,7 +68,7 @@ function parseLine(line: string): Record<string, unknown> & { time?: string } {
   try {
     return JSON.parse(line)
   } catch {
-    // The agent is still writing the last line, or rotated the file in the middle of one.
+    // The agent is still writing the last line.
     return {}
   }
 }
@@ -105,12 +105,20 @@ const startScript = `stat -c '%i %s' ${file}`
 /** Rotated files have their time in their name, so they sort from old to new. */
 const rotated = file.replace('.log', '-*.log')
 
-/** Prints what was written after the first $2 bytes of the file number $1, with the word $3, also to later files. */
-export const readScript = `for file in ${rotated} ${file}; do
-  if [ "$(stat -c %i "$file" 2>/dev/null)" = "$1" ]; then
-    started=yes
+/**
+ * Prints what was written after the first $2 bytes of the file number $1, with the word $3, also to later files. If the
+ * agent has deleted that file, all files are later.
+ */
+export const readScript = `is_first() { [ "$(stat -c %i "$1" 2>/dev/null)" = "$2" ]; }
+later=yes
+for file in ${rotated} ${file}; do
+  if is_first "$file" "$1"; then later=; fi
+done
+for file in ${rotated} ${file}; do
+  if is_first "$file" "$1"; then
+    later=yes
     tail -c +$(($2 + 1)) "$file"
-  elif [ "$started" ]; then
+  elif [ "$later" ] && [ -e "$file" ]; then
     cat "$file"
   fi
 done | grep -F "$3"

@@ -184,19 +184,20 @@ async function verifyVacantAddresses(node: string): Promise<VerifyCheck> {
 /**
  * Checks that connections to unused addresses of the cluster do not leave the node, where another machine could answer
  * them.
- * @param exitCodes of curl for each address: 7 when the connection was refused, 28 after a timeout, 0 after a
- * response. Any other code says that curl could not run.
+ * @param exitCodes of curl for each address: 7 when the connection was refused, 28 after a timeout. 1, or 125 and above,
+ * come from Docker, which could not run curl. Any other code means that a machine answered.
  */
 export function judgeVacantAddresses(exitCodes: Map<string, number | undefined>): VerifyCheck {
   const title = titles.vacantAddresses
-  const [leak] = [...exitCodes].filter(([, exitCode]) => exitCode !== 7)
+  const couldNotRun = (exitCode = 1) => exitCode === 1 || exitCode >= 125
+  const others = [...exitCodes].filter(([, exitCode]) => exitCode !== 7)
+  const leak = others.find(([, exitCode]) => !couldNotRun(exitCode)) ?? others[0]
   if (!leak) return ok(title, 'connections are refused in the node')
   const [address, exitCode] = leak
-  const found =
-    exitCode === 0
-      ? `another machine responds at ${address}`
-      : exitCode === 28
-        ? `connections to ${address} leave the node`
-        : `curl did not try ${address}: exit code ${exitCode ?? 'unknown'}`
+  const found = couldNotRun(exitCode)
+    ? `curl could not run in the node: exit code ${exitCode ?? 'unknown'}`
+    : exitCode === 28
+      ? `connections to ${address} leave the node`
+      : `another machine responds at ${address}`
   return fail(title, { found, next: './lab up' })
 }

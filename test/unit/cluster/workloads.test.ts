@@ -65,7 +65,13 @@ describe('the trouble of a pod', () => {
 
 describe('a pod keeps running out of memory', () => {
   const now = Date.parse('2026-11-30T12:00:00Z')
-  const killedAt = (time: string) => ({ terminated: { reason: 'OOMKilled', finishedAt: `2026-11-30T${time}Z` } })
+  const killedAt = (time: string, startedAt = time) => ({
+    terminated: {
+      reason: 'OOMKilled',
+      startedAt: `2026-11-30T${startedAt}Z`,
+      finishedAt: `2026-11-30T${time}Z`,
+    },
+  })
   test.each<[string, Partial<Container>, boolean]>([
     ['after two restarts for that reason', { restartCount: 2, lastState: killed }, true],
     [
@@ -74,6 +80,7 @@ describe('a pod keeps running out of memory', () => {
       true,
     ],
     ['but not once it has stayed ready', { ready: true, restartCount: 2, lastState: killedAt('11:54:00') }, false],
+    ['nor after it ran for long', { ready: true, restartCount: 2, lastState: killedAt('11:56:00', '09:00:00') }, false],
     ['nor after one restart', { restartCount: 1, lastState: killed }, false],
     ['nor when it ends for another reason', { restartCount: 9, lastState: { terminated: { reason: 'Error' } } }, false],
   ])('%s', (_, container, expected) => {

@@ -169,7 +169,7 @@ describe('the series of a graph', () => {
 test.each([
   ['exec', /leaves out health checks/],
   ['2. Tetragon Process Cache Misses Total', /flat or keeps rising says nothing about `\/proc`/],
-  ['6. Tetragon PolicyFilter Operations Total', /`update` is any change to a pod, usually the most/],
+  ['6. Tetragon PolicyFilter Operations Total', /`update` is a change to a pod, usually the most frequent/],
 ])('the text of %s holds on a live agent', (title, expected) => {
   expect(panels.find(({ panel }) => panel.title === title)!.panel.description).toMatch(expected)
 })

@@ -66,7 +66,8 @@ describe('compareWithLastUp', () => {
   })
 
   it('returns "drifted" and the release of a workload that runs out of memory, though it is ready between two kills', async () => {
-    const lastState = { terminated: { reason: 'OOMKilled', finishedAt: new Date().toISOString() } }
+    const now = new Date().toISOString()
+    const lastState = { terminated: { reason: 'OOMKilled', startedAt: now, finishedAt: now } }
     const containers = [{ ready: true, restartCount: 3, lastState }]
     programs.workloads({ name: 'loki', containers }, { name: 'grafana' })
     expect(await compare()).toEqual({

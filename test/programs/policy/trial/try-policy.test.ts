@@ -1,4 +1,4 @@
-import { appendFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { readClusterState } from '../../../../scripts/policy/policy-state.ts'
@@ -124,4 +124,8 @@ it('reads only what the agent writes after the start, also when it rotates the f
   rotate('12-01-00.000')
   writeFileSync(file, line('deny-shadow'))
   expect(await events()).toHaveLength(2)
+  // The agent keeps only some files.
+  rmSync(join(folder, 'tetragon-2026-11-30T12-00-00.000.log'))
+  rmSync(join(folder, 'tetragon-2026-11-30T12-01-00.000.log'))
+  expect(await events()).toHaveLength(1)
 })

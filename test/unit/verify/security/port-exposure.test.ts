@@ -124,7 +124,8 @@ describe('unused addresses of the cluster', () => {
   })
 
   it('say when curl could not run', () => {
-    expect(judge(127, 7).found).toBe('curl did not try 10.96.255.254: exit code 127')
+    expect(judge(127, 7).found).toBe('curl could not run in the node: exit code 127')
+    expect(judge(127, 52).found).toBe('another machine responds at 10.244.255.254')
   })
 })
 

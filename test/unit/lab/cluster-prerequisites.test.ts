@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Context } from '../../../scripts/context/context.ts'
-import { requireNamedObjects } from '../../../scripts/lab/required-objects.ts'
+import { requireClusterPrerequisites } from '../../../scripts/lab/cluster-prerequisites.ts'
 import { LabError } from '../../../shared/lab-error.ts'
 import { imageRef, readLock } from '../../../shared/lock.ts'
 import { parseSettings } from '../../../shared/settings/parser.ts'
@@ -42,7 +42,7 @@ esac
     env: { PATH: [folder, process.env.PATH].join(delimiter) },
   }
   try {
-    await requireNamedObjects(context)
+    await requireClusterPrerequisites(context)
     return undefined
   } catch (error) {
     if (error instanceof LabError) return error

@@ -12,11 +12,11 @@ import { requirePublishedFor } from '../supplies/pull-images.ts'
 // they do not start.
 
 /**
- * Checks that the namespaces and Secrets that the settings name exist, and that the images run on the nodes.
- * @throws LabError for the first image that is not published for a node; for the first object that is missing, or lacks
- * a key, with the command that creates it.
+ * Checks that the images are published for the nodes, and that the namespaces and Secrets that the settings name exist.
+ * @throws LabError for the first image that is not published for a node, or the first object that is missing or lacks a
+ * key, with the command that fixes it.
  */
-export async function requireNamedObjects(context: Context): Promise<void> {
+export async function requireClusterPrerequisites(context: Context): Promise<void> {
   const { settings } = context
   await requirePublishedOnNodes(context)
   if (settings.cluster.namespaces === 'existing')
