@@ -30,7 +30,7 @@ export async function checkExercise(
   const tasks = choice.tasks.filter(({ id }) =>
     only === undefined ? again || !before.tasks[id]?.passedAt : id === only,
   )
-  // A task waits for the next check even when this one passes the tasks before it: what passed them may not be its own.
+  // A task counts from the next check on, even if this one passes the tasks before it: the student has just done those.
   const attempts = (await checkTasks(session, tasks, before, again)).map((attempt, index) =>
     attempt.passed || canHaveTried(session, choice.tasks, before, tasks[index]!)
       ? attempt
