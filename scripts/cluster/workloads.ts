@@ -103,7 +103,11 @@ function toWorkload({ kind, metadata, spec, status }: Controller, pods: readonly
   const trouble = ready < wanted ? ownPods.map(findTrouble).find(found => found !== undefined) : undefined
   const release = annotations?.['meta.helm.sh/release-name']
   return {
-    ...{ namespace, name, kind, ready, wanted },
+    namespace,
+    name,
+    kind,
+    ready,
+    wanted,
     ...(release && { release }),
     ...(trouble && { trouble }),
     ...(ownPods.some(pod => keepsRunningOutOfMemory(pod)) && { keepsRunningOutOfMemory: true }),

@@ -37,7 +37,7 @@ export const withProof = (proof: string, check: VerifyCheck): VerifyCheck => ({ 
 /** Makes one or more checks. */
 export type MakeChecks = () => VerifyCheck | VerifyCheck[] | Promise<VerifyCheck | VerifyCheck[]>
 
-/** The title under which checks are reported that cannot be made, and what makes them. */
+/** Makes checks. The title names the failure that is reported when they cannot be made. */
 export type NamedCheck = readonly [title: string, make: MakeChecks]
 
 /**

@@ -65,7 +65,7 @@ async function checkTasks(
 }
 
 /**
- * Tells whether the student can have tried a task. A task that asks for an answer recognizes that on its own. Any other
+ * Returns whether the student can have tried a task. A task that asks for an answer recognizes that on its own. Any other
  * one can find a dead end in the untouched lab, or in the work on an earlier task, before the student has reached it.
  */
 function canHaveTried(session: Session, doable: Task[], progress: ExerciseProgress, task: Task): boolean {
@@ -74,7 +74,7 @@ function canHaveTried(session: Session, doable: Task[], progress: ExerciseProgre
   return earlier.every(({ id }) => progress.tasks[id]?.passedAt) && !hasUnchangedFile(session, task)
 }
 
-/** Tells whether the task is about a file that the exercise provides and the student has not changed. */
+/** Returns whether the task is about a file that the exercise provides and the student has not changed. */
 function hasUnchangedFile({ exercise, folders }: Session, { check: { policy } }: Task): boolean {
   if (policy?.in !== 'work') return false
   const textIn = (folder: string) => readWorkFiles(folder).find(({ name }) => name === policy.file)?.text

@@ -109,19 +109,16 @@ const rotated = file.replace('.log', '-*.log')
  * Prints what was written after the first $2 bytes of the file number $1, with the word $3, also to later files. If the
  * agent has deleted that file, all files are later.
  */
-export const readScript = `is_first() { [ "$(stat -c %i "$1" 2>/dev/null)" = "$2" ]; }
-later=yes
+export const readScript = `later=
+stat -c %i ${rotated} ${file} 2>/dev/null | grep -qx "$1" || later=yes
 for file in ${rotated} ${file}; do
-  if is_first "$file" "$1"; then later=; fi
-done
-for file in ${rotated} ${file}; do
-  if is_first "$file" "$1"; then
+  if [ "$later" ]; then
+    cat "$file"
+  elif [ "$(stat -c %i "$file")" = "$1" ]; then
     later=yes
     tail -c +$(($2 + 1)) "$file"
-  elif [ "$later" ] && [ -e "$file" ]; then
-    cat "$file"
   fi
-done | grep -F "$3"
+done 2>/dev/null | grep -F "$3"
 [ $? -le 1 ]`
 
 /**
